@@ -1,0 +1,1 @@
+"""The Django project: settings, urls, start-up checks, the supervisor."""

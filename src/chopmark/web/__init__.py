@@ -1,0 +1,1 @@
+"""Pages, forms, API: shows what the rooms below decide and holds no rules."""
