@@ -1,1 +1,1 @@
-"""The transparency log: pure tree, tiles, notes, checkpoints, proofs, policy, statements; the one writer; the stores."""
+"""The transparency log: pure tree, tiles, notes, checkpoints, proofs, policy, statements; one writer; stores."""
