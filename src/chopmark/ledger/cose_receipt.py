@@ -32,10 +32,10 @@ from chopmark.ledger.cose import (
     SIGNATURE_SIZE,
     SUBJECT,
     Envelope,
-    IssuerKey,
     PublicKey,
     to_be_signed,
 )
+from chopmark.ledger.keys import ED25519, SigningKey
 from chopmark.ledger.statement import CHOPMARK
 from chopmark.ledger.tree import leaf_hash, node_hash
 
@@ -202,19 +202,20 @@ class Transparent:
     extra: Mapping[Any, Any]
 
 
-def sign_root(origin: str, root: bytes, key: IssuerKey, at: datetime, *, size: int) -> bytes:
+def sign_root(origin: str, root: bytes, key: SigningKey, at: datetime, *, size: int) -> bytes:
     """Seal one root: CBOR `[protected, signature]`, to be stored with the checkpoint.
 
     Args:
         origin: name of the log, as in its checkpoints.
         root: 32 bytes.
-        key: the log's Ed25519 key (`IssuerKey.from_seed` takes the seed of its note key).
+        key: the log's note key of type Ed25519 (0x01).
         at: when the log signs; kept in whole seconds.
         size: number of entries under the root, at least 1.
     """
-    if size < 1 or len(root) != DIGEST_SIZE:
-        raise ValueError("a root of 32 bytes over at least one entry is signed")
-    protected = _protected(origin=origin, size=size, kid=key.public.thumbprint, at=at)
+    if size < 1 or len(root) != DIGEST_SIZE or key.type != ED25519:
+        raise ValueError("a root of 32 bytes over at least one entry is signed, with Ed25519")
+    kid = PublicKey.ed25519(key.verifier.public).thumbprint
+    protected = _protected(origin=origin, size=size, kid=kid, at=at)
     return cbor.encode([protected, key.sign(to_be_signed(protected, root))])
 
 
@@ -248,7 +249,9 @@ def verify_receipt(raw: bytes, statement: bytes, key: PublicKey) -> CoseReceipt:
 def transparent_statement(statement: bytes, receipts: Sequence[bytes], extra: Mapping[str, Any]) -> bytes:
     """The statement with its receipts (394) and what else its reader needs ("chopmark"), both unprotected."""
     envelope = Envelope.parse(statement)
-    unprotected = {RECEIPTS: list(receipts), **({CHOPMARK: dict(extra)} if extra else {})}
+    unprotected: dict[int | str, Any] = {RECEIPTS: list(receipts)}
+    if extra:
+        unprotected[CHOPMARK] = dict(extra)
     return Envelope(
         protected=envelope.protected,
         unprotected=unprotected,

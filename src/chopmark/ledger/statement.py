@@ -296,7 +296,7 @@ def _claim(header: Mapping[int | str, Any], payload: bytes) -> Claim:
     return Claim(payload=payload, **said, **({} if ours is None else _extension(ours, content_type)))
 
 
-def _extension(ours: Mapping[Any, Any], content_type: str | int) -> dict[str, Any]:
+def _extension(ours: Mapping[Any, Any], content_type: object) -> dict[str, Any]:
     """The fields of our own header, each checked."""
     private, sm3, commitments = ours.get("private", False), ours.get("sm3"), ours.get("commitments", {})
     right = (
