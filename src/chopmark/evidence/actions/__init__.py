@@ -1,0 +1,37 @@
+"""Everything that changes what this room knows, one verb a file; pages, API, commands and jobs call only these."""
+
+from chopmark.evidence.actions.deposit import MAX_BATCH, NewDeposit, deposit
+from chopmark.evidence.actions.genesis import genesis
+from chopmark.evidence.actions.register_statement import register_statement
+from chopmark.evidence.actions.remember import Remembered, forget, recall, remember
+from chopmark.evidence.actions.settle import settle
+from chopmark.evidence.actions.share import share, unshare
+from chopmark.evidence.actions.sweep import sweep
+from chopmark.evidence.actions.upload import (
+    Checksum,
+    append_upload,
+    discard_upload,
+    finish_upload,
+    start_upload,
+)
+
+__all__ = [
+    "MAX_BATCH",
+    "Checksum",
+    "NewDeposit",
+    "Remembered",
+    "append_upload",
+    "deposit",
+    "discard_upload",
+    "finish_upload",
+    "forget",
+    "genesis",
+    "recall",
+    "register_statement",
+    "remember",
+    "settle",
+    "share",
+    "start_upload",
+    "sweep",
+    "unshare",
+]

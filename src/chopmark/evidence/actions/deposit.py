@@ -1,0 +1,426 @@
+"""Deposit: put the digests of things on the ledger.
+
+One call takes many. Each draft is judged alone and fails alone; those that pass become rows and pending
+entries in one short transaction. The same thing described in the same words by the same organisation is the
+deposit it already has. Receipts come later, when the log has published the entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from chopmark.base import cbor
+from chopmark.base.digests import DIGEST_SIZE, Digests
+from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
+from chopmark.evidence import wiring
+from chopmark.evidence.deposit import KINDS, Disclosure, Draft, Prepared, check_signed, prepare
+from chopmark.evidence.models import Deposit, Serial, Upload
+from chopmark.evidence.queries import DepositSummary, summary_of
+from chopmark.ledger.log import Entry
+from chopmark.ledger.statement import PublicKey, Statement
+from chopmark.people.actor import Actor
+from chopmark.people.queries import issuer_key
+
+MAX_BATCH = 1000
+MAX_TEXT = 300
+MAX_FILE_NAME = 255
+MAX_SIZE = 2**53 - 1  # the largest whole number that every JSON reader keeps
+MAX_DISCLOSURES = 16
+MAX_DISCLOSURE = 4096
+EMPTY = hashlib.sha256(b"").digest()
+MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}")
+UNKNOWN_TYPE = "application/octet-stream"
+TRIES = 4
+
+Source = Literal["page", "api", "cli", "scrapi"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDeposit:
+    """What a depositor asks for.
+
+    Attributes:
+        digests: of the file; may be left out when `upload` is given.
+        upload: a finished upload of the same organisation; the file is then kept.
+        statement: signed by the depositor's own registered key; without one the platform signs as its agent.
+        disclosures: the encoded disclosures that the depositor's statement commits to.
+    """
+
+    kind: str
+    digests: Digests | None = None
+    upload: UUID | None = None
+    title: str = ""
+    author: str = ""
+    file_name: str = ""
+    media_type: str = ""
+    private: bool = False
+    statement: bytes | None = None
+    disclosures: tuple[bytes, ...] = ()
+    source: Source = "api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Candidate:
+    """A draft that may become a deposit.
+
+    Attributes:
+        key: the depositor's own, None when the platform signs.
+        upload_gone: there is no such upload (any more): right only when the deposit was made with it before.
+    """
+
+    new: NewDeposit
+    draft: Draft
+    upload: UUID | None
+    statement: bytes | None
+    disclosures: tuple[Disclosure, ...]
+    key: PublicKey | None
+    fingerprint: bytes
+    upload_gone: bool
+
+
+class _Moved(Exception):
+    """An upload that was there a moment ago is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signed:
+    id: UUID
+    candidate: _Candidate
+    prepared: Prepared
+    issuer_key: bytes
+
+
+def deposit(drafts: Sequence[NewDeposit], *, by: Actor, at: datetime) -> list[DepositSummary | PlatformError]:
+    """Make a deposit of each draft; the answers stand in the order of the drafts.
+
+    Raises:
+        Refused: what people's `must` raises; `evidence.batch_too_large`.
+        Unavailable: `evidence.intake_key_missing`, `evidence.busy`.
+    """
+    by.must("deposit")
+    if len(drafts) > MAX_BATCH:
+        raise Refused("evidence.batch_too_large", limit=MAX_BATCH)
+    for _ in range(TRIES):
+        checked = _checked(drafts, by)
+        wanted = {each.fingerprint: each for each in checked if isinstance(each, _Candidate)}
+        known, same_digest = _known(wanted.values(), by)
+        signed = _signed([each for each in wanted.values() if each.fingerprint not in known], by, at)
+        refusals = {each: trouble for each, trouble in signed.items() if isinstance(trouble, PlatformError)}
+        try:
+            made = _write([each for each in signed.values() if isinstance(each, _Signed)], known, wanted, by, at)
+        except (IntegrityError, _Moved):  # another call has just made one of them, or a sweep took an upload away
+            continue
+        return _answers(checked, made, known, refusals, same_digest)
+    raise Unavailable("evidence.busy")
+
+
+def _checked(drafts: Sequence[NewDeposit], by: Actor) -> list[_Candidate | PlatformError]:
+    """Judge each draft alone."""
+    wanted = [each.upload for each in drafts if each.upload is not None]
+    rows = Upload.objects.filter(pk__in=wanted, organisation=by.organisation_id) if wanted else ()
+    uploads = {row.id: row for row in rows}
+    keys: dict[bytes, PublicKey] = {}
+    checked: list[_Candidate | PlatformError] = []
+    for new in drafts:
+        try:
+            checked.append(_candidate(new, uploads, keys, by))
+        except PlatformError as error:
+            checked.append(error)
+    return checked
+
+
+def _candidate(
+    new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes, PublicKey], by: Actor
+) -> _Candidate:
+    draft = Draft(
+        digests=_digests(new, uploads),
+        kind=_kind(new.kind),
+        title=text("title", new.title, MAX_TEXT),
+        author=text("author", new.author, MAX_TEXT),
+        file_name=text("file_name", new.file_name, MAX_FILE_NAME),
+        media_type=media_type(new.media_type),
+        private=new.private,
+    )
+    key = None
+    disclosures: tuple[Disclosure, ...] = ()
+    if new.statement is not None:
+        key = _depositor_key(new.statement, keys, by)
+        disclosures = _disclosures(new.disclosures)
+    elif new.disclosures:
+        raise Invalid("evidence.disclosures_alone")
+    return _Candidate(
+        new=new,
+        draft=draft,
+        upload=new.upload if new.upload in uploads else None,
+        upload_gone=new.upload is not None and new.upload not in uploads,
+        statement=new.statement,
+        disclosures=disclosures,
+        key=key,
+        fingerprint=_fingerprint(draft, key),
+    )
+
+
+def _digests(new: NewDeposit, uploads: Mapping[UUID, Upload]) -> Digests:
+    """The digests given, those of the upload, or both when they agree."""
+    given = new.digests
+    row = uploads.get(new.upload) if new.upload is not None else None
+    if row is None and new.upload is not None and given is None:
+        raise Refused("evidence.no_such_upload")
+    if row is not None:
+        if row.sha256 is None:
+            raise Refused("evidence.upload_unfinished", offset=row.offset, length=row.length)
+        stored = Digests(
+            sha256=bytes(row.sha256), size=row.length, sm3=bytes(row.sm3) if row.sm3 is not None else None
+        )
+        if given is not None and (given.sha256, given.size) != (stored.sha256, stored.size):
+            raise Invalid("evidence.file_changed")
+        given = stored if given is None or given.sm3 is None else given
+    if given is None:
+        raise Invalid("evidence.digest_missing")
+    if given.size == 0 or given.sha256 == EMPTY:
+        raise Refused("evidence.empty_file")
+    if not 0 < given.size <= MAX_SIZE:
+        raise Invalid("evidence.size_wrong", limit=MAX_SIZE)
+    if len(given.sha256) != DIGEST_SIZE or (given.sm3 is not None and len(given.sm3) != DIGEST_SIZE):
+        raise Invalid("base.digest_malformed")
+    return given
+
+
+def _kind(kind: str) -> str:
+    if kind not in KINDS:
+        raise Invalid("evidence.kind_unknown", kind=kind[:40], kinds=list(KINDS))
+    return kind
+
+
+def text(name: str, value: str, limit: int) -> str:
+    """A text a person typed, as it is: nothing is repaired.
+
+    Raises:
+        Invalid: `evidence.text_too_long`, `evidence.text_control` for control characters and lone surrogates.
+    """
+    if len(value) > limit:
+        raise Invalid("evidence.text_too_long", name=name, limit=limit)
+    if not value.isprintable() and any(unicodedata.category(each) in ("Cc", "Cs") for each in value):
+        raise Invalid("evidence.text_control", name=name)
+    return value
+
+
+def media_type(value: str) -> str:
+    """The media type without its parameters, in lower case; `application/octet-stream` for none.
+
+    Raises:
+        Invalid: `evidence.media_type_malformed`.
+    """
+    if not value:
+        return UNKNOWN_TYPE
+    plain = value.partition(";")[0].strip().lower()
+    if MEDIA_TYPE.fullmatch(plain) is None:
+        raise Invalid("evidence.media_type_malformed")
+    return plain
+
+
+def _depositor_key(raw: bytes, keys: dict[bytes, PublicKey], by: Actor) -> PublicKey:
+    """The organisation's registered key that the statement names."""
+    statement = Statement.parse(raw)
+    if statement.kid not in keys:
+        _, cose_key, state = issuer_key(statement.kid, by.organisation_id)
+        if state != "active":
+            raise Refused("evidence.key_retired", kid=statement.kid.hex())
+        keys[statement.kid] = PublicKey.from_cose(cose_key)
+    return keys[statement.kid]
+
+
+def _disclosures(encoded: Sequence[bytes]) -> tuple[Disclosure, ...]:
+    if len(encoded) > MAX_DISCLOSURES or any(len(each) > MAX_DISCLOSURE for each in encoded):
+        raise Invalid("evidence.disclosures_too_large")
+    return tuple(Disclosure.parse(each) for each in encoded)
+
+
+def _fingerprint(draft: Draft, key: PublicKey | None) -> bytes:
+    """What makes two requests of one organisation the same deposit."""
+    digests = draft.digests
+    said = [
+        digests.sha256,
+        digests.sm3,
+        digests.size,
+        draft.kind,
+        draft.title,
+        draft.author,
+        draft.file_name,
+        draft.media_type,
+        draft.private,
+        key.thumbprint if key else None,
+    ]
+    return hashlib.sha256(cbor.encode(said)).digest()
+
+
+def _known(
+    wanted: Collection[_Candidate], by: Actor
+) -> tuple[dict[bytes, Deposit], dict[bytes, list[tuple[str, bytes]]]]:
+    """The organisation's deposits of the same digests: rows that are the very same by fingerprint, numbers by digest."""
+    digests = {each.draft.digests.sha256 for each in wanted}
+    fingerprints = {each.fingerprint for each in wanted}
+    same: dict[bytes, list[tuple[str, bytes]]] = defaultdict(list)
+    mine = Deposit.objects.filter(organisation=by.organisation_id)
+    rows = mine.filter(sha256__in=digests).order_by("serial").values_list("sha256", "number", "fingerprint")
+    exact = []
+    for sha256, number, fingerprint in rows:
+        same[bytes(sha256 or b"")].append((number, bytes(fingerprint)))
+        if bytes(fingerprint) in fingerprints:
+            exact.append(number)
+    found = mine.filter(number__in=exact) if exact else ()
+    return {bytes(row.fingerprint): row for row in found}, same
+
+
+def _signed(candidates: Sequence[_Candidate], by: Actor, at: datetime) -> dict[bytes, _Signed | PlatformError]:
+    """Make, or check, the statement of each."""
+    signed: dict[bytes, _Signed | PlatformError] = {}
+    for each in candidates:
+        deposit_id = uuid4()
+        try:
+            if each.upload_gone:
+                raise Refused("evidence.no_such_upload")
+            signed[each.fingerprint] = _statement(deposit_id, each, by, at)
+        except PlatformError as error:
+            signed[each.fingerprint] = error
+    return signed
+
+
+def _statement(deposit_id: UUID, candidate: _Candidate, by: Actor, at: datetime) -> _Signed:
+    if candidate.key is None or candidate.statement is None:
+        key = wiring.intake_key()
+        prepared = prepare(
+            candidate.draft,
+            issuer=wiring.intake_issuer(),
+            subject=wiring.subject_of(deposit_id),
+            depositor=f"{by.organisation_name} <{wiring.issuer_of(by.organisation_id)}>",
+            agent=True,
+            policy=wiring.policy_id(),
+            key=key,
+            at=at,
+        )
+        public = key.public
+    else:
+        public = candidate.key
+        prepared = check_signed(
+            candidate.statement,
+            candidate.draft,
+            candidate.disclosures,
+            public,
+            issuer=wiring.issuer_of(by.organisation_id),
+            policy=wiring.policy_id(),
+            at=at,
+        )
+    return _Signed(id=deposit_id, candidate=candidate, prepared=prepared, issuer_key=public.to_cose())
+
+
+def _write(
+    signed: Sequence[_Signed],
+    known: Mapping[bytes, Deposit],
+    wanted: Mapping[bytes, _Candidate],
+    by: Actor,
+    at: datetime,
+) -> dict[bytes, Deposit]:
+    """Rows, pending entries and used-up uploads in one transaction."""
+    used = {each.upload for each in wanted.values() if each.upload is not None}
+    keep = [row.pk for fingerprint, row in known.items() if wanted[fingerprint].upload is not None and not row.kept]
+    if not signed and not used:
+        return {}
+    with transaction.atomic():
+        if used and Upload.objects.filter(pk__in=used, organisation=by.organisation_id).delete()[0] != len(used):
+            raise _Moved
+        rows = _rows(signed, take_serials(len(signed)), by, at) if signed else []
+        Deposit.objects.bulk_create(rows)
+        if keep:
+            Deposit.objects.filter(pk__in=keep).update(kept=True)
+        entries = [
+            Entry(leaf=each.prepared.leaf, statement=each.prepared.statement, search_keys=each.prepared.search_keys)
+            for each in signed
+        ]
+        if entries:
+            wiring.book().enqueue(entries, at)
+    return {bytes(row.fingerprint): row for row in rows}
+
+
+def take_serials(count: int) -> int:
+    """Reserve serial numbers; the first of them. Must run inside the transaction that uses them."""
+    if not Serial.objects.filter(name="deposit").update(last=F("last") + count):
+        Serial.objects.create(name="deposit", last=count)
+    return Serial.objects.get(name="deposit").last - count + 1
+
+
+def number_of(serial: int, at: datetime) -> str:
+    """The short number, `D-2026-000123`; the serial goes on over the years."""
+    return f"D-{at.year}-{serial:06d}"
+
+
+def _rows(signed: Sequence[_Signed], first: int, by: Actor, at: datetime) -> list[Deposit]:
+    rows = []
+    for serial, each in enumerate(signed, first):
+        draft, digests = each.candidate.draft, each.candidate.draft.digests
+        rows.append(
+            Deposit(
+                id=each.id,
+                serial=serial,
+                number=number_of(serial, at),
+                organisation=by.organisation_id,
+                made_by=by.user_id,
+                source=each.candidate.new.source,
+                kind=draft.kind,
+                title=draft.title,
+                author=draft.author,
+                file_name=draft.file_name,
+                media_type=draft.media_type,
+                size=digests.size,
+                private=draft.private,
+                sha256=digests.sha256,
+                sm3=digests.sm3,
+                kept=each.candidate.upload is not None,
+                fingerprint=each.candidate.fingerprint,
+                leaf=each.prepared.leaf,
+                statement=each.prepared.statement,
+                disclosures=cbor.encode([one.encode() for one in each.prepared.disclosures]),
+                issuer_key=each.issuer_key,
+                agent=each.candidate.key is None,
+                made_at=at,
+            )
+        )
+    return rows
+
+
+def _answers(
+    checked: Sequence[_Candidate | PlatformError],
+    made: Mapping[bytes, Deposit],
+    known: Mapping[bytes, Deposit],
+    refusals: Mapping[bytes, PlatformError],
+    same_digest: Mapping[bytes, Sequence[tuple[str, bytes]]],
+) -> list[DepositSummary | PlatformError]:
+    answers: list[DepositSummary | PlatformError] = []
+    given: set[bytes] = set()
+    for each in checked:
+        if isinstance(each, PlatformError):
+            answers.append(each)
+        elif each.fingerprint in refusals:
+            answers.append(refusals[each.fingerprint])
+        else:
+            row = made.get(each.fingerprint) or known[each.fingerprint]
+            created = each.fingerprint in made and each.fingerprint not in given
+            given.add(each.fingerprint)
+            others = [
+                number
+                for number, fingerprint in same_digest.get(each.draft.digests.sha256, ())
+                if fingerprint != each.fingerprint
+            ]
+            answers.append(summary_of(row, earlier=others, created=created))
+    return answers

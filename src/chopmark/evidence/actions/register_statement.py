@@ -1,0 +1,106 @@
+"""Register a statement that a depositor has signed and sent as it is (SCRAPI).
+
+The signature is the permission: the key must be one that an organisation registered and has not retired, and the
+statement must name that organisation as its issuer. Nothing is known of the file but what the statement says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from django.db import IntegrityError, transaction
+
+from chopmark.base import cbor
+from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.evidence import wiring
+from chopmark.evidence.actions.deposit import TRIES, number_of, take_serials
+from chopmark.evidence.deposit import CLOCK_AHEAD, KINDS, SIGNED_BEFORE
+from chopmark.evidence.models import Deposit
+from chopmark.ledger.log import Entry
+from chopmark.ledger.statement import PublicKey, Statement, search_keys
+from chopmark.ledger.tree import leaf_hash
+from chopmark.people.queries import issuer_key
+
+KIND = "document"  # of a statement that does not say
+
+
+def register_statement(raw: bytes, *, at: datetime) -> bytes:
+    """Put the statement on the ledger; its leaf hash. Registering it again changes nothing.
+
+    Raises:
+        Invalid: as `Statement.parse` and `Statement.verify`; `evidence.statement_rejected` with the field that the
+            registration policy does not allow.
+        Refused: `people.issuer_key_not_found`, `evidence.key_retired`.
+    """
+    statement = Statement.parse(raw)
+    leaf = leaf_hash(raw)
+    if Deposit.objects.filter(leaf=leaf).exists():
+        return leaf
+    organisation_id, cose_key = _signer(statement)
+    _must_follow_policy(statement, organisation_id, at)
+    for _ in range(TRIES):
+        try:
+            _write(statement, leaf, organisation_id, cose_key, at)
+        except IntegrityError:
+            if not Deposit.objects.filter(leaf=leaf).exists():
+                continue
+        return leaf
+    raise Unavailable("evidence.busy")
+
+
+def _signer(statement: Statement) -> tuple[UUID, bytes]:
+    """The organisation that the statement names as its issuer, and its registered key that made the signature."""
+    prefix, _, name = statement.claim.issuer.rpartition("/")
+    try:
+        named = UUID(name)
+    except ValueError as error:
+        raise Invalid("evidence.statement_rejected", field="iss") from error
+    if statement.claim.issuer != wiring.issuer_of(named) or not prefix:
+        raise Invalid("evidence.statement_rejected", field="iss")
+    organisation_id, cose_key, state = issuer_key(statement.kid, named)
+    if state != "active":
+        raise Refused("evidence.key_retired", kid=statement.kid.hex())
+    statement.verify(PublicKey.from_cose(cose_key))
+    return organisation_id, cose_key
+
+
+def _must_follow_policy(statement: Statement, organisation_id: UUID, at: datetime) -> None:
+    claim = statement.claim
+    if claim.issuer != wiring.issuer_of(organisation_id):
+        raise Invalid("evidence.statement_rejected", field="iss")
+    if claim.issued_at is not None and not at - SIGNED_BEFORE <= claim.issued_at <= at + CLOCK_AHEAD:
+        raise Invalid("evidence.statement_rejected", field="iat")
+    if claim.policy is not None and claim.policy != wiring.policy_id():
+        raise Invalid("evidence.statement_rejected", field="policy")
+    if claim.agent:
+        raise Invalid("evidence.statement_rejected", field="agent")
+    if claim.kind is not None and claim.kind not in KINDS:
+        raise Invalid("evidence.statement_rejected", field="kind")
+
+
+def _write(statement: Statement, leaf: bytes, organisation_id: UUID, cose_key: bytes, at: datetime) -> None:
+    claim = statement.claim
+    with transaction.atomic():
+        serial = take_serials(1)
+        Deposit.objects.create(
+            id=uuid4(),
+            serial=serial,
+            number=number_of(serial, at),
+            organisation=organisation_id,
+            source="scrapi",
+            kind=claim.kind or KIND,
+            media_type=claim.content_type if isinstance(claim.content_type, str) and not claim.private else "",
+            private=claim.private,
+            sha256=None if claim.private else claim.payload,
+            sm3=claim.sm3,
+            fingerprint=leaf,
+            leaf=leaf,
+            statement=statement.raw,
+            disclosures=cbor.encode([]),
+            issuer_key=cose_key,
+            agent=False,
+            made_at=at,
+        )
+        entry = Entry(leaf=leaf, statement=statement.raw, search_keys=search_keys(statement))
+        wiring.book().enqueue([entry], at)

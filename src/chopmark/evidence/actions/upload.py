@@ -1,0 +1,265 @@
+"""Upload: bring in a file that the platform shall keep, in pieces, over broken lines and restarts.
+
+The row's `offset` counts bytes that are durable on disk; what a crash left behind them is cut off before the next
+piece is written. The digests are computed over the file as it was stored. A file whose digest is not the one
+announced is thrown away: nothing of it is deposited.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db.models import Sum
+
+from chopmark.base.digests import DIGEST_SIZE
+from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.evidence import wiring
+from chopmark.evidence.actions.deposit import EMPTY, MAX_FILE_NAME, UNKNOWN_TYPE, media_type, text
+from chopmark.evidence.blobs import digests_of_file, make_directories, sync_directory
+from chopmark.evidence.models import Deposit, Upload
+from chopmark.evidence.queries import UploadState, upload_state
+from chopmark.people.actor import Actor
+
+QUOTA = 100_000_000_000  # bytes that one organisation may keep here, uploads under way included
+LIFE = timedelta(hours=24)  # after the last piece
+DURABLE_EVERY = 64 << 20  # bytes between two durable offsets inside one long piece
+SPARE_DISK = 1 << 30
+CHECKSUMS = ("sha256", "sha1")  # sha1 is demanded by the protocol; it guards against line noise only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checksum:
+    """What the sender says the next piece hashes to."""
+
+    algorithm: str
+    digest: bytes
+
+
+def start_upload(
+    *,
+    length: int,
+    file_name: str = "",
+    file_type: str = "",
+    declared: bytes | None = None,
+    sm3: bool = False,
+    by: Actor,
+    at: datetime,
+) -> UploadState:
+    """Make room for a file of `length` bytes.
+
+    Args:
+        declared: the SHA-256 that the whole file will have; None when the sender does not know it yet.
+        sm3: compute SM3 beside SHA-256 when the file is complete.
+
+    Raises:
+        Refused: `evidence.empty_file`, `evidence.file_too_large`, `evidence.quota_exceeded`;
+            what people's `must` raises.
+        Invalid: `evidence.text_too_long`, `evidence.text_control`, `evidence.media_type_malformed`,
+            `base.digest_malformed`.
+        Unavailable: `evidence.disk_full`.
+    """
+    by.must("deposit")
+    if length <= 0 or declared == EMPTY:
+        raise Refused("evidence.empty_file")
+    if length > settings.CHOPMARK_UPLOAD_LIMIT:
+        raise Refused("evidence.file_too_large", limit=settings.CHOPMARK_UPLOAD_LIMIT)
+    if declared is not None and len(declared) != DIGEST_SIZE:
+        raise Invalid("base.digest_malformed")
+    _must_fit(length, by)
+    make_directories(wiring.uploads())
+    row = Upload(
+        id=uuid4(),
+        organisation=by.organisation_id,
+        made_by=by.user_id,
+        length=length,
+        file_name=text("file_name", file_name, MAX_FILE_NAME),
+        media_type=media_type(file_type),
+        declared=declared,
+        wants_sm3=sm3,
+        made_at=at,
+        expires_at=at + LIFE,
+    )
+    path_of(row.id).touch(mode=0o600)
+    sync_directory(wiring.uploads())
+    row.save(force_insert=True)
+    return upload_state(row)
+
+
+def append_upload(
+    upload_id: UUID,
+    *,
+    offset: int,
+    chunks: Iterable[bytes],
+    checksum: Checksum | None = None,
+    by: Actor,
+    at: datetime,
+) -> UploadState:
+    """Write the next bytes; the last of them also check and store the file.
+
+    When the line breaks, what has arrived stays and the sender's own error goes on.
+
+    Raises:
+        Refused: `evidence.no_such_upload`, `evidence.upload_offset`, `evidence.upload_busy`;
+            what people's `must` raises.
+        Invalid: `evidence.upload_too_long`, `evidence.upload_checksum`; `evidence.file_changed` when the whole file
+            has not the announced digest.
+    """
+    by.must("deposit")
+    with _held(_mine(upload_id, by)) as (row, stream):
+        if row.sha256 is not None or row.offset != offset:
+            raise Refused("evidence.upload_offset", offset=row.offset)
+        stream.truncate(row.offset)
+        stream.seek(row.offset)
+        _receive(row, stream, chunks, checksum, at)
+        if row.offset == row.length:
+            _complete(row)
+    return upload_state(row)
+
+
+def finish_upload(upload_id: UUID, *, by: Actor) -> UploadState:
+    """Check and store a file whose bytes are all there; `append_upload` has normally done so.
+
+    Raises:
+        Refused: `evidence.no_such_upload`, `evidence.upload_unfinished`, `evidence.upload_busy`;
+            what people's `must` raises.
+        Invalid: `evidence.file_changed`.
+    """
+    by.must("deposit")
+    row = _mine(upload_id, by)
+    if row.sha256 is None:
+        with _held(row) as (row, _):
+            if row.offset != row.length:
+                raise Refused("evidence.upload_unfinished", offset=row.offset, length=row.length)
+            if row.sha256 is None:
+                _complete(row)
+    return upload_state(row)
+
+
+def discard_upload(upload_id: UUID, *, by: Actor) -> None:
+    """Forget an upload and its bytes.
+
+    Raises:
+        Refused: `evidence.no_such_upload`; what people's `must` raises.
+    """
+    by.must("deposit")
+    remove(_mine(upload_id, by))
+
+
+def remove(row: Upload) -> None:
+    """Take away a row and the bytes that only it needs."""
+    with wiring.blobs().locked():
+        Upload.objects.filter(pk=row.pk).delete()
+        path_of(row.pk).unlink(missing_ok=True)
+        if row.sha256 is not None:
+            drop_unused(bytes(row.sha256))
+
+
+def drop_unused(sha256: bytes) -> None:
+    """Forget a stored file that no deposit keeps and no upload needs. Call with the store locked."""
+    needed = Deposit.objects.filter(sha256=sha256, kept=True).exists() or Upload.objects.filter(sha256=sha256).exists()
+    if not needed:
+        wiring.blobs().discard(sha256)
+
+
+def path_of(upload_id: UUID) -> Path:
+    """Where the bytes of an upload lie until it is complete."""
+    return wiring.uploads() / str(upload_id)
+
+
+def _mine(upload_id: UUID, by: Actor) -> Upload:
+    row = Upload.objects.filter(pk=upload_id, organisation=by.organisation_id).first()
+    if row is None:
+        raise Refused("evidence.no_such_upload")
+    return row
+
+
+def _must_fit(length: int, by: Actor) -> None:
+    mine = {"organisation": by.organisation_id}
+    kept = Deposit.objects.filter(kept=True, **mine).aggregate(total=Sum("size"))["total"] or 0
+    coming = Upload.objects.filter(**mine).aggregate(total=Sum("length"))["total"] or 0
+    if kept + coming + length > QUOTA:
+        raise Refused("evidence.quota_exceeded", used=kept + coming, quota=QUOTA)
+    if shutil.disk_usage(wiring.home()).free < length + SPARE_DISK:
+        raise Unavailable("evidence.disk_full")
+
+
+@contextmanager
+def _held(row: Upload) -> Iterator[tuple[Upload, BinaryIO]]:
+    """The upload's file, open and held by this request alone, with the row read again."""
+    try:
+        stream = path_of(row.pk).open("r+b")
+    except FileNotFoundError:  # complete: the file has moved to the store
+        if row.sha256 is not None:
+            raise Refused("evidence.upload_offset", offset=row.offset) from None
+        raise Refused("evidence.no_such_upload") from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused("evidence.upload_busy") from error
+        row.refresh_from_db()
+        yield row, stream
+
+
+def _receive(
+    row: Upload, stream: BinaryIO, chunks: Iterable[bytes], checksum: Checksum | None, at: datetime
+) -> None:
+    """Write the pieces; whatever ends them, the bytes that arrived are made durable and counted."""
+    start = written = durable = row.offset
+    hasher = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
+    try:
+        for chunk in chunks:
+            if written + len(chunk) > row.length:
+                raise Invalid("evidence.upload_too_long", length=row.length)
+            stream.write(chunk)
+            written += len(chunk)
+            if hasher is not None:
+                hasher.update(chunk)
+            elif written - durable >= DURABLE_EVERY:
+                _keep(row, stream, written, at)
+                durable = written
+        if hasher is not None and checksum is not None and hasher.digest() != checksum.digest:
+            raise Invalid("evidence.upload_checksum")
+    except Invalid:
+        _keep(row, stream, start, at)
+        raise
+    except OSError:
+        # The line broke (Django's UnreadablePostError is an OSError): a piece under a checksum counts whole or not.
+        _keep(row, stream, start if hasher else written, at)
+        raise
+    _keep(row, stream, written, at)
+
+
+def _keep(row: Upload, stream: BinaryIO, offset: int, at: datetime) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
+    row.offset = offset
+    row.expires_at = at + LIFE
+    row.save(update_fields=["offset", "expires_at"])
+
+
+def _complete(row: Upload) -> None:
+    """Compute the digests of the stored bytes, compare, and move the file into the store."""
+    path = path_of(row.pk)
+    digests = digests_of_file(path, sm3=row.wants_sm3)
+    if digests.size != row.length or (row.declared is not None and digests.sha256 != bytes(row.declared)):
+        Upload.objects.filter(pk=row.pk).delete()
+        path.unlink(missing_ok=True)
+        raise Invalid("evidence.file_changed")
+    blobs = wiring.blobs()
+    with blobs.locked():
+        row.sha256, row.sm3 = digests.sha256, digests.sm3
+        blobs.adopt(path, digests.sha256)
+        row.save(update_fields=["sha256", "sm3"])
+    path.unlink()  # after the row: a crash before it finds the bytes here again and repeats the step

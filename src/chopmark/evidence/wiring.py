@@ -1,0 +1,193 @@
+"""The platform's own parts, put together from the settings: stores, the log's reader, keys, names, the policy.
+
+Reads `CHOPMARK_HOME`, `CHOPMARK_BASE_URL` and `CHOPMARK_ORIGIN`. The web process needs the log's public keys and
+the intake key only; the log's private keys are opened by the writer, never here.
+
+    keys/log.ed25519.pub, keys/log.mldsa44.pub    the log's verifier keys, one vkey a file
+    keys/retired/*.pub                            the log's former keys, served for ever
+    keys/intake                                   32-byte seed of the intake key, in hexadecimal
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from functools import cache, lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from chopmark.base.errors import Unavailable
+from chopmark.evidence.blobs import Blobs
+from chopmark.ledger.keys import ED25519, VerifierKey
+from chopmark.ledger.log import Entry
+from chopmark.ledger.policy import Policy, PolicyLog, policy_text
+from chopmark.ledger.reader import LogReader
+from chopmark.ledger.statement import IssuerKey, PublicKey
+from chopmark.ledger.stores.files import FileObjects
+from chopmark.ledger.stores.sql import SqlBook
+from chopmark.ledger.tree import leaf_hash
+
+Settled = Callable[[int, Sequence[Entry], datetime], None]
+
+
+def home() -> Path:
+    """The folder that holds data, keys and logs."""
+    return Path(settings.CHOPMARK_HOME)
+
+
+def origin() -> str:
+    """The log's name in its checkpoints."""
+    return str(settings.CHOPMARK_ORIGIN)
+
+
+def base_url() -> str:
+    """Where the platform is reached, without a slash at the end."""
+    return str(settings.CHOPMARK_BASE_URL).rstrip("/")
+
+
+def issuer_of(organisation_id: UUID) -> str:
+    """The issuer URI of an organisation that signs its own statements."""
+    return f"https://{_host()}/issuers/{organisation_id}"
+
+
+def intake_issuer() -> str:
+    """The issuer URI of the platform itself, for depositors without a key and for its own statements."""
+    return f"https://{_host()}/issuers/intake"
+
+
+def subject_of(deposit_id: UUID) -> str:
+    """What a statement is about: the deposit, under a name that says nothing about it."""
+    return f"urn:uuid:{deposit_id}"
+
+
+@cache
+def registration_policy() -> bytes:
+    """The text of the registration policy in force, in zh and en."""
+    return files("chopmark.evidence").joinpath("registration_policy.txt").read_bytes()
+
+
+@cache
+def policy_id() -> bytes:
+    """SHA-256 of that text, 32 bytes; every statement names it."""
+    return hashlib.sha256(registration_policy()).digest()
+
+
+def intake_key() -> IssuerKey:
+    """The key that signs for depositors without one.
+
+    Raises:
+        Unavailable: `evidence.intake_key_missing` before `chopmark init`.
+    """
+    path = home() / "keys" / "intake"
+    if not path.is_file():
+        raise Unavailable("evidence.intake_key_missing")
+    return _intake_key(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _intake_key(path: Path, changed: int) -> IssuerKey:  # noqa: ARG001 (a replaced file is read again)
+    return IssuerKey.from_seed(bytes.fromhex(path.read_text("ascii").strip()))
+
+
+def log_keys() -> tuple[VerifierKey, ...]:
+    """The log's verifier keys in use, Ed25519 first.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    keys = _keys_below(home() / "keys", "log.*.pub")
+    if not keys:
+        raise Unavailable("evidence.log_keys_missing")
+    return keys
+
+
+def retired_log_keys() -> tuple[VerifierKey, ...]:
+    """The log's former verifier keys."""
+    return _keys_below(home() / "keys" / "retired", "*.pub")
+
+
+def receipt_keys() -> tuple[PublicKey, ...]:
+    """The keys that verify COSE Receipts: the Ed25519 keys of the log, those in use first.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    both = (*log_keys(), *retired_log_keys())
+    return tuple(PublicKey.ed25519(key.public) for key in both if key.type == ED25519)
+
+
+def log_policy() -> bytes:
+    """The trust policy (C2SP tlog-policy) that names this log.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    return policy_text(Policy(logs=tuple(PolicyLog(key=key) for key in (*log_keys(), *retired_log_keys())))).encode()
+
+
+def blobs() -> Blobs:
+    """The files that depositors left here."""
+    return Blobs(home() / "blobs")
+
+
+def uploads() -> Path:
+    """Where files lie while they are coming in."""
+    return home() / "uploads"
+
+
+def objects() -> FileObjects:
+    """The public directory of the log: checkpoint, tiles, entry bundles."""
+    return FileObjects(home() / "log")
+
+
+def journal() -> FileObjects:
+    """Where the writer notes a batch before it is anywhere else."""
+    return FileObjects(home() / "journal")
+
+
+def book(on_settled: Settled | None = None) -> SqlBook:
+    """The database side of the log, over Django's connection: joins the caller's transaction."""
+    return SqlBook(database(), dialect(), on_settled=on_settled)
+
+
+def reader() -> LogReader:
+    """Reads the published log."""
+    return LogReader(objects(), book())
+
+
+def leaf_at(log: LogReader, position: int) -> bytes:
+    """The leaf hash of the entry at a position of the published log."""
+    return leaf_hash(log.entry(position))
+
+
+def database() -> Callable[[], AbstractContextManager[Any]]:
+    """Gives cursors on Django's connection, each inside a transaction."""
+    return _cursor
+
+
+def dialect() -> Any:  # noqa: ANN401 (a literal of the ledger's choosing)
+    """`sqlite` or `postgresql`."""
+    return connection.vendor
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        yield cursor
+
+
+def _host() -> str:
+    return urlsplit(base_url()).netloc
+
+
+def _keys_below(folder: Path, pattern: str) -> tuple[VerifierKey, ...]:
+    keys = [VerifierKey.parse(path.read_text("ascii").strip()) for path in sorted(folder.glob(pattern))]
+    return tuple(sorted(keys, key=lambda key: key.type))
