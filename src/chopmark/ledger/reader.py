@@ -1,0 +1,103 @@
+"""Reading the published log: entries, proofs, checkpoints.
+
+Serves from the same static files that everybody may fetch, and asks the book only which checkpoint covers a position.
+The files are not trusted: what leaves here has been checked against the signed root. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from chopmark.base.errors import Invalid, Unavailable
+from chopmark.ledger import tree
+from chopmark.ledger.statement import Statement
+from chopmark.ledger.stores import Book, Objects, Published
+from chopmark.ledger.tiles import TileReader
+
+MOST_ENTRIES = 1000
+
+
+class LogReader:
+    """Reads up to the latest published checkpoint; threads may share it.
+
+    Args:
+        objects: the static files.
+        book: the database side.
+        cache: full tiles kept in memory, 8 KiB each.
+    """
+
+    def __init__(self, objects: Objects, book: Book, *, cache: int = 2048) -> None:
+        self._objects = objects
+        self._book = book
+        self._full_tile = lru_cache(maxsize=cache)(objects.get)
+        self._tiles = TileReader(self._fetch, 0)
+
+    def latest(self) -> Published | None:
+        """The checkpoint of greatest size; None while the log is empty."""
+        return self._book.latest()
+
+    def entry(self, position: int) -> bytes:
+        """The bytes of one entry.
+
+        Raises:
+            Unavailable: `ledger.not_published`.
+            Invalid: `ledger.index_outside`; `ledger.bundle_malformed` when the file was altered.
+        """
+        tiles = self._reaching(position + 1)
+        entry = tiles.entry(position)
+        if tree.leaf_hash(entry) != tiles.nodes(0, position):
+            raise Invalid("ledger.bundle_malformed")
+        return entry
+
+    def statement(self, position: int) -> Statement:
+        """One entry taken apart.
+
+        Raises:
+            Unavailable, Invalid: as `entry`, and what `Statement.parse` raises.
+        """
+        return Statement.parse(self.entry(position))
+
+    def entries(self, first: int, limit: int) -> list[bytes]:
+        """Entries from a position on, 1000 at most; fewer or none at the end of the log."""
+        latest = self.latest()
+        end = min(latest.size if latest else 0, first + min(limit, MOST_ENTRIES))
+        return [self.entry(position) for position in range(first, end)]
+
+    def inclusion(self, position: int) -> tuple[Published, list[bytes]]:
+        """The earliest checkpoint that covers a position, and the proof against it.
+
+        Raises:
+            Unavailable: `ledger.not_published`.
+            Invalid: `ledger.proof_wrong` when a file was altered.
+        """
+        published = self._book.checkpoint_for(position)
+        tiles = self._reaching(published.size)
+        path = tiles.inclusion_proof(position, published.size)
+        leaf = tiles.nodes(0, position)
+        tree.verify_inclusion(leaf=leaf, index=position, size=published.size, proof=path, root=published.root)
+        return published, path
+
+    def consistency(self, old: int, new: int) -> list[bytes]:
+        """The proof that the log of `old` entries is a prefix of the log of `new` entries.
+
+        Raises:
+            Unavailable: `ledger.not_published`.
+            Invalid: `ledger.size_outside`.
+        """
+        return self._reaching(new).consistency_proof(old, new)
+
+    def _reaching(self, size: int) -> TileReader:
+        """Tiles of a published size that is not smaller."""
+        tiles = self._tiles
+        if tiles.size < size:
+            latest = self.latest()
+            if latest is None or latest.size < size:
+                raise Unavailable("ledger.not_published", position=size - 1)
+            tiles = self._tiles = TileReader(self._fetch, latest.size)
+        return tiles
+
+    def _fetch(self, path: str) -> bytes:
+        """Only full tiles of hashes are worth keeping: they never change and every proof needs them."""
+        if ".p/" in path or path.startswith("tile/entries/"):
+            return self._objects.get(path)
+        return self._full_tile(path)
