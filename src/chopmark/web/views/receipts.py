@@ -1,0 +1,145 @@
+"""The shared receipt page `/r/<token>`, for whoever has the link and no account, and the receipt files.
+
+Says what a receipt proves and what it does not; it never says that anything infringes.
+"""
+
+from __future__ import annotations
+
+import io
+import shlex
+from functools import lru_cache
+
+import segno
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.defaultfilters import filesizeformat
+from django.urls import path, reverse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from chopmark.base.errors import Refused
+from chopmark.evidence import queries, wiring
+from chopmark.evidence.queries import DepositSummary
+from chopmark.evidence.receipt import Receipt
+from chopmark.web.forms.deposits import KIND_WORDS
+
+TLOG_PROOF = "tlog-proof"
+COSE = "receipt.cose"
+MEDIA_TYPES = {TLOG_PROOF: "text/plain; charset=utf-8", COSE: "application/cose"}
+
+
+@require_GET
+def shared(request: HttpRequest, token: str) -> HttpResponse:
+    """What a share link shows."""
+    try:
+        one, receipt = queries.shared(token)
+    except Refused:
+        return _guarded(render(request, "receipts/gone.html", status=404))
+    checkpoint = None if one.position is None else wiring.book().checkpoint_for(one.position)
+    response = render(
+        request,
+        "receipts/shared.html",
+        {
+            "deposit": one,
+            "token": token,
+            "checkpoint": checkpoint,
+            "root": checkpoint.root.hex() if checkpoint else "",
+            "origin": wiring.origin(),
+            "digests": digest_facts(one),
+            "disclosures": [(_("Kind"), KIND_WORDS[one.kind]), *described(one, _depositor(receipt))],
+            "command": command(one),
+        },
+    )
+    return _guarded(response)
+
+
+@require_GET
+def shared_file(request: HttpRequest, token: str, form: str) -> HttpResponse:  # noqa: ARG001 (the link is all it needs)
+    """The receipt of a share link as a file."""
+    try:
+        one, receipt = queries.shared(token)
+    except Refused as error:
+        raise Http404 from error
+    if receipt is None:
+        raise Http404
+    return _guarded(as_file(receipt, one, form))
+
+
+@require_GET
+def qr(request: HttpRequest, token: str) -> HttpResponse:
+    """The QR code of a share link, as an image of its own: the page's policy allows no inline drawing."""
+    try:
+        queries.shared(token)
+    except Refused as error:
+        raise Http404 from error
+    address = request.build_absolute_uri(reverse("shared", args=[token]))
+    return _guarded(HttpResponse(_qr(address), content_type="image/svg+xml"))
+
+
+def as_file(receipt: Receipt, one: DepositSummary, form: str) -> HttpResponse:
+    """A receipt as a download beside its file: `FILE.tlog-proof` or `FILE.receipt.cose`."""
+    if form not in MEDIA_TYPES:
+        raise Http404
+    data = receipt.tlog_proof() if form == TLOG_PROOF else receipt.transparent_statement()
+    response = HttpResponse(data, content_type=MEDIA_TYPES[form])
+    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=f"{_stem(one)}.{form}")
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def digest_facts(one: DepositSummary) -> list[tuple[str, str]]:
+    """The digests by name, for a list of facts."""
+    both = (("SHA-256", one.sha256), ("SM3", one.sm3))
+    return [(name, digest.hex()) for name, digest in both if digest is not None]
+
+
+def described(one: DepositSummary, depositor: str) -> list[tuple[str, str]]:
+    """What the receipt's disclosures say, in words."""
+    return [
+        (_("Title"), one.title),
+        (_("Author"), one.author),
+        (_("Depositor"), depositor),
+        (_("File name"), one.file_name),
+        (_("Media type"), one.media_type),
+        (_("Size"), "" if one.size is None else f"{filesizeformat(one.size)} ({one.size} B)"),
+    ]
+
+
+def command(one: DepositSummary) -> str:
+    """The exact command that verifies a deposit offline."""
+    name = _stem(one)
+    parts = ["chopmark", "verify", name, "--receipt", f"{name}.{TLOG_PROOF}", "--policy", "chopmark.policy"]
+    return " ".join(shlex.quote(each) for each in parts)
+
+
+def _depositor(receipt: Receipt | None) -> str:
+    """Who deposited, as the receipt itself discloses it."""
+    found = (each.value for each in (receipt.disclosures if receipt else ()) if each.name == "depositor")
+    return str(next(found, ""))
+
+
+def _stem(one: DepositSummary) -> str:
+    return one.file_name or one.number
+
+
+@lru_cache(maxsize=64)
+def _qr(address: str) -> bytes:
+    drawing = io.BytesIO()
+    segno.make(address, error="m").save(drawing, kind="svg", scale=4, border=2, light="#fff", title="QR")
+    return drawing.getvalue()
+
+
+def _guarded(response: HttpResponse) -> HttpResponse:
+    """The token in the address is the key to the page: it must not travel on or be kept."""
+    response["Cache-Control"] = "private, no-store"
+    response["Referrer-Policy"] = "no-referrer"
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+urlpatterns = [
+    path("r/<str:token>", shared, name="shared"),
+    path("r/<str:token>/qr.svg", qr, name="shared-qr"),
+    path("r/<str:token>/<str:form>", shared_file, name="shared-receipt"),
+]
