@@ -308,14 +308,18 @@ def texts() -> dict[str, str]:
         "progress": _("{done} of {all} ({percent})"),
         "progress_rate": _("{done} of {all} ({percent}), {rate} per second"),
         "paused_at": _("Paused at {percent}."),
-        "upload_lost": _("The connection was lost. The upload goes on where it stopped, at the latest when you say so."),
+        "upload_lost": _(
+            "The connection was lost. The upload goes on where it stopped, at the latest when you say so."
+        ),
         "empty_file": _("This file is empty. An empty file has nothing to prove, so it is left out."),
         "file_changed": _(
             "The file was changed, moved or deleted after you chose it. Remove it and choose it again, "
             "so that the digest fits what you keep."
         ),
         "unreadable": _("The browser cannot read this file. A folder, or no permission?"),
-        "no_engine": _("The hashing engine did not start in this browser. Another browser, or the form without JavaScript, will do."),
+        "no_engine": _(
+            "The hashing engine did not start in this browser. Another browser, or the form without JavaScript, will do."
+        ),
         "same_file": _("Same bytes as {name}: one deposit covers both."),
         "earlier": _("You already deposited these bytes on {at}. See that deposit."),
         "too_many": _("At most {most} files go at once. {left} were left out; deposit them after these."),

@@ -155,7 +155,9 @@ def keys(request: HttpRequest) -> HttpResponse:
     now = [_log_key(each, _("signs checkpoints now")) for each in wiring.log_keys()]
     former = [_log_key(each, _("signed earlier checkpoints; kept for ever")) for each in wiring.retired_log_keys()]
     receipt_keys = [
-        _cose_key(_("Key of COSE receipts"), each, _("The log's Ed25519 key once more, in the form that COSE receipts name."))
+        _cose_key(
+            _("Key of COSE receipts"), each, _("The log's Ed25519 key once more, in the form that COSE receipts name.")
+        )
         for each in wiring.receipt_keys()
     ]
     intake = _cose_key(
@@ -284,9 +286,7 @@ def _checkpoint(published: Published) -> dict[str, Any]:
     """A checkpoint with who signed it, checked with the log's own keys."""
     _point, signatures = open_checkpoint(published.note, [*wiring.log_keys(), *wiring.retired_log_keys()])
     signers = [
-        " · ".join(
-            [ALGORITHMS.get(each.key.type, str(each.key.type)), each.key.key_id.hex(), *_when(each.at)]
-        )
+        " · ".join([ALGORITHMS.get(each.key.type, str(each.key.type)), each.key.key_id.hex(), *_when(each.at)])
         for each in signatures
     ]
     return {

@@ -1,0 +1,473 @@
+"""The settings a person may give, read from `$CHOPMARK_HOME/config.toml` and the environment (which wins).
+
+`Config` is the one list of them: each field says its variable, its help and its form, and
+`docs/reference/settings.md` is made from it. A wrong value never stops the reading: it is noted as a
+`Problem`, the default stands in, and `chopmark.site.checks` refuses to start with a hint.
+
+Reads files and creates none, except in `prepare_home`, which `chopmark init` calls.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import SplitResult, unquote, urlsplit
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+CONFIG_FILE = "config.toml"
+SECRET_KEY_FILE = "keys/web_secret"  # noqa: S105 (a path, not a password)
+GIGABYTE = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One wrong setting.
+
+    Attributes:
+        number: the check that reports it, `chopmark.E001`, one a setting.
+        setting: its variable.
+        message: what is wrong.
+        hint: what to write instead.
+    """
+
+    number: str
+    setting: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OidcProvider:
+    """One identity provider that people may sign in with (OpenID Connect).
+
+    Attributes:
+        id: short name in the sign-in address, lower-case letters, digits and hyphens.
+        name: shown on the button.
+        server_url: the issuer; its `/.well-known/openid-configuration` is read.
+        client_id: given by the provider.
+        client_secret: given by the provider.
+    """
+
+    id: str
+    name: str
+    server_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host, for the page's `form-action`."""
+        parts = urlsplit(self.server_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """Where e-mail goes, read from `smtp://user:password@host:port/?from=address`.
+
+    Attributes:
+        tls: `none`, `start` (smtp:// with STARTTLS on request) or `full` (smtps://).
+        sender: the address in the From line.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    tls: Literal["none", "start", "full"]
+    sender: str
+
+
+def _setting(number: str, variable: str, form: str, help_text: str, **more: Any) -> Any:  # noqa: ANN401 (dataclasses.field)
+    return field(metadata={"number": number, "variable": variable, "form": form, "help": help_text}, **more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Every setting of a Chopmark site."""
+
+    home: Path = _setting(
+        "chopmark.E001",
+        "CHOPMARK_HOME",
+        "absolute path",
+        "The one folder that holds data, keys, the log and mail. Default: $XDG_DATA_HOME/chopmark.",
+    )
+    base_url: str = _setting(
+        "chopmark.E002",
+        "CHOPMARK_BASE_URL",
+        "http(s)://host[:port]",
+        "The address at which people reach the site; no path. With https, cookies are marked secure and HSTS is sent.",
+        default="http://localhost:8000",
+    )
+    origin: str = _setting(
+        "chopmark.E003",
+        "CHOPMARK_ORIGIN",
+        "host[:port]/path, no scheme",
+        "The name of the transparency log, written in every checkpoint. Stored at init (the host of the base URL "
+        "and /log) and never changed afterwards.",
+        default="",
+    )
+    database_url: str = _setting(
+        "chopmark.E004",
+        "CHOPMARK_DATABASE_URL",
+        "sqlite:///absolute/path or postgresql://user:password@host:port/name",
+        "The database. Default: the SQLite file chopmark.db in the home.",
+        default="",
+    )
+    debug: bool = _setting(
+        "chopmark.E005",
+        "CHOPMARK_DEBUG",
+        "true or false",
+        "Shows error details to everybody: only for work on Chopmark itself.",
+        default=False,
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        "chopmark.E006",
+        "CHOPMARK_ALLOWED_HOSTS",
+        "host names, separated by commas",
+        "Further host names to answer to. The host of the base URL is always one; on a local base URL, "
+        "localhost and 127.0.0.1 are too.",
+        default=(),
+    )
+    mail: Mail | None = _setting(
+        "chopmark.E007",
+        "CHOPMARK_EMAIL_URL",
+        "smtp[s]://[user:password@]host[:port]/?from=address[&tls=start]",
+        "The mail server. Without one, each mail is written as a file to mail/ in the home and addresses need "
+        "no confirmation.",
+        default=None,
+    )
+    oidc: tuple[OidcProvider, ...] = _setting(
+        "chopmark.E008",
+        "CHOPMARK_OIDC",
+        "in config.toml: [[oidc]] tables of id, name, server_url, client_id, client_secret; in the environment: the "
+        "same list as JSON",
+        "Identity providers that people may sign in with.",
+        default=(),
+    )
+    upload_limit: int = _setting(
+        "chopmark.E009",
+        "CHOPMARK_UPLOAD_LIMIT",
+        "bytes, or a number with kB, MB or GB",
+        "The largest file that can be kept here. Default: 5 GB.",
+        default=5 * GIGABYTE,
+    )
+    signup: Literal["open", "invite", "closed"] = _setting(
+        "chopmark.E010",
+        "CHOPMARK_SIGNUP",
+        "open, invite or closed",
+        "Who may make an account: everybody, people holding an invitation, or nobody.",
+        default="open",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "chopmark.E011",
+        "CHOPMARK_TRUSTED_PROXIES",
+        "addresses or networks, separated by commas",
+        "Reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; from anybody else they are removed.",
+        default=(),
+    )
+
+    @property
+    def https(self) -> bool:
+        """Whether people reach the site over https."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def host(self) -> str:
+        """The host name of the base URL, without port."""
+        return urlsplit(self.base_url).hostname or "localhost"
+
+    @property
+    def local(self) -> bool:
+        """Whether the site runs for its own machine only."""
+        return self.host in {"localhost", "127.0.0.1", "::1"}
+
+    @property
+    def secret_key_file(self) -> Path:
+        """Where the key lives that signs sessions and tokens."""
+        return self.home / SECRET_KEY_FILE
+
+
+def default_home(environ: Mapping[str, str]) -> Path:
+    """The home when none is named: `$XDG_DATA_HOME/chopmark`, else `~/.local/share/chopmark`."""
+    data = environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "chopmark"
+
+
+def read_config(environ: Mapping[str, str] | None = None) -> tuple[Config, tuple[Problem, ...]]:
+    """The settings in force and what is wrong with them; a wrong one is replaced by its default."""
+    environ = os.environ if environ is None else environ
+    problems: list[Problem] = []
+    by_name = {each.name: each for each in fields(Config)}
+
+    def note(name: str, message: str) -> None:
+        about = by_name[name].metadata
+        variable = about["variable"]
+        problems.append(
+            Problem(number=about["number"], setting=variable, message=message, hint=f"{variable}: {about['form']}")
+        )
+
+    home = Path(environ.get("CHOPMARK_HOME") or default_home(environ))
+    if not home.is_absolute():
+        note("home", f"{home} is not an absolute path")
+        home = home.absolute()
+    written = _read_file(home / CONFIG_FILE, problems)
+    for unknown in sorted(written.keys() - (by_name.keys() - {"home"} | {"email_url"})):
+        problems.append(
+            Problem(
+                number="chopmark.E012",
+                setting=unknown,
+                message=f"{CONFIG_FILE} names an unknown setting: {unknown}",
+                hint=f"known are {', '.join(sorted(by_name))}",
+            )
+        )
+
+    values: dict[str, Any] = {"home": home}
+    for name, read in READERS.items():
+        variable = by_name[name].metadata["variable"]
+        key = "email_url" if name == "mail" else name
+        raw = environ.get(variable) or written.get(key)
+        if raw is None:
+            continue
+        try:
+            values[name] = read(raw)
+        except (ValueError, TypeError, KeyError) as error:
+            note(name, f"{variable}: {error}")
+    config = Config(**values)
+    if not config.origin:
+        values["origin"] = f"{urlsplit(config.base_url).netloc}/log"
+    return Config(**values), tuple(problems)
+
+
+def _read_file(path: Path, problems: list[Problem]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        problems.append(
+            Problem(
+                number="chopmark.E012",
+                setting=CONFIG_FILE,
+                message=f"{path} cannot be read: {error}",
+                hint="TOML, UTF-8, readable by the one who runs Chopmark",
+            )
+        )
+        return {}
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise TypeError("a text is needed")
+    return raw.strip()
+
+
+def _base_url(raw: object) -> str:
+    parts = urlsplit(_text(raw).rstrip("/"))
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("a http:// or https:// address is needed")
+    if parts.path or parts.query or parts.fragment or parts.username:
+        raise ValueError("only scheme, host and port may stand in it")
+    _ = parts.port  # raises ValueError when it is no port
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def _origin(raw: object) -> str:
+    text = _text(raw)
+    if not re.fullmatch(r"[!-*,-~]{1,255}", text) or "://" in text:
+        raise ValueError("a host and path without scheme, spaces or plus signs is needed")
+    return text
+
+
+def _database_url(raw: object) -> str:
+    text = _text(raw)
+    parts = urlsplit(text)
+    name = unquote(parts.path[1:])
+    if parts.scheme == "sqlite" and not parts.netloc and Path("/" + name.lstrip("/")).name:
+        return text
+    if parts.scheme in {"postgresql", "postgres"} and name:
+        _ = parts.port
+        return text
+    raise ValueError("neither sqlite:///path nor postgresql://…/name")
+
+
+def _flag(raw: object) -> bool:
+    if isinstance(raw, bool):
+        return raw
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if (word := _text(raw).lower()) not in known:
+        raise ValueError(f"{word!r} is neither true nor false")
+    return known[word]
+
+
+def _words(raw: object) -> tuple[str, ...]:
+    words = raw if isinstance(raw, list) else _text(raw).split(",")
+    return tuple(_text(word) for word in words if _text(word))
+
+
+def _hosts(raw: object) -> tuple[str, ...]:
+    hosts = _words(raw)
+    for host in hosts:
+        if "/" in host or " " in host:
+            raise ValueError(f"{host!r} is not a host name")
+    return hosts
+
+
+def _mail(raw: object) -> Mail:
+    parts: SplitResult = urlsplit(_text(raw))
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise ValueError("a smtp:// or smtps:// address is needed")
+    options = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
+    tls: Literal["none", "start", "full"] = "full" if parts.scheme == "smtps" else "none"
+    if options.get("tls") == "start" and tls == "none":
+        tls = "start"
+    elif "tls" in options:
+        raise ValueError("tls can only be start, and only with smtp://")
+    sender = unquote(options.get("from", ""))
+    if sender.count("@") != 1:
+        raise ValueError("?from=address is missing")
+    return Mail(
+        host=parts.hostname,
+        port=parts.port or {"none": 25, "start": 587, "full": 465}[tls],
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        tls=tls,
+        sender=sender,
+    )
+
+
+def _oidc(raw: object) -> tuple[OidcProvider, ...]:
+    tables = json.loads(raw) if isinstance(raw, str) else raw
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError("a list of tables is needed")
+    wanted = {each.name for each in fields(OidcProvider)}
+    providers = []
+    for table in tables:
+        if table.keys() != wanted:
+            raise ValueError(f"each provider has exactly {', '.join(sorted(wanted))}")
+        provider = OidcProvider(**{name: _text(value) for name, value in table.items()})
+        if not re.fullmatch(r"[a-z0-9-]{1,40}", provider.id):
+            raise ValueError(f"the id {provider.id!r} has other than lower-case letters, digits and hyphens")
+        if urlsplit(provider.server_url).scheme not in {"https", "http"}:
+            raise ValueError(f"the server_url of {provider.id} is no address")
+        providers.append(provider)
+    if len({provider.id for provider in providers}) != len(providers):
+        raise ValueError("two providers have the same id")
+    return tuple(providers)
+
+
+def _size(raw: object) -> int:
+    if isinstance(raw, int) and not isinstance(raw, bool):
+        size = raw
+    else:
+        match = re.fullmatch(r"([0-9]{1,15})\s*(kB|MB|GB|)", _text(raw))
+        if match is None:
+            raise ValueError("not a number of bytes")
+        size = int(match[1]) * {"": 1, "kB": 1000, "MB": 1_000_000, "GB": GIGABYTE}[match[2]]
+    if size < 1:
+        raise ValueError("at least one byte is needed")
+    return size
+
+
+def _signup(raw: object) -> Literal["open", "invite", "closed"]:
+    match _text(raw):
+        case "open":
+            return "open"
+        case "invite":
+            return "invite"
+        case "closed":
+            return "closed"
+        case other:
+            raise ValueError(f"{other!r} is not one of open, invite, closed")
+
+
+def _networks(raw: object) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word) for word in _words(raw))
+
+
+READERS: Mapping[str, Callable[[object], Any]] = {
+    "base_url": _base_url,
+    "origin": _origin,
+    "database_url": _database_url,
+    "debug": _flag,
+    "allowed_hosts": _hosts,
+    "mail": _mail,
+    "oidc": _oidc,
+    "upload_limit": _size,
+    "signup": _signup,
+    "trusted_proxies": _networks,
+}
+
+
+def databases(config: Config) -> dict[str, Any]:
+    """Django's `DATABASES["default"]` for the configured URL.
+
+    SQLite: WAL, `synchronous=FULL` (a receipt must survive power loss), IMMEDIATE transactions.
+    """
+    parts = urlsplit(config.database_url or f"sqlite:///{config.home / 'chopmark.db'}")
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": "/" + unquote(parts.path).lstrip("/"),
+            "CONN_MAX_AGE": None,
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                "PRAGMA journal_size_limit=67108864; PRAGMA foreign_keys=ON;",
+            },
+        }
+    options = dict(pair.partition("=")[::2] for pair in parts.query.split("&") if pair)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(options.pop("host", "")) or unquote(parts.hostname or ""),
+        "PORT": options.pop("port", "") or str(parts.port or ""),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {name: unquote(value) for name, value in options.items()},
+    }
+
+
+def prepare_home(config: Config) -> None:
+    """Make the home, its folders, the secret key and a config file that fixes the log's origin; keeps what is there."""
+    for folder in ("", "keys", "log", "journal", "mail", "logs"):
+        (config.home / folder).mkdir(mode=0o755 if folder == "log" else 0o700, parents=True, exist_ok=True)
+    _write_new(config.secret_key_file, secrets.token_urlsafe(64) + "\n", 0o600)
+    _write_new(
+        config.home / CONFIG_FILE,
+        "# The settings of this Chopmark site; environment variables CHOPMARK_… win over them.\n"
+        "# The name of the log is in every checkpoint: it must never change.\n"
+        f'origin = "{config.origin}"\n',
+        0o600,
+    )
+
+
+def read_secret_key(config: Config) -> str | None:
+    """The stored key, or None before init."""
+    try:
+        return config.secret_key_file.read_text("ascii").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,143 @@
+"""What happens around every call: proxies believed or not, headers, and the short way for programmes.
+
+Sessions, languages and messages cost more than a deposit's own work. A *plain call* skips them: one to
+the API, the log's files or the tus and SCRAPI addresses that shows a key (`Authorization`) or no session
+cookie. Pages that call the API with their session keep the long way, and its CSRF check.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+
+from django.conf import settings
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.middleware.locale import LocaleMiddleware
+
+from chopmark.base.errors import PlatformError
+from chopmark.web import errors
+
+Respond = Callable[[HttpRequest], HttpResponseBase]
+
+PLAIN_PREFIXES = ("/api/", "/entries", "/log/", "/.well-known/", "/uploads", "/healthz", "/readyz", "/policy")
+FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
+PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
+
+
+class TrustedProxies:
+    """Believes X-Forwarded-* from the configured proxies only, and removes it from everybody else."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._respond = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Set address, scheme and host to the visitor's."""
+        given = {name: request.META.pop(name) for name in FORWARDED if name in request.META}
+        if given and self._trusted(request.META.get("REMOTE_ADDR", "")):
+            hops = [hop.strip() for hop in given.get("HTTP_X_FORWARDED_FOR", "").split(",") if hop.strip()]
+            # From the right: each trusted proxy names the one before it; the first that is not one is the visitor.
+            visitor = next((hop for hop in reversed(hops) if not self._trusted(hop)), None)
+            if visitor is not None and _address(visitor) is not None:
+                request.META["REMOTE_ADDR"] = visitor
+            if given.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:
+                request.META["wsgi.url_scheme"] = given["HTTP_X_FORWARDED_PROTO"]
+            if "HTTP_X_FORWARDED_HOST" in given:
+                request.META["HTTP_HOST"] = given["HTTP_X_FORWARDED_HOST"].split(",")[-1].strip()
+        return self._respond(request)
+
+    @staticmethod
+    def _trusted(address: str) -> bool:
+        parsed = _address(address)
+        return parsed is not None and any(parsed in network for network in settings.CHOPMARK_TRUSTED_PROXIES)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
+class PermissionsPolicy:
+    """Switches off what no page uses."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._respond = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the header."""
+        response = self._respond(request)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        return response
+
+
+def is_plain(request: HttpRequest) -> bool:
+    """Whether this call carries no session (see the module)."""
+    return bool(getattr(request, "chopmark_plain", False))
+
+
+class MarkPlainCalls:
+    """Decides once which way a call takes."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._respond = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Mark the call; a plain one is nobody's until a view reads its key."""
+        if request.path_info.startswith(PLAIN_PREFIXES) and (
+            "HTTP_AUTHORIZATION" in request.META or settings.SESSION_COOKIE_NAME not in request.COOKIES
+        ):
+            request.chopmark_plain = True  # type: ignore[attr-defined]  # read by is_plain
+            request.user = AnonymousUser()
+        return self._respond(request)
+
+
+class Sessions(SessionMiddleware):
+    """Django's sessions, for pages."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Step aside for plain calls."""
+        return self.get_response(request) if is_plain(request) else super().__call__(request)
+
+
+class Locale(LocaleMiddleware):
+    """Django's choice of language, for pages; a plain call's errors choose theirs themselves."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Step aside for plain calls."""
+        return self.get_response(request) if is_plain(request) else super().__call__(request)
+
+
+class Authentication(AuthenticationMiddleware):
+    """Django's signed-in person, for pages."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Step aside for plain calls."""
+        return self.get_response(request) if is_plain(request) else super().__call__(request)
+
+
+class Messages(MessageMiddleware):
+    """Django's one-time messages, for pages."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Step aside for plain calls."""
+        return self.get_response(request) if is_plain(request) else super().__call__(request)
+
+
+class Errors:
+    """Answers a `PlatformError` that a view let through: a page, or problem+json for programmes."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._respond = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Nothing to do on the way; see `process_exception`."""
+        return self._respond(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Anything but a `PlatformError` is a bug and crashes on."""
+        return errors.answer(exception, request) if isinstance(exception, PlatformError) else None

@@ -1,0 +1,26 @@
+"""Every address of the site. Each subject lists its own paths in its module; here they are put together."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from chopmark.web import errors
+from chopmark.web.views import health, home, language, people
+
+urlpatterns = [
+    path("", home.page, name="home"),
+    path("language", language.switch, name="language"),
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+    path("errors/<str:code>", errors.explain, name="error_code"),
+    path("accounts/", include("allauth.urls")),
+    path("organisations/", include(people.organisation_urls)),
+    path("invitations/<str:token>", people.invitation, name="invitation"),
+    path("", include("chopmark.web.views.deposits")),
+    path("", include("chopmark.web.views.explorer")),
+    path("", include("chopmark.web.views.verify")),
+    path("", include("chopmark.web.views.log_files")),
+    path("", include("chopmark.web.views.uploads")),
+    path("", include("chopmark.web.views.scrapi")),
+    path("", include("chopmark.web.api")),
+]

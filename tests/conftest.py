@@ -1,0 +1,38 @@
+"""What every test stands on: a home of its own before Django's settings are read, and a quick password hasher.
+
+`CHOPMARK_DATABASE_URL` decides the database, so the whole suite also runs on PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+os.environ["CHOPMARK_HOME"] = tempfile.mkdtemp(prefix="chopmark-test-")
+for _name in [name for name in os.environ if name.startswith("CHOPMARK_")]:
+    if _name not in {"CHOPMARK_HOME", "CHOPMARK_DATABASE_URL", "CHOPMARK_DATA"}:
+        del os.environ[_name]
+
+# Pages in Chinese need the compiled catalogue; it is made from the fragments when they are newer.
+sys.dont_write_bytecode, _kept = True, sys.dont_write_bytecode
+runpy.run_path(str(ROOT / "scripts" / "compile_locale.py"))["compile_all"]()
+sys.dont_write_bytecode = _kept
+
+AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_site() -> None:
+    """No slow password hash, no scan of static files by WhiteNoise, no cache table, mail in memory (pytest-django)."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "whitenoise" not in each]
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
