@@ -190,27 +190,35 @@ def deposits_of(
     state: str = "",
     kind: str = "",
     digest: bytes | None = None,
+    private: bool | None = None,
+    made_from: datetime | None = None,
+    made_before: datetime | None = None,
+    oldest_first: bool = False,
     after: str = "",
     limit: int = 50,
 ) -> Page:
-    """A page of the organisation's deposits, newest first.
+    """A page of the organisation's deposits, newest first unless asked otherwise.
 
     Args:
         q: words of title, author or file name, a short number, or a whole digest in hexadecimal.
         state: `pending`, `published` or empty for both.
         kind: one of the kinds, or empty for all.
         digest: only deposits of this SHA-256 or SM3 digest.
+        private: only private ones, only public ones, or None for both.
+        made_from, made_before: only deposits made in this span of time; the end is not in it.
         after: the short number of the last deposit already seen.
         limit: 1 to 200.
 
     Raises:
         Refused: `evidence.filter_unknown`; what people's `must` raises.
     """
-    found = _filtered(actor, q=q, kind=kind)
+    found = _filtered(actor, q=q, kind=kind, private=private, made_from=made_from, made_before=made_before)
     if digest is not None:
         found = found.filter(Q(sha256=digest) | Q(sm3=digest))
-    counts = {bool(each["position__isnull"]): each["n"] for each in found.values("position__isnull").annotate(n=Count("pk")).order_by()}
-    rows = list(_after(_in_state(found, state), actor, after).order_by("-serial")[: _bounded(limit) + 1])
+    tallies = found.values("position__isnull").annotate(n=Count("pk")).order_by()
+    counts = {bool(each["position__isnull"]): each["n"] for each in tallies}
+    rest = _after(_in_state(found, state), actor, after, oldest_first=oldest_first)
+    rows = list(rest.order_by("serial" if oldest_first else "-serial")[: _bounded(limit) + 1])
     shown = rows[: _bounded(limit)]
     return Page(
         items=tuple(summary_of(row) for row in shown),
@@ -233,9 +241,20 @@ def earlier_deposits(digest: bytes, actor: Actor) -> tuple[DepositSummary, ...]:
     return tuple(summary_of(row) for row in rows)
 
 
-def export_rows(actor: Actor, *, q: str = "", state: str = "", kind: str = "") -> Iterator[dict[str, str]]:
-    """All deposits that fit, oldest first, as flat text for CSV; one query, read as it is written out."""
-    found = _in_state(_filtered(actor, q=q, kind=kind), state).order_by("serial")
+def export_rows(
+    actor: Actor,
+    *,
+    q: str = "",
+    state: str = "",
+    kind: str = "",
+    private: bool | None = None,
+    made_from: datetime | None = None,
+    made_before: datetime | None = None,
+    oldest_first: bool = True,
+) -> Iterator[dict[str, str]]:
+    """All deposits that fit, as flat text for CSV; one query, read as it is written out."""
+    fitting = _filtered(actor, q=q, kind=kind, private=private, made_from=made_from, made_before=made_before)
+    found = _in_state(fitting, state).order_by("serial" if oldest_first else "-serial")
     return (_flat(summary_of(row)) for row in found.iterator(chunk_size=EXPORT_CHUNK))
 
 
@@ -400,13 +419,27 @@ def _earlier_numbers(row: Deposit) -> tuple[str, ...]:
     return tuple(same.order_by("serial").values_list("number", flat=True)[:MAX_PAGE])
 
 
-def _filtered(actor: Actor, *, q: str, kind: str) -> QuerySet[Deposit]:
+def _filtered(
+    actor: Actor,
+    *,
+    q: str,
+    kind: str,
+    private: bool | None,
+    made_from: datetime | None,
+    made_before: datetime | None,
+) -> QuerySet[Deposit]:
     actor.must("view")
     found = Deposit.objects.filter(organisation=actor.organisation_id)
     if kind:
         if kind not in KINDS:
             raise Refused("evidence.filter_unknown", name="kind", value=kind)
         found = found.filter(kind=kind)
+    if private is not None:
+        found = found.filter(private=private)
+    if made_from is not None:
+        found = found.filter(made_at__gte=made_from)
+    if made_before is not None:
+        found = found.filter(made_at__lt=made_before)
     return found.filter(_search(q)) if q else found
 
 
@@ -427,7 +460,7 @@ def _in_state(found: QuerySet[Deposit], state: str) -> QuerySet[Deposit]:
     return found.filter(position__isnull=state == "pending")
 
 
-def _after(found: QuerySet[Deposit], actor: Actor, after: str) -> QuerySet[Deposit]:
+def _after(found: QuerySet[Deposit], actor: Actor, after: str, *, oldest_first: bool) -> QuerySet[Deposit]:
     if not after:
         return found
     serial = (
@@ -437,7 +470,7 @@ def _after(found: QuerySet[Deposit], actor: Actor, after: str) -> QuerySet[Depos
     )
     if serial is None:
         raise Refused("evidence.filter_unknown", name="after", value=after[:40])
-    return found.filter(serial__lt=serial)
+    return found.filter(serial__gt=serial) if oldest_first else found.filter(serial__lt=serial)
 
 
 def _bounded(limit: int) -> int:
