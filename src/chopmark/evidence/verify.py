@@ -12,7 +12,8 @@ one of these steps has checked it; the policy and the time `at` are the caller's
  6 a log of the policy signed that root: every signature of its keys on the checkpoint (Ed25519, ML-DSA-44) is
    right, and so is the COSE Receipt's where there is one
  7 the witnesses that the policy asks for cosigned the checkpoint
- 8 the times that the signers state, and the earliest of them
+ 8 the times that the signers state, and the earliest of them (of two equal ones the first in `signers`: the log
+   before witnesses, the checkpoint before the COSE Receipt)
 
 One step that fails makes the whole FAILED; one that cannot be decided makes it INDETERMINATE. What no step
 proves is listed in `Report.not_proven`. The browser verifier follows the same steps with the same codes;
@@ -25,6 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 
@@ -388,8 +390,8 @@ class _Examination:
         if not stated:
             self._find(8, "verify.time_missing", Verdict.INDETERMINATE)
             return
-        earliest, whom = min(stated)
-        latest, _ = max(stated)
+        earliest, whom = min(stated, key=itemgetter(0))
+        latest, _ = max(stated, key=itemgetter(0))
         signed = statement.claim.issued_at
         if latest > self._at + CLOCK_SKEW:
             self._find(8, "verify.time_in_future", Verdict.INDETERMINATE, time=clock.to_text(latest))

@@ -1,0 +1,439 @@
+"""The corpus: receipts, good and spoiled, each with the verdict and the finding codes that it must get.
+
+What is wanted is written here by hand, never taken from a verifier. `scripts/make_corpus.py` writes the files.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from corpus import maker
+
+from chopmark.base import cbor, clock
+from chopmark.base.digests import Digests, digests_of
+from chopmark.evidence.deposit import Disclosure
+from chopmark.evidence.receipt import Receipt
+from chopmark.ledger.cose import Envelope
+from chopmark.ledger.cose_receipt import SealedRoot, transparent_statement
+from chopmark.ledger.keys import SigningKey
+from chopmark.ledger.proof import TlogProof
+
+TLOG, COSE = "tlog-proof", "receipt.cose"
+SIX = ["verify.disclosure_matches"] * 6
+OTHER_FILE = digests_of([maker.FILE[:-1] + b"!\n"], sm3=True)
+
+
+def codes(**steps: str | list[str] | None) -> list[str]:
+    """The codes of a receipt with nothing wrong, some steps' replaced; None leaves the step's code out."""
+    good: dict[str, str | list[str] | None] = {
+        "form": "receipt_well_formed",
+        "file": "digest_matches",
+        "sm3": "sm3_matches",
+        "size": None,
+        "shown": SIX,
+        "signed": "statement_signed_by_agent",
+        "included": "included",
+        "log": "log_signed",
+        "quorum": "quorum_not_required",
+        "time": "existed_by",
+    }
+    wanted: list[str] = []
+    for found in (good | steps).values():
+        each = found if isinstance(found, list) else [] if found is None else [f"verify.{found}"]
+        wanted.extend(each)
+    return wanted
+
+
+MALFORMED = ["verify.receipt_malformed"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One receipt and what every verifier must say of it."""
+
+    says: str
+    receipt: bytes
+    form: str
+    verdict: str
+    codes: list[str]
+    policy: str | None = "platform"
+    digests: Digests | None = maker.DIGESTS
+    at: datetime = maker.AT + timedelta(days=1)
+    existed_by: datetime | None = maker.AT
+    whom: str | None = maker.ORIGIN
+
+
+def passed(says: str, receipt: bytes, form: str, wanted: list[str], **rest: Any) -> Case:
+    return Case(says, receipt, form, "PASSED", wanted, **rest)
+
+
+def undecided(says: str, receipt: bytes, form: str, wanted: list[str], **rest: Any) -> Case:
+    return Case(says, receipt, form, "INDETERMINATE", wanted, **rest)
+
+
+def failed(says: str, receipt: bytes, form: str, wanted: list[str], **rest: Any) -> Case:
+    return Case(says, receipt, form, "FAILED", wanted, existed_by=None, whom=None, **rest)
+
+
+def untimed(case: Case) -> Case:
+    return replace(case, existed_by=None, whom=None)
+
+
+# ---- spoiling -----------------------------------------------------------------------------------------------------
+
+
+def in_extra(receipt: Receipt, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """The tlog-proof with its extra data changed."""
+    proof = TlogProof.parse(receipt.tlog_proof())
+    extra = cbor.decode(proof.extra or b"")
+    change(extra)
+    return replace(proof, extra=cbor.encode(extra)).encode()
+
+
+def in_unprotected(receipt: Receipt, change: Callable[[dict[Any, Any]], None]) -> bytes:
+    """The Transparent Statement with its unprotected header changed."""
+    envelope = Envelope.parse(receipt.transparent_statement())
+    header = dict(envelope.unprotected)
+    change(header)
+    return replace(envelope, unprotected=header).encode()
+
+
+def flipped(data: bytes, at: int = -1) -> bytes:
+    """The bytes with the lowest bit of one of them turned."""
+    spoiled = bytearray(data)
+    spoiled[at] ^= 1
+    return bytes(spoiled)
+
+
+def with_wrong_signature(receipt: Receipt, signer: SigningKey) -> Receipt:
+    """The checkpoint with the last byte of one signer's signature changed."""
+    lines = receipt.checkpoint.decode().splitlines(keepends=True)
+    note = maker.sign_checkpoint(
+        maker.Checkpoint(origin=maker.ORIGIN, size=99, root=b"\x01" * 32), [signer], maker.AT
+    ).decode()
+    other = note.splitlines(keepends=True)[-1]
+    prefix = other.rpartition(" ")[0] + " "
+    key_id = other.removeprefix(prefix)[:5]
+    where = next(n for n, line in enumerate(lines) if line.startswith(prefix + key_id))
+    lines[where] = other
+    return replace(receipt, checkpoint="".join(lines).encode())
+
+
+def text_in(data: bytes, old: bytes, new: bytes) -> bytes:
+    if data.count(old) != 1:
+        raise ValueError(f"{old!r} stands {data.count(old)} times")
+    return data.replace(old, new)
+
+
+def header(**changes: Any) -> dict[Any, Any]:
+    """A protected header as ours, by label name, with changes; ABSENT leaves one out."""
+    labels = {"alg": 1, "crit": 2, "content_type": 3, "kid": 4, "claims": 15, "x5chain": 33, "hash": 258, "type": 259}
+    said: dict[str, Any] = {
+        "alg": -8,
+        "kid": maker.OWN.public.thumbprint,
+        "claims": {1: maker.DEPOSITOR, 2: maker.SUBJECT, 6: clock.to_seconds(maker.AT)},
+        "hash": -16,
+        "type": "application/octet-stream",
+        "chopmark": {"kind": "work", "policy": maker.REGISTRATION_POLICY},
+    }
+    merged = {name: value for name, value in {**said, **changes}.items() if value is not ABSENT}
+    return {labels.get(name, name): value for name, value in merged.items()}
+
+
+ABSENT = object()
+
+
+def odd(
+    payload: bytes | None = maker.DIGESTS.sha256, *, unprotected: Any = None, tag: int = 18, **changes: Any
+) -> bytes:
+    """A tlog-proof, right in all but the statement itself."""
+    statement = maker.sign_raw(header(**changes), payload, unprotected=unprotected, tag=tag)
+    return maker.register((statement, (), maker.OWN.public.to_cose())).tlog_proof()
+
+
+# ---- the cases ----------------------------------------------------------------------------------------------------
+
+
+def good() -> list[Case]:
+    agent = maker.register(maker.by_agent())
+    private = maker.register(maker.by_agent(private=True))
+    own = maker.register(maker.by_depositor())
+    p256 = maker.register(maker.by_depositor(p256=True))
+    third = maker.register(maker.by_third_party())
+    courts = maker.register(
+        maker.by_agent(), signers=(maker.LOG, maker.LOG_PQ, maker.HANGZHOU, maker.BEIJING, maker.STRANGER)
+    )
+    alone = maker.register(maker.by_agent(), index=0, size=1)
+    long = maker.register(maker.by_agent(), index=200, size=300)
+    own_signed = {"signed": "statement_signed"}
+    third_party = codes(sm3=None, shown=None, **own_signed)
+    seven = [*SIX, "verify.disclosure_matches"]
+    found: list[Case] = []
+    for form, write in ((TLOG, Receipt.tlog_proof), (COSE, Receipt.transparent_statement)):
+        found += [
+            passed("signed by the intake key for a depositor", write(agent), form, codes()),
+            passed("private, the digest disclosed", write(private), form, codes(shown=seven)),
+            passed("signed by the depositor with Ed25519", write(own), form, codes(**own_signed)),
+            passed("signed by the depositor with ES256", write(p256), form, codes(**own_signed)),
+            passed("a third party's statement without our header", write(third), form, third_party),
+            passed("entry 200 of 300", write(long), form, codes()),
+            passed("two of three courts cosigned, one unknown signature", write(courts), form,
+                   codes(quorum="quorum_reached"), policy="two-courts-of-three"),
+            passed("the policy does not know the witnesses", write(courts), form, codes()),
+            passed("the policy has the ML-DSA key only", write(agent), form, codes(), policy="post-quantum-only"),
+            passed("nothing is disclosed", write(agent.showing([])), form, codes(shown="not_disclosed")),
+            passed("only the title is disclosed", write(agent.showing(["title"])), form,
+                   codes(shown=["verify.disclosure_matches", "verify.not_disclosed"])),
+            passed("SM3 was not computed", write(agent), form, codes(sm3=None), digests=maker.WITHOUT_SM3),
+        ]  # fmt: skip
+    return [
+        *found,
+        passed("the only entry of the log", alone.tlog_proof(), TLOG, codes()),
+        passed("COSE alone, without the checkpoint", compact(agent), COSE, codes()),
+        passed("COSE and the log's Ed25519 key alone", agent.transparent_statement(), COSE, codes(),
+               policy="ed25519-only"),
+    ]  # fmt: skip
+
+
+def compact(receipt: Receipt) -> bytes:
+    return in_unprotected(receipt, lambda unprotected: unprotected["chopmark"].pop("checkpoint"))
+
+
+def doubtful() -> list[Case]:
+    agent = maker.register(maker.by_agent())
+    private = maker.register(maker.by_agent(private=True))
+    later = maker.AT + timedelta(minutes=2)
+    one_court = maker.register(maker.by_agent(), signers=(maker.LOG, maker.LOG_PQ, maker.HANGZHOU))
+    early = maker.register(maker.by_agent(), at=maker.AT - timedelta(hours=1))
+    slow = maker.register(maker.by_agent(), at=later)
+    hidden = private.showing(["title", "author", "depositor", "file_name", "media_type", "size"])
+    no_log = {"quorum": None, "time": None}
+    found: list[Case] = []
+    for form, write in ((TLOG, Receipt.tlog_proof), (COSE, Receipt.transparent_statement)):
+        found += [
+            untimed(undecided("no policy", write(agent), form, codes(log="policy_missing", **no_log), policy=None)),
+            untimed(undecided("the log is not in the policy", write(agent), form, codes(log="log_unknown", **no_log),
+                              policy="another-log")),
+            undecided("one court short of the quorum", write(one_court), form, codes(quorum="quorum_missing"),
+                      policy="two-courts-of-three"),
+            undecided("no file at hand", write(agent), form, codes(file="file_missing", sm3=None), digests=None),
+            undecided("private, the digest not disclosed", write(hidden), form,
+                      codes(file="digest_not_disclosed", sm3=None)),
+            untimed(undecided("time in the future", write(agent), form, codes(time="time_in_future"),
+                              at=maker.AT - timedelta(minutes=11))),
+            untimed(undecided("time before the statement was signed", write(early), form,
+                              codes(time="time_before_statement"))),
+            passed("time two minutes after the statement", write(slow), form, codes(), existed_by=later),
+        ]  # fmt: skip
+    return [
+        *found,
+        untimed(undecided("no signature with a time", agent.tlog_proof(), TLOG, codes(time="time_missing"),
+                          policy="ed25519-only")),
+        undecided("COSE without checkpoint under a policy that asks for witnesses", compact(agent), COSE,
+                  codes(quorum="quorum_missing"), policy="two-courts-of-three"),
+        undecided("the signer's key is not in the tlog-proof", in_extra(agent, lambda extra: extra.pop("key")), TLOG,
+                  codes(signed="statement_key_missing")),
+        undecided("a bare transparent statement", in_unprotected(agent, lambda header: header.pop("chopmark")), COSE,
+                  codes(signed="statement_key_missing", shown="not_disclosed")),
+    ]  # fmt: skip
+
+
+def bad() -> list[Case]:
+    made = maker.by_agent()
+    agent = maker.register(made)
+    other = maker.register(maker.by_agent(title="Another lantern"), index=4, filler="other")
+    title = next(each for each in agent.disclosures if each.name == "title")
+    forged = replace(agent, disclosures=(Disclosure(salt=title.salt, name="title", value="Ming vase"),))
+    surplus = replace(maker.register(maker.by_third_party()), disclosures=(title,))
+    unsigned = maker.register((flipped(made[0]), made[1], made[2]))
+    wrong_key = replace(agent, issuer_key=maker.OWN.public.to_cose())
+    confused = maker.register((maker.sign_raw(header(alg=-7), maker.DIGESTS.sha256), (), maker.OWN.public.to_cose()))
+    moved = replace(agent, index=2)
+    replayed = replace(other, statement=agent.statement, disclosures=agent.disclosures)
+    courts = maker.register(made, signers=(maker.LOG, maker.LOG_PQ, maker.HANGZHOU, maker.BEIJING))
+    wrong_size = maker.register(made, size=7)
+    sized = Disclosure(salt=title.salt, name="size", value=maker.DIGESTS.size + 1)
+    lied = maker.draft()
+    claim = maker.claim_of(lied, [sized], issuer=maker.DEPOSITOR, subject=maker.SUBJECT, agent=False,
+                           policy=maker.REGISTRATION_POLICY, at=maker.AT)  # fmt: skip
+    lying = maker.register((maker.sign_statement(claim, maker.OWN), (sized,), maker.OWN.public.to_cose()))
+    stop = {"log": None, "quorum": None, "time": None}
+    no_log = {"log": "log_signature_wrong", "quorum": None, "time": None}
+    own = {"signed": "statement_signed"}
+    found: list[Case] = []
+    for form, write in ((TLOG, Receipt.tlog_proof), (COSE, Receipt.transparent_statement)):
+        found += [
+            failed("another file", write(agent), form, codes(file="digest_differs", sm3=None), digests=OTHER_FILE),
+            failed("the SM3 digest is another's", write(agent), form, codes(sm3="sm3_differs"),
+                   digests=replace(maker.DIGESTS, sm3=OTHER_FILE.sm3)),
+            failed("the size committed to is wrong", write(lying), form,
+                   codes(size="size_differs", shown=["verify.disclosure_matches"], **own)),
+            failed("a title that was not committed to", write(forged), form,
+                   codes(shown=["verify.disclosure_differs", "verify.not_disclosed"])),
+            failed("a disclosure without a commitment", write(surplus), form,
+                   codes(sm3=None, shown="disclosure_differs", **own)),
+            failed("the statement's signature is wrong", write(unsigned), form,
+                   codes(signed="statement_signature_wrong")),
+            failed("the key is not the one named", write(wrong_key), form, codes(signed="statement_key_differs")),
+            failed("ES256 named with an Ed25519 key", write(confused), form,
+                   codes(sm3=None, shown=None, signed="statement_key_differs")),
+            failed("the proof of another position", write(moved), form, codes(included="inclusion_wrong", **stop)),
+            failed("the log's Ed25519 signature on the checkpoint is wrong",
+                   write(with_wrong_signature(agent, maker.LOG)), form, codes(**no_log)),
+            failed("the log's ML-DSA-44 signature is wrong", write(with_wrong_signature(agent, maker.LOG_PQ)), form,
+                   codes(**no_log)),
+            failed("a witness's signature is wrong", write(with_wrong_signature(courts, maker.HANGZHOU)), form,
+                   codes(**no_log), policy="two-courts-of-three"),
+        ]  # fmt: skip
+    stranger = maker.register(made, log=maker.STRANGER, signers=(maker.STRANGER,))
+    sealed = SealedRoot.parse(agent.sealed_root)
+    broken_seal = replace(agent, sealed_root=replace(sealed, signature=flipped(sealed.signature)).encode())
+    return [
+        *found,
+        failed("the proof of another entry", replayed.tlog_proof(), TLOG, codes(included="inclusion_wrong", **stop)),
+        failed("the COSE receipt of another entry", replayed.transparent_statement(), COSE,
+               codes(included="inclusion_wrong", **stop)),
+        failed("the COSE signature is wrong", broken_seal.transparent_statement(), COSE, codes(**no_log)),
+        failed("the COSE signature is wrong, without checkpoint", compact(broken_seal), COSE, codes(**no_log)),
+        failed("checkpoint of another log beside the COSE receipt",
+               replace(wrong_size, checkpoint=stranger.checkpoint).transparent_statement(), COSE,
+               codes(included="checkpoint_differs", **stop)),
+        failed("COSE index moved within the tree",
+               replace(agent, index=agent.index - 1).transparent_statement(), COSE,
+               codes(included="inclusion_wrong", **stop)),
+    ]  # fmt: skip
+
+
+def malformed() -> list[Case]:
+    agent = maker.register(maker.by_agent())
+    text, binary = agent.tlog_proof(), agent.transparent_statement()
+    size_line, index_line = b"\n7\n", b"\nindex 3\n"
+    disclosures = [each.encode() for each in agent.disclosures]
+    short_salt = cbor.encode([b"\x00" * 15, "title", "x"])
+    unknown_name = cbor.encode([b"\x00" * 16, "phone", "x"])
+    control = cbor.encode([b"\x00" * 16, "title", "a\x00b"])
+    receipt = Envelope.parse(binary).unprotected[394][0]
+    one = maker.register(maker.by_agent(), index=0, size=1)
+    empty_path = Envelope.parse(receipt)
+    sealed = SealedRoot.parse(one.sealed_root)
+    single = replace(
+        empty_path,
+        protected=sealed.protected,
+        signature=sealed.signature,
+        unprotected={396: {-1: [cbor.encode([1, 0, []])]}},
+    ).encode()
+    grown = replace(empty_path, unprotected={396: {-1: [cbor.encode([8, 3, list(agent.path)])]}}).encode()
+    attached = replace(empty_path, payload=b"\x00" * 32).encode()
+
+    def second(extra: dict[str, Any]) -> None:
+        extra["disclosures"] = [disclosures[0], disclosures[0]]
+
+    def shows(encoded: bytes) -> Callable[[dict[str, Any]], None]:
+        return lambda extra: extra.update(disclosures=[encoded])
+
+    def with_receipts(*receipts: bytes) -> bytes:
+        return transparent_statement(agent.statement, receipts, {"key": agent.issuer_key, "disclosures": []})
+
+    def statement(change: bytes) -> Callable[[dict[str, Any]], None]:
+        return lambda extra: extra.update(statement=change)
+
+    raw = agent.statement
+    texts = {
+        "empty": b"",
+        "not a receipt": b"Dear court,\n",
+        "cut in the middle": text[: len(text) // 2],
+        "cut by one byte": text[:-1],
+        "one byte too many": text + b"\n",
+        "lines end in CR LF": text.replace(b"\n", b"\r\n"),
+        "another version of the format": text_in(text, b"tlog-proof@v1", b"tlog-proof@v2"),
+        "size 7_0": text_in(text, size_line, b"\n7_0\n"),
+        "size with a space": text_in(text, size_line, b"\n 7\n"),
+        "size 07": text_in(text, size_line, b"\n07\n"),
+        "size in full-width digits": text_in(text, size_line, "\n７\n".encode()),
+        "size with a plus": text_in(text, size_line, b"\n+7\n"),
+        "size with a minus": text_in(text, size_line, b"\n-7\n"),
+        "index 03": text_in(text, index_line, b"\nindex 03\n"),
+        "index -1": text_in(text, index_line, b"\nindex -1\n"),
+        "index 2**63": text_in(text, index_line, b"\nindex 9223372036854775808\n"),
+        "no index": text_in(text, index_line, b"\n"),
+        "no extra data": re.sub(rb"extra [^\n]*\n", b"", text),
+        "extra data that is not CBOR": re.sub(rb"extra [^\n]*\n", b"extra AAAA////\n", text),
+        "extension line in the checkpoint": text_in(text, size_line, b"\n7\nextension\n"),
+        "64 hashes in the path": text_in(text, index_line, index_line + (b"A" * 43 + b"=\n") * 64),
+        "a hash of 31 bytes": text_in(text, index_line, index_line + b"A" * 40 + b"AA==\n"),
+        "unknown part in the extra data": in_extra(agent, lambda extra: extra.update(note="x")),
+        "no statement in the extra data": in_extra(agent, lambda extra: extra.pop("statement")),
+        "a disclosure twice": in_extra(agent, second),
+        "a salt of 15 bytes": in_extra(agent, shows(short_salt)),
+        "a disclosure with an unknown name": in_extra(agent, shows(unknown_name)),
+        "a control character in a disclosure": in_extra(agent, shows(control)),
+        "a disclosure that is not CBOR": in_extra(agent, shows(b"\xff")),
+        "a key with more parameters": in_extra(agent, lambda extra: extra.update(
+            key=cbor.encode({1: 1, 2: b"name", -1: 6, -2: maker.OWN.public.x}))),
+        "a key of small order": in_extra(agent, lambda extra: extra.update(
+            key=cbor.encode({1: 1, -1: 6, -2: b"\x00" * 32}))),
+        "a key off the curve": in_extra(agent, lambda extra: extra.update(
+            key=cbor.encode({1: 2, -1: 1, -2: b"\x01" * 32, -3: b"\x01" * 32}))),
+        "statement cut short": in_extra(agent, statement(raw[:-1])),
+        "statement with a byte behind": in_extra(agent, statement(raw + b"\x00")),
+        "statement with an indefinite array": in_extra(agent, statement(raw[:1] + b"\x9f" + raw[2:] + b"\xff")),
+        "statement with a long length": in_extra(agent, statement(raw[:1] + b"\x98\x04" + raw[2:])),
+        "statement without tag": in_extra(agent, statement(raw[1:])),
+        "statement over 65,535 bytes": odd(claims={1: "x" * 66_000, 2: maker.SUBJECT, 6: 1}),
+        "statement with tag 17": odd(tag=17),
+        "statement with a filled unprotected header": odd(unprotected={"x": 1}),
+        "statement with receipts inside": odd(unprotected={394: [receipt]}),
+        "statement with a critical header": odd(crit=["future"], future=1),
+        "statement with a known header marked critical": odd(crit=[4]),
+        "statement without algorithm": odd(alg=ABSENT),
+        "statement with algorithm none (0)": odd(alg=0),
+        "statement with HMAC (5)": odd(alg=5),
+        "statement with ES384 (-35)": odd(alg=-35),
+        "statement with a kid of 31 bytes": odd(kid=b"\x01" * 31),
+        "statement without kid": odd(kid=ABSENT),
+        "statement without claims": odd(claims=ABSENT),
+        "statement without subject": odd(claims={1: maker.DEPOSITOR, 6: 1}),
+        "statement with another claim": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 4: 1, 6: 1}),
+        "statement with a name as subject": odd(claims={1: maker.DEPOSITOR, 2: "Li Ming", 6: 1}),
+        "statement of the year 10000": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 6: 253_402_300_800}),
+        "ours without a time": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT}),
+        "statement with a certificate": odd(x5chain=b"x"),
+        "statement with content type (3)": odd(content_type="image/jpeg"),
+        "statement without hash algorithm": odd(hash=ABSENT),
+        "statement hashed with SHA-512": odd(hash=-44),
+        "statement without preimage type": odd(type=ABSENT),
+        "statement with a sentence as type": odd(type="a photograph of Li Ming"),
+        "payload of 31 bytes": odd(maker.DIGESTS.sha256[:31]),
+        "payload detached": odd(None),
+        "unknown field in our header": odd(chopmark={"kind": "work", "policy": b"\x01" * 32, "title": "Lantern"}),
+        "agent false instead of absent": odd(chopmark={"kind": "work", "policy": b"\x01" * 32, "agent": False}),
+        "our header without policy": odd(chopmark={"kind": "work"}),
+        "private with a file's content type": odd(chopmark={"kind": "work", "policy": b"\x01" * 32, "private": True}),
+        "commitment of 31 bytes": odd(
+            chopmark={"kind": "work", "policy": b"\x01" * 32, "commitments": {"title": b"\x01" * 31}}),
+    }  # fmt: skip
+    binaries = {
+        "cut in the middle": binary[: len(binary) // 2],
+        "one byte too many": binary + b"\x00",
+        "tag 17": b"\xd1" + binary[1:],
+        "no receipts": in_unprotected(agent, lambda header: header.pop(394)),
+        "an empty list of receipts": in_unprotected(agent, lambda header: header.update({394: []})),
+        "two receipts": with_receipts(receipt, receipt),
+        "a receipt that is no bytes": in_unprotected(agent, lambda header: header.update({394: [1]})),
+        "another unprotected header": in_unprotected(agent, lambda header: header.update({4: b"kid"})),
+        "unknown part in our header": in_unprotected(agent, lambda header: header["chopmark"].update(note="x")),
+        "receipt of a tree of one entry": with_receipts(single),
+        "proof of another size than signed": with_receipts(grown),
+        "root attached": with_receipts(attached),
+        "checkpoint that is no note": in_unprotected(agent, lambda header: header["chopmark"].update(checkpoint=b"x")),
+        "doubled key": text_in(binary, b"\xa3ckeyX", b"\xa4ckey\xf6ckeyX"),
+    }  # fmt: skip
+    return [failed(says, data, TLOG, MALFORMED) for says, data in texts.items()] + [
+        failed(says, data, COSE, MALFORMED) for says, data in binaries.items()
+    ]
+
+
+def every_case() -> list[Case]:
+    return [*good(), *doubtful(), *bad(), *malformed()]
