@@ -154,10 +154,8 @@ class Policy:
 def policy_text(policy: Policy) -> str:
     """The policy as a file, one line a thing; `Policy.parse` reads it back to the same value."""
     lines = [" ".join(["log", str(log.key), *_optional(log.url)]) for log in policy.logs]
-    for witness in policy.witnesses:
-        lines.append(" ".join(["witness", witness.name, str(witness.key), *_optional(witness.url)]))
-    for group in policy.groups:
-        lines.append(" ".join(["group", group.name, str(group.threshold), *group.members]))
+    lines += [" ".join(["witness", each.name, str(each.key), *_optional(each.url)]) for each in policy.witnesses]
+    lines += [" ".join(["group", each.name, str(each.threshold), *each.members]) for each in policy.groups]
     return "\n".join([*lines, f"quorum {policy.quorum}", ""])
 
 

@@ -243,7 +243,7 @@ class TileReader:
         """The right edge of the published tree, from which appending goes on."""
         tiles = []
         for level, width in enumerate(_widths(self.size)):
-            index = self.size // TILE_WIDTH ** (level + 1)
+            index = self.size >> TILE_HEIGHT * (level + 1)
             tiles.append(b"".join(self._tile(level, index)[0]) if width else b"")
         width = self.size % TILE_WIDTH
         bundle = encode_bundle(self._bundle(self.size // TILE_WIDTH)) if width else b""
@@ -278,4 +278,4 @@ class TileReader:
             return TILE_WIDTH, self._fetch(path(TILE_WIDTH))
 
     def _width(self, level: int, index: int) -> int:
-        return min(TILE_WIDTH, self.size // TILE_WIDTH**level - index * TILE_WIDTH)
+        return min(TILE_WIDTH, (self.size >> TILE_HEIGHT * level) - index * TILE_WIDTH)

@@ -216,7 +216,7 @@ def verify_consistency(*, old: int, old_root: bytes, size: int, root: bytes, pro
     verify_subtree(start=0, end=old, subtree_root=old_root, size=size, root=root, proof=proof)
 
 
-def verify_subtree(
+def verify_subtree(  # noqa: C901, PLR0912 (one procedure, read beside the draft's numbered steps)
     *, start: int, end: int, subtree_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
 ) -> None:
     """Check that the subtree `[start, end)` with its root is part of the tree of `size` leaves with its root.
