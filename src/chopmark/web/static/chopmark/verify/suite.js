@@ -26,7 +26,7 @@ export class Unsupported extends Error {}
 
 /**
  * @param {{ed: object, mldsa44: object, subtle?: SubtleCrypto}} engines
- *   `ed` is @noble/ed25519 with its SHA-512 set, `mldsa44` is `ml_dsa44` of @noble/post-quantum;
+ *   `ed` is @noble/ed25519 with its SHA-512 set, `mldsa44` is `ml_dsa44` of @noble/post-quantum, both vendored;
  *   `subtle` is WebCrypto, absent on pages that a browser does not trust
  */
 export function makeSuite({ ed, mldsa44, subtle }) {

@@ -12,7 +12,7 @@
  *  5 the statement is in the log: the inclusion path leads to the root that was signed
  *  6 a log of the policy signed that root
  *  7 the witnesses that the policy asks for cosigned the checkpoint
- *  8 the times that the signers state, and the earliest of them
+ *  8 the times that the signers state, and the earliest of them (of two equal ones the first in `signers`)
  *
  * One step that fails makes the whole FAILED; one that cannot be decided makes it INDETERMINATE.
  */
@@ -61,7 +61,8 @@ export async function verify(receipt, { digests, policy, at, suite }) {
 export const timeText = (seconds) => new Date(seconds * 1000).toISOString().replace(/\.000Z$/, "Z");
 
 const byName = (left, right) => (left < right ? -1 : left > right ? 1 : 0);
-const earlier = (left, right) => left.at - right.at || byName(left.name, right.name);
+/** Of two equal times the first stays first. */
+const earlier = (left, right) => left.at - right.at;
 const plain = (integer) => (Number.isSafeInteger(Number(integer)) ? Number(integer) : integer);
 
 /** One run through the steps, collecting findings. */
@@ -75,6 +76,7 @@ class Examination {
     this.notProven = [...ALWAYS_UNPROVEN];
     this.read = null;
     this.size = null;
+    this.first = null;
   }
 
   async run(data, digests) {
@@ -103,9 +105,10 @@ class Examination {
 
   report() {
     const verdicts = new Set(this.findings.map(({ verdict }) => verdict));
-    const [first = null] = this.signers.filter(({ at }) => at !== null).sort(earlier);
+    const verdict = [FAILED, INDETERMINATE].find((each) => verdicts.has(each)) ?? PASSED;
+    const first = verdict === FAILED ? null : this.first;
     return {
-      verdict: [FAILED, INDETERMINATE].find((verdict) => verdicts.has(verdict)) ?? PASSED,
+      verdict,
       findings: this.findings,
       existed_by: first && timeText(first.at),
       existed_by_whom: first && first.name,
@@ -314,6 +317,7 @@ class Examination {
     } else if (signed !== null && first.at < signed - CLOCK_SKEW) {
       this.find(8, "verify.time_before_statement", INDETERMINATE, { time, whom, signed: timeText(signed) });
     } else {
+      this.first = first;
       this.find(8, "verify.existed_by", PASSED, { time, whom });
     }
   }
