@@ -318,7 +318,8 @@ def texts() -> dict[str, str]:
         ),
         "unreadable": _("The browser cannot read this file. A folder, or no permission?"),
         "no_engine": _(
-            "The hashing engine did not start in this browser. Another browser, or the form without JavaScript, will do."
+            "The hashing engine did not start in this browser. "
+            "Another browser, or the form without JavaScript, will do."
         ),
         "same_file": _("Same bytes as {name}: one deposit covers both."),
         "earlier": _("You already deposited these bytes on {at}. See that deposit."),

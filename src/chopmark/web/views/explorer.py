@@ -29,7 +29,7 @@ from chopmark.ledger.proof import TlogProof
 from chopmark.ledger.statement import PublicKey, Statement
 from chopmark.ledger.stores import Published
 from chopmark.ledger.text import MAX_INT63, parse_decimal
-from chopmark.ledger.tree import leaf_hash
+from chopmark.ledger.tree import leaf_hash, verify_consistency
 from chopmark.web.context import language
 from chopmark.web.forms.deposits import KIND_WORDS
 
@@ -183,7 +183,7 @@ def policy(request: HttpRequest) -> HttpResponse:
     )
 
 
-def diagnostic(value: object) -> str:
+def diagnostic(value: object) -> str:  # noqa: PLR0911 (one line for each kind of value)
     """A decoded CBOR value in diagnostic notation (RFC 8949 §8), enough for what statements hold."""
     match value:
         case bool():
@@ -273,6 +273,7 @@ def _consistency(old: str, new: str) -> dict[str, Any]:
         return shown | {"problem": _("Both sizes must be sizes of checkpoints, the earlier one first.")}
     try:
         proof = wiring.reader().consistency(*sizes)
+        verify_consistency(old=sizes[0], old_root=both[0].root, size=sizes[1], root=both[1].root, proof=proof)
     except PlatformError as error:
         return shown | {"problem": say(error.code, error.facts, language())}
     return shown | {

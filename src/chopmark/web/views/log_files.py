@@ -11,9 +11,9 @@ import gzip
 import hashlib
 import re
 from functools import lru_cache
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.urls import path as address
 from django.urls import re_path
 from django.utils.cache import get_conditional_response
@@ -34,13 +34,13 @@ _METHODS = require_http_methods(["GET", "HEAD", "OPTIONS"])
 
 
 @_METHODS
-def checkpoint(request: HttpRequest) -> HttpResponseBase:
+def checkpoint(request: HttpRequest) -> HttpResponse:
     """The newest signed checkpoint."""
     return _file(request, "checkpoint", "text/plain; charset=utf-8", A_MOMENT)
 
 
 @_METHODS
-def tile(request: HttpRequest, path: str) -> HttpResponseBase:
+def tile(request: HttpRequest, path: str) -> HttpResponse:
     """A hash tile or an entry bundle; `path` is what follows `/log/tile/`."""
     path = f"tile/{path}"
     if not TILE_PATH.fullmatch(path):
@@ -49,7 +49,7 @@ def tile(request: HttpRequest, path: str) -> HttpResponseBase:
 
 
 @_METHODS
-def policy(request: HttpRequest) -> HttpResponseBase:
+def policy(request: HttpRequest) -> HttpResponse:
     """The tlog-policy that a verifier needs, as a file to keep."""
     response = _answer(request, wiring.log_policy(), "text/plain; charset=utf-8", A_MOMENT)
     response["Content-Disposition"] = 'inline; filename="chopmark.policy"'
@@ -61,7 +61,7 @@ def nothing(request: HttpRequest, path: str = "") -> HttpResponse:  # noqa: ARG0
     return _not_found()
 
 
-def _file(request: HttpRequest, path: str, media: str, cache: str, *, zipped: bool = False) -> HttpResponseBase:
+def _file(request: HttpRequest, path: str, media: str, cache: str, *, zipped: bool = False) -> HttpResponse:
     try:
         data = wiring.objects().get(path)
     except Unavailable as missing:
@@ -71,12 +71,17 @@ def _file(request: HttpRequest, path: str, media: str, cache: str, *, zipped: bo
     return _answer(request, data, media, cache, zipped=zipped)
 
 
-def _answer(request: HttpRequest, data: bytes, media: str, cache: str, *, zipped: bool = False) -> HttpResponseBase:
+def _answer(request: HttpRequest, data: bytes, media: str, cache: str, *, zipped: bool = False) -> HttpResponse:
     """The bytes with their validators; 304 when the reader has them, no body for HEAD."""
+    if request.method == "OPTIONS":
+        allowed = HttpResponse(status=HTTPStatus.NO_CONTENT)
+        allowed["Access-Control-Allow-Origin"] = "*"
+        allowed["Access-Control-Allow-Methods"] = "GET, HEAD"
+        return allowed
     tag = hashlib.sha256(data).hexdigest()[:32]
     packed = zipped and _takes_gzip(request.headers.get("Accept-Encoding", ""))
     body = _gzip(data) if packed else data
-    response: HttpResponseBase = HttpResponse(body, content_type=media)
+    response = HttpResponse(body, content_type=media)
     response["ETag"] = f'"{tag}-gz"' if packed else f'"{tag}"'
     response["Content-Length"] = str(len(body))
     response["Cache-Control"] = cache
@@ -87,11 +92,7 @@ def _answer(request: HttpRequest, data: bytes, media: str, cache: str, *, zipped
     answer = get_conditional_response(request, etag=response["ETag"], response=response) or response
     answer["Access-Control-Allow-Origin"] = "*"
     answer["Access-Control-Expose-Headers"] = "ETag"
-    if request.method == "OPTIONS":
-        answer = HttpResponse(status=204)
-        answer["Access-Control-Allow-Origin"] = "*"
-        answer["Access-Control-Allow-Methods"] = "GET, HEAD"
-    elif request.method == "HEAD" and isinstance(answer, HttpResponse) and answer.status_code == 200:
+    if request.method == "HEAD" and answer.status_code == HTTPStatus.OK:
         answer.content = b""
     return answer
 
@@ -99,7 +100,7 @@ def _answer(request: HttpRequest, data: bytes, media: str, cache: str, *, zipped
 def _takes_gzip(accepts: str) -> bool:
     """True when the reader's Accept-Encoding names gzip and does not weigh it 0 (RFC 9110 §12.5.3)."""
     found = _GZIP.search(accepts)
-    return bool(found) and (found["q"] is None or found["q"].strip("0.") != "")
+    return found is not None and (found["q"] is None or found["q"].strip("0.") != "")
 
 
 @lru_cache(maxsize=8)
