@@ -164,7 +164,7 @@ def deposit_of(actor: Actor, deposit_id: UUID) -> DepositSummary:
     """One deposit of the actor's organisation.
 
     Raises:
-        Refused: `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     row = _row(actor, deposit_id)
     return summary_of(row, earlier=_earlier_numbers(row))
@@ -174,12 +174,12 @@ def deposit_by_number(actor: Actor, number: str) -> DepositSummary:
     """The same by its short number, `D-2026-000123`.
 
     Raises:
-        Refused: `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     actor.must("view")
     row = Deposit.objects.filter(organisation=actor.organisation_id, number=number).first()
     if row is None:
-        raise Refused("evidence.no_such_deposit")
+        raise Refused("evidence.deposit_not_found")
     return summary_of(row, earlier=_earlier_numbers(row))
 
 
@@ -263,7 +263,7 @@ def receipt_for(actor: Actor, deposit_id: UUID) -> Receipt:
 
     Raises:
         Unavailable: `evidence.not_published`.
-        Refused: `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     return _receipt(_row(actor, deposit_id))
 
@@ -272,7 +272,7 @@ def statement_for(actor: Actor, deposit_id: UUID) -> bytes:
     """The signed statement of a deposit, published or not.
 
     Raises:
-        Refused: `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     return bytes(_row(actor, deposit_id).statement)
 
@@ -281,12 +281,12 @@ def file_of(actor: Actor, deposit_id: UUID) -> StoredFile:
     """The file that was kept with a deposit.
 
     Raises:
-        Refused: `evidence.not_kept`, `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.file_not_found`, `evidence.deposit_not_found`; what people's `must` raises.
         Unavailable: `evidence.blob_missing`.
     """
     row = _row(actor, deposit_id)
     if not row.kept or row.sha256 is None or row.size is None:
-        raise Refused("evidence.not_kept", number=row.number)
+        raise Refused("evidence.file_not_found", number=row.number)
     sha256 = bytes(row.sha256)
     return StoredFile(
         chunks=wiring.blobs().read(sha256), size=row.size, file_name=row.file_name or row.number, sha256=sha256
@@ -297,7 +297,7 @@ def shared(token: str) -> tuple[DepositSummary, Receipt | None]:
     """What a share link shows: the deposit, and its receipt once it is published.
 
     Raises:
-        Refused: `evidence.link_unknown`, also for a revoked link.
+        Refused: `evidence.link_not_found`, also for a revoked link.
     """
     link = (
         ShareLink.objects.filter(token_hash=hashlib.sha256(token.encode()).digest(), revoked_at=None)
@@ -305,7 +305,7 @@ def shared(token: str) -> tuple[DepositSummary, Receipt | None]:
         .first()
     )
     if link is None:
-        raise Refused("evidence.link_unknown")
+        raise Refused("evidence.link_not_found")
     row = link.deposit
     return summary_of(row), _receipt(row) if row.position is not None else None
 
@@ -320,12 +320,12 @@ def upload_of(actor: Actor, upload_id: UUID) -> UploadState:
     """How far an upload of the actor's organisation is.
 
     Raises:
-        Refused: `evidence.no_such_upload`; what people's `must` raises.
+        Refused: `evidence.upload_not_found`; what people's `must` raises.
     """
     actor.must("deposit")
     row = Upload.objects.filter(pk=upload_id, organisation=actor.organisation_id).first()
     if row is None:
-        raise Refused("evidence.no_such_upload")
+        raise Refused("evidence.upload_not_found")
     return upload_state(row)
 
 
@@ -352,11 +352,11 @@ def statement_of(position: int) -> bytes:
     """The statement at a position of the published log, for anybody.
 
     Raises:
-        Refused: `evidence.no_such_entry`.
+        Refused: `evidence.entry_not_found`.
     """
     published = wiring.book().latest()
     if published is None or not 0 <= position < published.size:
-        raise Refused("evidence.no_such_entry")
+        raise Refused("evidence.entry_not_found")
     return wiring.reader().entry(position)
 
 
@@ -365,13 +365,13 @@ def entry_receipt(leaf: bytes) -> bytes:
 
     Raises:
         Unavailable: `evidence.not_published` while a known statement waits for the writer.
-        Refused: `evidence.no_such_entry`.
+        Refused: `evidence.entry_not_found`.
     """
     position = wiring.book().positions([leaf]).get(leaf)
     if position is None:
         if Deposit.objects.filter(leaf=leaf).exists() or Founding.objects.filter(leaf=leaf).exists():
             raise Unavailable("evidence.not_published")
-        raise Refused("evidence.no_such_entry")
+        raise Refused("evidence.entry_not_found")
     published, path = wiring.reader().inclusion(position)
     return assemble_receipt(published.sealed_root, published.size, position, path)
 
@@ -393,7 +393,7 @@ def _row(actor: Actor, deposit_id: UUID) -> Deposit:
     actor.must("view")
     row = Deposit.objects.filter(pk=deposit_id, organisation=actor.organisation_id).first()
     if row is None:
-        raise Refused("evidence.no_such_deposit")
+        raise Refused("evidence.deposit_not_found")
     return row
 
 
@@ -432,7 +432,7 @@ def _filtered(
     found = Deposit.objects.filter(organisation=actor.organisation_id)
     if kind:
         if kind not in KINDS:
-            raise Refused("evidence.filter_unknown", name="kind", value=kind)
+            raise Invalid("evidence.filter_unknown", name="kind", value=kind)
         found = found.filter(kind=kind)
     if private is not None:
         found = found.filter(private=private)
@@ -445,7 +445,9 @@ def _filtered(
 
 def _search(q: str) -> Q:
     words = q.replace("\x00", "").strip()
-    fits = Q(title__icontains=words) | Q(author__icontains=words) | Q(file_name__icontains=words) | Q(number=words.upper())
+    fits = (
+        Q(title__icontains=words) | Q(author__icontains=words) | Q(file_name__icontains=words) | Q(number=words.upper())
+    )
     digits = words.lower().rpartition(":")[2]
     if len(digits) == 64 and all(digit in "0123456789abcdef" for digit in digits):
         fits |= Q(sha256=bytes.fromhex(digits)) | Q(sm3=bytes.fromhex(digits))
@@ -456,7 +458,7 @@ def _in_state(found: QuerySet[Deposit], state: str) -> QuerySet[Deposit]:
     if not state:
         return found
     if state not in STATES:
-        raise Refused("evidence.filter_unknown", name="state", value=state)
+        raise Invalid("evidence.filter_unknown", name="state", value=state)
     return found.filter(position__isnull=state == "pending")
 
 
@@ -469,7 +471,7 @@ def _after(found: QuerySet[Deposit], actor: Actor, after: str, *, oldest_first: 
         .first()
     )
     if serial is None:
-        raise Refused("evidence.filter_unknown", name="after", value=after[:40])
+        raise Invalid("evidence.filter_unknown", name="after", value=after[:40])
     return found.filter(serial__gt=serial) if oldest_first else found.filter(serial__lt=serial)
 
 

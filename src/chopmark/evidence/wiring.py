@@ -11,9 +11,8 @@ the intake key only; the log's private keys are opened by the writer, never here
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -27,15 +26,13 @@ from django.db import connection, transaction
 from chopmark.base.errors import Unavailable
 from chopmark.evidence.blobs import Blobs
 from chopmark.ledger.keys import ED25519, VerifierKey
-from chopmark.ledger.log import Entry
 from chopmark.ledger.policy import Policy, PolicyLog, policy_text
 from chopmark.ledger.reader import LogReader
 from chopmark.ledger.statement import IssuerKey, PublicKey
+from chopmark.ledger.stores import OnSettled
 from chopmark.ledger.stores.files import FileObjects
-from chopmark.ledger.stores.sql import SqlBook
+from chopmark.ledger.stores.sql import Dialect, SqlBook
 from chopmark.ledger.tree import leaf_hash
-
-Settled = Callable[[int, Sequence[Entry], datetime], None]
 
 
 def home() -> Path:
@@ -148,19 +145,19 @@ def objects() -> FileObjects:
     return FileObjects(home() / "log")
 
 
-def journal() -> FileObjects:
-    """Where the writer notes a batch before it is anywhere else."""
-    return FileObjects(home() / "journal")
-
-
-def book(on_settled: Settled | None = None) -> SqlBook:
+def book(on_settled: OnSettled | None = None) -> SqlBook:
     """The database side of the log, over Django's connection: joins the caller's transaction."""
-    return SqlBook(database(), dialect(), on_settled=on_settled)
+    return SqlBook(_transaction, dialect(), on_settled, reading=connection.cursor)
 
 
 def reader() -> LogReader:
-    """Reads the published log."""
-    return LogReader(objects(), book())
+    """Reads the published log; one for all threads, so that its tiles stay in memory."""
+    return _reader(home())
+
+
+@lru_cache(maxsize=2)
+def _reader(place: Path) -> LogReader:
+    return LogReader(FileObjects(place / "log"), book())
 
 
 def leaf_at(log: LogReader, position: int) -> bytes:
@@ -168,18 +165,13 @@ def leaf_at(log: LogReader, position: int) -> bytes:
     return leaf_hash(log.entry(position))
 
 
-def database() -> Callable[[], AbstractContextManager[Any]]:
-    """Gives cursors on Django's connection, each inside a transaction."""
-    return _cursor
-
-
-def dialect() -> Any:  # noqa: ANN401 (a literal of the ledger's choosing)
-    """`sqlite` or `postgresql`."""
-    return connection.vendor
+def dialect() -> Dialect:
+    """Which database Django was given."""
+    return "postgresql" if connection.vendor == "postgresql" else "sqlite"
 
 
 @contextmanager
-def _cursor() -> Iterator[Any]:
+def _transaction() -> Iterator[Any]:
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         yield cursor
 

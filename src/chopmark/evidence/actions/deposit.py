@@ -27,8 +27,8 @@ from chopmark.evidence import wiring
 from chopmark.evidence.deposit import KINDS, Disclosure, Draft, Prepared, check_signed, prepare
 from chopmark.evidence.models import Deposit, Serial, Upload
 from chopmark.evidence.queries import DepositSummary, summary_of
-from chopmark.ledger.log import Entry
 from chopmark.ledger.statement import PublicKey, Statement
+from chopmark.ledger.stores import Entry
 from chopmark.people.actor import Actor
 from chopmark.people.queries import issuer_key
 
@@ -140,9 +140,7 @@ def _checked(drafts: Sequence[NewDeposit], by: Actor) -> list[_Candidate | Platf
     return checked
 
 
-def _candidate(
-    new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes, PublicKey], by: Actor
-) -> _Candidate:
+def _candidate(new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes, PublicKey], by: Actor) -> _Candidate:
     draft = Draft(
         digests=_digests(new, uploads),
         kind=_kind(new.kind),
@@ -176,20 +174,18 @@ def _digests(new: NewDeposit, uploads: Mapping[UUID, Upload]) -> Digests:
     given = new.digests
     row = uploads.get(new.upload) if new.upload is not None else None
     if row is None and new.upload is not None and given is None:
-        raise Refused("evidence.no_such_upload")
+        raise Refused("evidence.upload_not_found")
     if row is not None:
         if row.sha256 is None:
-            raise Refused("evidence.upload_unfinished", offset=row.offset, length=row.length)
-        stored = Digests(
-            sha256=bytes(row.sha256), size=row.length, sm3=bytes(row.sm3) if row.sm3 is not None else None
-        )
+            raise Invalid("evidence.upload_unfinished", offset=row.offset, length=row.length)
+        stored = Digests(sha256=bytes(row.sha256), size=row.length, sm3=bytes(row.sm3) if row.sm3 is not None else None)
         if given is not None and (given.sha256, given.size) != (stored.sha256, stored.size):
             raise Invalid("evidence.file_changed")
         given = stored if given is None or given.sm3 is None else given
     if given is None:
         raise Invalid("evidence.digest_missing")
     if given.size == 0 or given.sha256 == EMPTY:
-        raise Refused("evidence.empty_file")
+        raise Invalid("evidence.empty_file")
     if not 0 < given.size <= MAX_SIZE:
         raise Invalid("evidence.size_wrong", limit=MAX_SIZE)
     if len(given.sha256) != DIGEST_SIZE or (given.sm3 is not None and len(given.sm3) != DIGEST_SIZE):
@@ -268,7 +264,7 @@ def _fingerprint(draft: Draft, key: PublicKey | None) -> bytes:
 def _known(
     wanted: Collection[_Candidate], by: Actor
 ) -> tuple[dict[bytes, Deposit], dict[bytes, list[tuple[str, bytes]]]]:
-    """The organisation's deposits of the same digests: rows that are the very same by fingerprint, numbers by digest."""
+    """What the organisation has already: the very same deposits by fingerprint, numbers of the rest by digest."""
     digests = {each.draft.digests.sha256 for each in wanted}
     fingerprints = {each.fingerprint for each in wanted}
     same: dict[bytes, list[tuple[str, bytes]]] = defaultdict(list)
@@ -290,7 +286,7 @@ def _signed(candidates: Sequence[_Candidate], by: Actor, at: datetime) -> dict[b
         deposit_id = uuid4()
         try:
             if each.upload_gone:
-                raise Refused("evidence.no_such_upload")
+                raise Refused("evidence.upload_not_found")
             signed[each.fingerprint] = _statement(deposit_id, each, by, at)
         except PlatformError as error:
             signed[each.fingerprint] = error

@@ -8,8 +8,8 @@ from django.db import transaction
 
 from chopmark.evidence import wiring
 from chopmark.evidence.models import Founding
-from chopmark.ledger.log import Entry
 from chopmark.ledger.statement import Statement, key_statement, policy_statement, search_keys
+from chopmark.ledger.stores import Entry
 from chopmark.ledger.tree import leaf_hash
 
 

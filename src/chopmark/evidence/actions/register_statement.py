@@ -17,8 +17,8 @@ from chopmark.evidence import wiring
 from chopmark.evidence.actions.deposit import TRIES, number_of, take_serials
 from chopmark.evidence.deposit import CLOCK_AHEAD, KINDS, SIGNED_BEFORE
 from chopmark.evidence.models import Deposit
-from chopmark.ledger.log import Entry
 from chopmark.ledger.statement import PublicKey, Statement, search_keys
+from chopmark.ledger.stores import Entry
 from chopmark.ledger.tree import leaf_hash
 from chopmark.people.queries import issuer_key
 

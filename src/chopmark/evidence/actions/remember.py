@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
-from chopmark.base.errors import Refused
+from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence.models import IdempotencyKey
 from chopmark.people.actor import Actor
 
@@ -33,19 +33,17 @@ def recall(key: str, fingerprint: bytes, *, by: Actor, at: datetime) -> Remember
     """The answer given before, or None and the key is now this request's, which must `remember` or `forget`.
 
     Raises:
-        Refused: `evidence.key_in_use` (the first still runs), `evidence.key_reused` (another request),
-            `evidence.key_malformed`.
+        Refused: `evidence.idempotency_conflict` while the first still runs.
+        Invalid: `evidence.idempotency_reused` for another request, `evidence.idempotency_key_malformed`.
     """
     if not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable():
-        raise Refused("evidence.key_malformed", limit=MAX_KEY)
+        raise Invalid("evidence.idempotency_key_malformed", limit=MAX_KEY)
     mine = IdempotencyKey.objects.filter(organisation=by.organisation_id, key=key)
     mine.filter(made_at__lte=at - LIFE).delete()
     mine.filter(status=None, made_at__lte=at - ABANDONED).delete()
     try:
         with transaction.atomic():
-            IdempotencyKey.objects.create(
-                organisation=by.organisation_id, key=key, fingerprint=fingerprint, made_at=at
-            )
+            IdempotencyKey.objects.create(organisation=by.organisation_id, key=key, fingerprint=fingerprint, made_at=at)
     except IntegrityError:
         return _earlier(mine.first(), fingerprint)
     return None
@@ -63,7 +61,7 @@ def forget(key: str, *, by: Actor) -> None:
 
 def _earlier(row: IdempotencyKey | None, fingerprint: bytes) -> Remembered:
     if row is None or (row.status is None and bytes(row.fingerprint) == fingerprint):
-        raise Refused("evidence.key_in_use")
+        raise Refused("evidence.idempotency_conflict")
     if bytes(row.fingerprint) != fingerprint or row.status is None:
-        raise Refused("evidence.key_reused")
+        raise Invalid("evidence.idempotency_reused")
     return Remembered(status=row.status, body=bytes(row.body))

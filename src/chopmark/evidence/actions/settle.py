@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import connection
 
-from chopmark.ledger.log import Entry
+from chopmark.ledger.stores import Entry
 
 SETTLE = "UPDATE evidence_deposit SET position = %s, published_at = %s WHERE leaf = %s AND position IS NULL"
 

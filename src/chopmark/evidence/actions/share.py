@@ -16,7 +16,7 @@ def share(deposit_id: UUID, *, by: Actor, at: datetime) -> str:
     """A new token for the deposit's receipt page; it is shown once, only its SHA-256 is kept.
 
     Raises:
-        Refused: `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     by.must("deposit")
     row = _mine(deposit_id, by)
@@ -35,7 +35,7 @@ def unshare(deposit_id: UUID, *, by: Actor, at: datetime) -> int:
     """Take back every link to the deposit's receipt; how many there were.
 
     Raises:
-        Refused: `evidence.no_such_deposit`; what people's `must` raises.
+        Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     by.must("deposit")
     row = _mine(deposit_id, by)
@@ -45,5 +45,5 @@ def unshare(deposit_id: UUID, *, by: Actor, at: datetime) -> int:
 def _mine(deposit_id: UUID, by: Actor) -> Deposit:
     row = Deposit.objects.filter(pk=deposit_id, organisation=by.organisation_id).first()
     if row is None:
-        raise Refused("evidence.no_such_deposit")
+        raise Refused("evidence.deposit_not_found")
     return row

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from chopmark.evidence import wiring
-from chopmark.evidence.actions.upload import path_of, remove
+from chopmark.evidence.actions.upload import remove
 from chopmark.evidence.models import IdempotencyKey, Upload
 
 REMEMBER = timedelta(hours=24)
@@ -29,13 +29,13 @@ def _remove_strays(at: datetime) -> None:
         return
     oldest = (at - REMEMBER).timestamp()
     for path in wiring.uploads().iterdir():
-        if path.stat().st_mtime < oldest and not Upload.objects.filter(pk=_id(path.name), sha256=None).exists():
+        if path.stat().st_mtime < oldest and not _is_wanted(path.name):
             path.unlink(missing_ok=True)
 
 
-def _id(name: str) -> UUID | None:
+def _is_wanted(name: str) -> bool:
     try:
         upload_id = UUID(name)
     except ValueError:
-        return None
-    return upload_id if path_of(upload_id).name == name else None
+        return False
+    return Upload.objects.filter(pk=upload_id, sha256=None).exists()

@@ -25,7 +25,7 @@ from django.db.models import Sum
 from chopmark.base.digests import DIGEST_SIZE
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
-from chopmark.evidence.actions.deposit import EMPTY, MAX_FILE_NAME, UNKNOWN_TYPE, media_type, text
+from chopmark.evidence.actions.deposit import EMPTY, MAX_FILE_NAME, media_type, text
 from chopmark.evidence.blobs import digests_of_file, make_directories, sync_directory
 from chopmark.evidence.models import Deposit, Upload
 from chopmark.evidence.queries import UploadState, upload_state
@@ -71,7 +71,7 @@ def start_upload(
     """
     by.must("deposit")
     if length <= 0 or declared == EMPTY:
-        raise Refused("evidence.empty_file")
+        raise Invalid("evidence.empty_file")
     if length > settings.CHOPMARK_UPLOAD_LIMIT:
         raise Refused("evidence.file_too_large", limit=settings.CHOPMARK_UPLOAD_LIMIT)
     if declared is not None and len(declared) != DIGEST_SIZE:
@@ -110,7 +110,7 @@ def append_upload(
     When the line breaks, what has arrived stays and the sender's own error goes on.
 
     Raises:
-        Refused: `evidence.no_such_upload`, `evidence.upload_offset`, `evidence.upload_busy`;
+        Refused: `evidence.upload_not_found`, `evidence.upload_offset_differs`, `evidence.upload_conflict`;
             what people's `must` raises.
         Invalid: `evidence.upload_too_long`, `evidence.upload_checksum`; `evidence.file_changed` when the whole file
             has not the announced digest.
@@ -118,7 +118,7 @@ def append_upload(
     by.must("deposit")
     with _held(_mine(upload_id, by)) as (row, stream):
         if row.sha256 is not None or row.offset != offset:
-            raise Refused("evidence.upload_offset", offset=row.offset)
+            raise Refused("evidence.upload_offset_differs", offset=row.offset)
         stream.truncate(row.offset)
         stream.seek(row.offset)
         _receive(row, stream, chunks, checksum, at)
@@ -131,7 +131,7 @@ def finish_upload(upload_id: UUID, *, by: Actor) -> UploadState:
     """Check and store a file whose bytes are all there; `append_upload` has normally done so.
 
     Raises:
-        Refused: `evidence.no_such_upload`, `evidence.upload_unfinished`, `evidence.upload_busy`;
+        Refused: `evidence.upload_not_found`, `evidence.upload_unfinished`, `evidence.upload_conflict`;
             what people's `must` raises.
         Invalid: `evidence.file_changed`.
     """
@@ -140,7 +140,7 @@ def finish_upload(upload_id: UUID, *, by: Actor) -> UploadState:
     if row.sha256 is None:
         with _held(row) as (row, _):
             if row.offset != row.length:
-                raise Refused("evidence.upload_unfinished", offset=row.offset, length=row.length)
+                raise Invalid("evidence.upload_unfinished", offset=row.offset, length=row.length)
             if row.sha256 is None:
                 _complete(row)
     return upload_state(row)
@@ -150,7 +150,7 @@ def discard_upload(upload_id: UUID, *, by: Actor) -> None:
     """Forget an upload and its bytes.
 
     Raises:
-        Refused: `evidence.no_such_upload`; what people's `must` raises.
+        Refused: `evidence.upload_not_found`; what people's `must` raises.
     """
     by.must("deposit")
     remove(_mine(upload_id, by))
@@ -180,7 +180,7 @@ def path_of(upload_id: UUID) -> Path:
 def _mine(upload_id: UUID, by: Actor) -> Upload:
     row = Upload.objects.filter(pk=upload_id, organisation=by.organisation_id).first()
     if row is None:
-        raise Refused("evidence.no_such_upload")
+        raise Refused("evidence.upload_not_found")
     return row
 
 
@@ -201,20 +201,18 @@ def _held(row: Upload) -> Iterator[tuple[Upload, BinaryIO]]:
         stream = path_of(row.pk).open("r+b")
     except FileNotFoundError:  # complete: the file has moved to the store
         if row.sha256 is not None:
-            raise Refused("evidence.upload_offset", offset=row.offset) from None
-        raise Refused("evidence.no_such_upload") from None
+            raise Refused("evidence.upload_offset_differs", offset=row.offset) from None
+        raise Refused("evidence.upload_not_found") from None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise Refused("evidence.upload_busy") from error
+            raise Refused("evidence.upload_conflict") from error
         row.refresh_from_db()
         yield row, stream
 
 
-def _receive(
-    row: Upload, stream: BinaryIO, chunks: Iterable[bytes], checksum: Checksum | None, at: datetime
-) -> None:
+def _receive(row: Upload, stream: BinaryIO, chunks: Iterable[bytes], checksum: Checksum | None, at: datetime) -> None:
     """Write the pieces; whatever ends them, the bytes that arrived are made durable and counted."""
     start = written = durable = row.offset
     hasher = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
