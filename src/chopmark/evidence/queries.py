@@ -18,7 +18,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from chopmark.base import cbor
 from chopmark.base.clock import to_text
-from chopmark.base.errors import Refused, Unavailable
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.deposit import KINDS, Disclosure
 from chopmark.evidence.models import Deposit, Founding, ShareLink, Upload
@@ -210,7 +210,8 @@ def deposits_of(
         limit: 1 to 200.
 
     Raises:
-        Refused: `evidence.filter_unknown`; what people's `must` raises.
+        Invalid: `evidence.filter_unknown`.
+        Refused: what people's `must` raises.
     """
     found = _filtered(actor, q=q, kind=kind, private=private, made_from=made_from, made_before=made_before)
     if digest is not None:

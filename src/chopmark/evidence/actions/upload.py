@@ -63,9 +63,8 @@ def start_upload(
         sm3: compute SM3 beside SHA-256 when the file is complete.
 
     Raises:
-        Refused: `evidence.empty_file`, `evidence.file_too_large`, `evidence.quota_exceeded`;
-            what people's `must` raises.
-        Invalid: `evidence.text_too_long`, `evidence.text_control`, `evidence.media_type_malformed`,
+        Refused: `evidence.file_too_large`, `evidence.quota_exceeded`; what people's `must` raises.
+        Invalid: `evidence.empty_file`, `evidence.text_too_long`, `evidence.text_control`, `evidence.media_type_malformed`,
             `base.digest_malformed`.
         Unavailable: `evidence.disk_full`.
     """
@@ -131,9 +130,8 @@ def finish_upload(upload_id: UUID, *, by: Actor) -> UploadState:
     """Check and store a file whose bytes are all there; `append_upload` has normally done so.
 
     Raises:
-        Refused: `evidence.upload_not_found`, `evidence.upload_unfinished`, `evidence.upload_conflict`;
-            what people's `must` raises.
-        Invalid: `evidence.file_changed`.
+        Refused: `evidence.upload_not_found`, `evidence.upload_conflict`; what people's `must` raises.
+        Invalid: `evidence.upload_unfinished`, `evidence.file_changed`.
     """
     by.must("deposit")
     row = _mine(upload_id, by)
@@ -214,29 +212,31 @@ def _held(row: Upload) -> Iterator[tuple[Upload, BinaryIO]]:
 
 def _receive(row: Upload, stream: BinaryIO, chunks: Iterable[bytes], checksum: Checksum | None, at: datetime) -> None:
     """Write the pieces; whatever ends them, the bytes that arrived are made durable and counted."""
-    start = written = durable = row.offset
-    hasher = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
+    start = row.offset
     try:
-        for chunk in chunks:
-            if written + len(chunk) > row.length:
-                raise Invalid("evidence.upload_too_long", length=row.length)
-            stream.write(chunk)
-            written += len(chunk)
-            if hasher is not None:
-                hasher.update(chunk)
-            elif written - durable >= DURABLE_EVERY:
-                _keep(row, stream, written, at)
-                durable = written
-        if hasher is not None and checksum is not None and hasher.digest() != checksum.digest:
-            raise Invalid("evidence.upload_checksum")
+        _write(row, stream, chunks, checksum, at)
     except Invalid:
         _keep(row, stream, start, at)
         raise
     except OSError:
         # The line broke (Django's UnreadablePostError is an OSError): a piece under a checksum counts whole or not.
-        _keep(row, stream, start if hasher else written, at)
+        _keep(row, stream, start if checksum else stream.tell(), at)
         raise
-    _keep(row, stream, written, at)
+    _keep(row, stream, stream.tell(), at)
+
+
+def _write(row: Upload, stream: BinaryIO, chunks: Iterable[bytes], checksum: Checksum | None, at: datetime) -> None:
+    hasher = hashlib.new(checksum.algorithm, usedforsecurity=False) if checksum else None
+    for chunk in chunks:
+        if stream.tell() + len(chunk) > row.length:
+            raise Invalid("evidence.upload_too_long", length=row.length)
+        stream.write(chunk)
+        if hasher is not None:
+            hasher.update(chunk)
+        elif stream.tell() - row.offset >= DURABLE_EVERY:
+            _keep(row, stream, stream.tell(), at)
+    if hasher is not None and checksum is not None and hasher.digest() != checksum.digest:
+        raise Invalid("evidence.upload_checksum")
 
 
 def _keep(row: Upload, stream: BinaryIO, offset: int, at: datetime) -> None:
