@@ -1,0 +1,117 @@
+"""The tree of commands, and the one place where errors become sentences and exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, Group
+from cyclopts.exceptions import CycloptsError
+
+import chopmark
+from chopmark.base.errors import Fact, PlatformError, Unavailable
+from chopmark.cli import words
+from chopmark.cli.words import text
+
+SITE_PACKAGES = frozenset(
+    {"allauth", "csp", "django", "granian", "httpx", "ninja", "orjson", "structlog", "whitenoise"}
+)
+INTERRUPTED = 130
+
+
+def build() -> App:
+    """The commands every installation has; each is imported when it is used."""
+    app = _group("chopmark", "cli.help")
+    app.version = chopmark.__version__
+    for name in ("deposit", "receipt", "verify"):
+        app.command(f"chopmark.cli.{name}:{name}", name=name, help=text(f"cli.{name}.help"))
+    for noun, verbs in {
+        "log": ("checkpoint", "entry", "proof", "audit", "policy"),
+        "keys": ("new", "list", "show"),
+    }.items():
+        group = _group(noun, f"cli.{noun}.help")
+        for verb in verbs:
+            path = f"chopmark.cli.{noun}:{verb}_command"
+            group.command(path, name=verb, help=text(f"cli.{noun}.{verb}.help"))
+        app.command(group)
+    return app
+
+
+def _group(name: str, help_code: str) -> App:
+    return App(
+        name=name,
+        help=text(help_code),
+        version_flags=["--version"] if name == "chopmark" else [],
+        group_commands=Group(text("cli.group.commands")),
+        group_parameters=Group(text("cli.group.options")),
+        group_arguments=Group(text("cli.group.arguments")),
+    )
+
+
+def run(app: App, arguments: Sequence[str]) -> int:
+    """Carry out one command line; its exit status (see the package). Bugs crash with a traceback."""
+    in_json = "--json" in arguments
+    try:
+        result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        _complain("cli.usage", {"detail": str(error)}, in_json=in_json)
+        return 2
+    except Unavailable as error:
+        _complain(error.code, error.facts, in_json=in_json)
+        return 3
+    except PlatformError as error:
+        _complain(error.code, error.facts, in_json=in_json)
+        return 2 if error.code in WRONG_USE else 1
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in SITE_PACKAGES:
+            raise
+        _complain("cli.extra_missing", {"module": error.name}, in_json=in_json)
+        return 2
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of standard output went away, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+# What the caller must change in the command line or on this machine, before anything was judged.
+WRONG_USE = frozenset(
+    {
+        "cli.api_key_missing",
+        "cli.client_malformed",
+        "cli.client_open",
+        "cli.file_unreadable",
+        "cli.file_too_long",
+        "cli.file_unwritable",
+        "cli.home_missing",
+        "cli.key_missing",
+        "cli.option_pair",
+        "cli.organisation_unclear",
+        "cli.organisation_unknown",
+        "cli.receipt_missing",
+        "cli.server_malformed",
+    }
+)
+
+
+def _complain(code: str, facts: dict[str, Fact], *, in_json: bool) -> None:
+    """Say an error: a sentence on standard error, or its code, facts and sentence as one JSON object there."""
+    sentence = text(code, **facts)
+    if in_json:
+        import json  # noqa: PLC0415 (only here)
+
+        line = json.dumps({"code": code, "facts": facts, "message": sentence}, ensure_ascii=False)
+    else:
+        line = sentence
+    sys.stderr.write(line + "\n")
+
+
+def main(arguments: Sequence[str], extend: Sequence[tuple[str, str]] = ()) -> int:
+    """Run a command line with further commands: pairs of a name and the path of its function."""
+    words.speak(words.choose(arguments, os.environ))
+    app = build()
+    for name, path in extend:
+        app.command(path, name=name, help=text(f"cli.{name}.help"))
+    return run(app, arguments)

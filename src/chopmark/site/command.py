@@ -1,0 +1,27 @@
+"""The entry point `chopmark`: the command line's own commands and the ones that need the whole site.
+
+Imports nothing but the command line, so that `chopmark verify` starts fast and runs where no web framework is.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from chopmark.cli.app import main as run
+
+COMMANDS = (
+    ("init", "chopmark.site.init:command"),
+    ("demo", "chopmark.site.demo:command"),
+    ("serve", "chopmark.site.supervisor:command"),
+    ("sequencer", "chopmark.site.sequencer:command"),
+    ("sweep", "chopmark.site.sequencer:sweep_command"),
+)
+
+
+def main() -> None:
+    """Carry out the process's command line and end with its status."""
+    sys.exit(run(sys.argv[1:], COMMANDS))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""`chopmark demo`: an organisation, somebody to sign in as, and a few deposits made as anybody makes them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from importlib.resources import files
+from pathlib import Path
+
+from chopmark.base import clock
+from chopmark.base.errors import PlatformError, Unavailable
+from chopmark.cli.deposit import write_papers
+from chopmark.cli.doors import Wish
+from chopmark.cli.files import digests
+from chopmark.cli.home import home, use_platform
+from chopmark.cli.output import DONE, PLAIN, Common, print_json, say
+
+EMAIL = "demo@chopmark.example"
+WAIT = 60.0  # seconds
+FILES = (
+    # name, kind, title, author, media type, private, SM3 beside SHA-256, kept
+    ("blue-wave.png", "work", "Blue Wave No. 1 · 青浪一号", "Lin Qing 林青", "image/png", False, True, True),
+    ("wave-logo.svg", "work", "Wave logo · 浪花标志", "Lin Qing 林青", "image/svg+xml", False, False, True),
+    ("tide-song.txt", "work", "Tide Song · 潮歌", "Chen Hai 陈海", "text/plain", False, False, False),
+    ("licence-draft.txt", "document", "Licence draft · 授权书草稿", "", "text/plain", True, False, False),
+    ("listing-record.json", "evidence", "Listing record · 商品页面记录", "", "application/json", False, False, False),
+)
+
+
+def command(*, common: Common = PLAIN) -> int:
+    """Make the demo organisation, its account and its deposits; what is there already stays."""
+    place = home()
+    use_platform()
+    from chopmark.cli.embedded import Embedded  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.people.actions import ensure_demo  # noqa: PLC0415
+
+    note = place / "demo.txt"
+    demo = ensure_demo(EMAIL, _password(note), at=clock.now())
+    folder = place / "demo"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    door = Embedded(str(demo.actor.organisation_id))
+    wishes = [_wish(folder, each, common) for each in FILES]
+    made = []
+    for answer in door.deposit(wishes, lambda _sent: None):
+        if isinstance(answer, PlatformError):
+            raise answer
+        made.append(answer)
+    published = door.wait(made, WAIT)
+    for wish, each in zip(wishes, published, strict=True):
+        if each.position is None:
+            raise Unavailable("evidence.not_published", number=each.number)
+        papers = door.papers(each.id)
+        write_papers(wish.path, papers.tlog_proof, papers.cose, force=True)
+    if common.json:
+        print_json({"email": EMAIL, "password_file": str(note), "deposits": [each.number for each in published]})
+    say("site.demo_made", common, count=len(published), folder=str(folder))
+    say("site.demo_account", common, email=EMAIL, path=str(note))
+    return DONE
+
+
+def _password(note: Path) -> str:
+    """The demo account's password: the one noted, else a new random one, noted before it is used."""
+    if note.is_file():
+        return note.read_text("utf-8").splitlines()[1].removeprefix("password: ")
+    password = secrets.token_urlsafe(12)
+    descriptor = os.open(note, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(f"e-mail: {EMAIL}\npassword: {password}\n")
+    return password
+
+
+def _wish(folder: Path, described: tuple[str, str, str, str, str, bool, bool, bool], common: Common) -> Wish:
+    name, kind, title, author, media_type, private, sm3, keep = described
+    path = folder / name
+    data = files("chopmark.site").joinpath("demo_files", name).read_bytes()
+    if not path.is_file() or path.read_bytes() != data:
+        path.write_bytes(data)
+    return Wish(
+        path=path,
+        digests=digests(path, common, sm3=sm3),
+        kind=kind,
+        title=title,
+        author=author,
+        media_type=media_type,
+        private=private,
+        keep=keep,
+    )

@@ -1,0 +1,164 @@
+"""`chopmark init`: make a home ready; every step is left alone when it was done before, keys above all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+
+from chopmark.base import clock
+from chopmark.base.errors import Invalid, Refused
+from chopmark.cli.home import POLICY, home
+from chopmark.cli.output import DONE, PLAIN, Common, print_json, say
+from chopmark.cli.words import text
+from chopmark.ledger.cose import IssuerKey
+from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
+from chopmark.site.config import CONFIG_FILE, Config, prepare_home, read_config
+
+LOG_KEYS = {"log.ed25519": ED25519, "log.mldsa44": MLDSA44_COSIGNATURE}
+
+
+def command(
+    *,
+    base_url: Annotated[str | None, Parameter(help=text("cli.init.base_url"))] = None,
+    common: Common = PLAIN,
+) -> int:
+    """Make folders, keys and tables, and the log's first checkpoint."""
+    place = home()
+    os.environ["CHOPMARK_HOME"] = str(place)
+    if base_url is not None:
+        os.environ["CHOPMARK_BASE_URL"] = base_url
+    config = _config(place)
+    done = []
+    if not (place / CONFIG_FILE).exists():
+        prepare_home(config)
+        if base_url is not None:
+            _note_base_url(place, config.base_url)
+        done.append(("site.init_home", {"home": str(place)}))
+    prepare_home(config)
+    config = _config(place)
+    if _make_log_keys(place, config.origin):
+        done.append(("site.init_log_keys", {"origin": config.origin}))
+    if _make_intake_key(place):
+        done.append(("site.init_intake_key", {}))
+    if _make_tables():
+        done.append(("site.init_tables", {}))
+    size = _found_log()
+    if _write_policy(place):
+        done.append(("site.init_policy", {"path": str(place / POLICY)}))
+    if common.json:
+        facts = {"home": str(place), "origin": config.origin, "size": size, "done": [code for code, _ in done]}
+        print_json(facts)
+    for code, facts in done or [("site.init_nothing", {"home": str(place)})]:
+        say(code, common, **facts)
+    return DONE
+
+
+def _config(place: Path) -> Config:
+    """The settings in force; before the home has any, with a name for the log that no other log has.
+
+    Raises:
+        Invalid: `site.settings_wrong`.
+    """
+    config, problems = read_config()
+    if problems:
+        raise Invalid("site.settings_wrong", problems=[f"{each.message} ({each.hint})" for each in problems])
+    if (place / CONFIG_FILE).exists() or os.environ.get("CHOPMARK_ORIGIN"):
+        return config
+    host = urlsplit(config.base_url).hostname or "localhost"
+    return replace(config, origin=f"{host}/log-{secrets.token_hex(4)}")
+
+
+def _note_base_url(place: Path, base_url: str) -> None:
+    with (place / CONFIG_FILE).open("a", encoding="utf-8") as file:
+        file.write(f'base_url = "{base_url}"\n')
+
+
+def _make_log_keys(place: Path, origin: str) -> bool:
+    """The log's two signing keys, each with its public half beside it; whether any was made.
+
+    Raises:
+        Refused: `site.keys_incomplete`: keys of a log that already has entries are never made anew.
+    """
+    folder = place / "keys"
+    missing = [name for name in LOG_KEYS if not (folder / name).exists()]
+    if missing and (place / "log" / "checkpoint").exists():
+        raise Refused("site.keys_incomplete", missing=missing, folder=str(folder))
+    for name in missing:
+        key = SigningKey.generate(origin, LOG_KEYS[name])
+        _write_secret(folder / name, key.text() + "\n")
+    for name in LOG_KEYS:
+        if not (folder / f"{name}.pub").exists():
+            key = SigningKey.parse((folder / name).read_text("ascii").strip())
+            _write_secret(folder / f"{name}.pub", f"{key.verifier}\n")
+    return bool(missing)
+
+
+def _make_intake_key(place: Path) -> bool:
+    path = place / "keys" / "intake"
+    if path.exists():
+        return False
+    _write_secret(path, IssuerKey.generate().seed.hex() + "\n")
+    return True
+
+
+def _write_secret(path: Path, content: str) -> None:
+    """A new file that only its owner reads, whole and durable; one that is there already is never touched."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)  # unlike a rename, refuses when the name is taken
+    finally:
+        draft.unlink()
+
+
+def _make_tables() -> bool:
+    """Bring the database up to this version; whether anything was to do."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "chopmark.site.settings")
+    import django  # noqa: PLC0415 (the settings read the home, which is ready only now)
+    from django.core.management import call_command  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415
+    from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415
+
+    django.setup()
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if waiting:
+        call_command("migrate", verbosity=0, interactive=False)
+    return bool(waiting)
+
+
+def _found_log() -> int:
+    """The platform's own first statements, published; how many entries the log has then."""
+    from chopmark.cli.writer import open_log  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.evidence import wiring  # noqa: PLC0415
+    from chopmark.evidence.actions import genesis  # noqa: PLC0415
+
+    genesis(clock.now())
+    published = wiring.book().latest()
+    if published is None:
+        log = open_log()
+        log.step()
+        log.close()
+        published = wiring.book().latest()
+    return published.size if published else 0
+
+
+def _write_policy(place: Path) -> bool:
+    """The trust policy that `chopmark verify` uses here: this home's own log."""
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up only now)
+
+    path = place / POLICY
+    if path.exists():
+        return False
+    path.write_bytes(wiring.log_policy())
+    return True
