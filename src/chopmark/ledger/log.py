@@ -29,7 +29,17 @@ from chopmark.base.errors import Fact, Invalid, Unavailable
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chopmark.ledger.cose_receipt import sign_root
 from chopmark.ledger.keys import ED25519, SigningKey
-from chopmark.ledger.stores import CHECKPOINT, Book, DurabilityLost, Entry, Head, Journal, Objects, Published
+from chopmark.ledger.stores import (
+    CHECKPOINT,
+    Book,
+    DurabilityLost,
+    Entry,
+    Head,
+    Journal,
+    Objects,
+    Published,
+    split_keys,
+)
 from chopmark.ledger.tiles import TILE_WIDTH, Edge, TileReader, bundle_path, integrate, tile_path
 
 MAX_BATCH = 4096
@@ -60,9 +70,10 @@ class Batch:
         return journal_name(self.old, self.new)
 
     def encode(self) -> bytes:
-        """To CBOR: old size and root, new size and root, statements with their search keys."""
-        entries = [[entry.statement, list(entry.search_keys)] for entry in self.entries]
-        return cbor.encode([self.old.size, self.old.root, self.new.size, self.new.root, entries])
+        """To CBOR: old size and root, new size and root, the statements, for each its search keys joined."""
+        statements = [entry.statement for entry in self.entries]
+        keys = [b"".join(entry.search_keys) for entry in self.entries]
+        return cbor.encode([self.old.size, self.old.root, self.new.size, self.new.root, statements, keys])
 
     @classmethod
     def parse(cls, data: bytes) -> Batch:
@@ -73,12 +84,17 @@ class Batch:
         """
         try:
             match cbor.decode(data):
-                case [int(old), bytes(old_root), int(new), bytes(new_root), list(rows)]:
-                    return cls(
+                case [int(old), bytes(old_root), int(new), bytes(new_root), list(statements), list(keys)]:
+                    batch = cls(
                         old=Head(size=old, root=old_root),
                         new=Head(size=new, root=new_root),
-                        entries=tuple(Entry.of(statement, keys) for statement, keys in rows),
+                        entries=tuple(
+                            Entry.of(statement, split_keys(joined))
+                            for statement, joined in zip(statements, keys, strict=True)
+                        ),
                     )
+                    if batch.encode() == data:
+                        return batch
         except (Invalid, ValueError, TypeError) as error:
             raise Invalid("ledger.journal_wrong") from error
         raise Invalid("ledger.journal_wrong")

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from chopmark.base.errors import Invalid
 from chopmark.ledger.tiles import MAX_ENTRY
-from chopmark.ledger.tree import EMPTY_ROOT, leaf_hash
+from chopmark.ledger.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash
 
 CHECKPOINT = "checkpoint"
 
@@ -70,7 +70,7 @@ class Entry:
             Invalid: `ledger.entry_unfit` when a length is out of range or the leaf is another entry's.
         """
         sizes = {len(self.leaf), *map(len, self.search_keys)}
-        if sizes != {32} or not 0 < len(self.statement) <= MAX_ENTRY or self.leaf != leaf_hash(self.statement):
+        if sizes != {HASH_SIZE} or not 0 < len(self.statement) <= MAX_ENTRY or self.leaf != leaf_hash(self.statement):
             raise Invalid("ledger.entry_unfit", size=len(self.statement), limit=MAX_ENTRY)
 
 
@@ -91,6 +91,11 @@ class Published:
     note: bytes = field(repr=False)
     sealed_root: bytes = field(repr=False)
     at: datetime
+
+
+def split_keys(joined: bytes) -> tuple[bytes, ...]:
+    """Search keys from their bytes one behind the other."""
+    return tuple(joined[here : here + HASH_SIZE] for here in range(0, len(joined), HASH_SIZE))
 
 
 class Objects(Protocol):

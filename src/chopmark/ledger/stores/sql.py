@@ -25,8 +25,8 @@ from threading import Lock, local
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from chopmark.base.errors import Invalid, Unavailable
-from chopmark.ledger.stores import Entry, Head, OnSettled, Published, must_follow
-from chopmark.ledger.tree import EMPTY_ROOT, HASH_SIZE
+from chopmark.ledger.stores import Entry, Head, OnSettled, Published, must_follow, split_keys
+from chopmark.ledger.tree import EMPTY_ROOT
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,6 +35,9 @@ Dialect = Literal["sqlite", "postgresql"]
 
 LOCK_TIMEOUT = 30
 """Seconds that a SQLite connection waits for another's write to end."""
+
+CACHE_KIB = 65_536
+"""SQLite's page cache for each connection; leaf hashes fall on pages at random."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -232,12 +235,7 @@ class SqlBook:
 
 
 def _entry(leaf: bytes, statement: bytes, search_keys: bytes) -> Entry:
-    keys = bytes(search_keys)
-    return Entry(
-        leaf=bytes(leaf),
-        statement=bytes(statement),
-        search_keys=tuple(keys[here : here + HASH_SIZE] for here in range(0, len(keys), HASH_SIZE)),
-    )
+    return Entry(leaf=bytes(leaf), statement=bytes(statement), search_keys=split_keys(bytes(search_keys)))
 
 
 def _microseconds(at: datetime) -> int:
@@ -458,6 +456,7 @@ class _SqliteConnection:
         self._connection = sqlite3.connect(path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
+        self._connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         self.close = self._connection.close
 
     def cursor(self) -> _SqliteCursor:

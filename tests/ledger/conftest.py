@@ -1,0 +1,3 @@
+"""Fixtures of the ledger's tests."""
+
+from world.postgres import postgres_dsn, postgres_server  # noqa: F401 (pytest finds fixtures here)
