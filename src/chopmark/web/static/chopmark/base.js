@@ -1,0 +1,49 @@
+// The frame of every page: the folding menu, menus that close, copy buttons, questions before harm.
+// Every page works without this file; it only makes things shorter.
+
+const button = document.querySelector(".nav-button");
+const nav = document.getElementById("site-nav");
+if (button && nav) {
+  document.documentElement.classList.add("folds");
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const open = nav.classList.toggle("is-open");
+    button.setAttribute("aria-expanded", String(open));
+  });
+}
+
+const menus = [...document.querySelectorAll("details.menu")];
+document.addEventListener("click", (event) => {
+  for (const menu of menus) {
+    if (menu.open && !menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of menus) {
+    if (!menu.open) continue;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+for (const copy of document.querySelectorAll("[data-copies]")) {
+  const source = document.getElementById(copy.dataset.copies);
+  copy.hidden = false;
+  copy.addEventListener("click", async () => {
+    source.select();
+    try {
+      await navigator.clipboard.writeText(source.value);
+    } catch {
+      return; // no permission: the text is selected, the person copies it
+    }
+    const words = copy.textContent;
+    copy.textContent = copy.dataset.done;
+    setTimeout(() => (copy.textContent = words), 2000);
+  });
+}
+
+document.addEventListener("submit", (event) => {
+  const question = event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
