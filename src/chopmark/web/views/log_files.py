@@ -118,6 +118,6 @@ def _not_found() -> HttpResponse:
 urlpatterns = [
     address("policy", policy, name="policy"),
     address("log/checkpoint", checkpoint, name="log-checkpoint"),
-    re_path(r"^log/tile/(?P<path>.*)$", tile, name="log-tile"),
-    re_path(r"^log(?:/(?P<path>.*))?$", nothing, name="log-nothing"),
+    re_path(r"^log/tile/(?P<path>(?s:.*))\Z", tile, name="log-tile"),
+    re_path(r"^log(?:/(?P<path>(?s:.*)))?\Z", nothing, name="log-nothing"),
 ]

@@ -1,0 +1,211 @@
+"""Journeys through the real thing: `chopmark init` and `chopmark serve` in a home of their own, and the system's Chromium.
+
+Fixtures: `platform` (one for the whole run), `browser`, `visitor` (a fresh person's page that fails the test at its
+end when the console saw an error or a foreign address was asked). Helpers: `axe`, `sign_up`, `speak`, `fits`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AXE = ROOT / "tests" / "vendor" / "axe.min.js"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Chromium's own sandbox needs rights that root in a container has not; the pages shown are our own.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+START_PATIENCE = 60.0
+PASSWORD = "lantern over the water 7"
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A running platform; `home` holds its data."""
+
+    url: str
+    home: Path
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+        """A chopmark command in this home."""
+        return subprocess.run(
+            [sys.executable, "-m", "chopmark.site.command", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **more,
+        )
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    home = tmp_path_factory.mktemp("platform") / "home"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHOPMARK_")}
+    environment = {**kept, "CHOPMARK_HOME": str(home), "CHOPMARK_BASE_URL": url, "NO_COLOR": "1"}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    running = Platform(url=url, home=home, environment=environment)
+    made = running.run("init")
+    assert made.returncode == 0, made.stdout + made.stderr
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "chopmark.site.command", "serve"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_ready(serving, url, home)
+        yield running
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        try:
+            serving.wait(30)
+        except subprocess.TimeoutExpired:
+            serving.kill()
+            serving.wait(10)
+
+
+def _wait_until_ready(serving: subprocess.Popen[bytes], url: str, home: Path) -> None:
+    until = time.monotonic() + START_PATIENCE
+    while time.monotonic() < until and serving.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    logs = "\n".join(f"--- {each}\n{each.read_text('utf-8', 'replace')[-3000:]}" for each in home.glob("logs/*"))
+    pytest.fail(f"the platform did not start (status {serving.poll()})\n{logs}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium on the machine: apt-get install chromium")
+    with sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Watch:
+    """What a browser context complained about: errors on the console, crashes of scripts, foreign addresses."""
+
+    def __init__(self, own: str) -> None:
+        self.own = own
+        self.troubles: list[str] = []
+        self.allowed: list[re.Pattern[str]] = []
+
+    def attach(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.troubles.append(f"script: {error.error}"))
+        context.on("request", self._request)
+
+    def allow(self, pattern: str) -> None:
+        """Expect a complaint, such as the console's own line about an answer of 404 that the test provokes."""
+        self.allowed.append(re.compile(pattern))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.troubles.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.own, "data:", "blob:")):
+            self.troubles.append(f"foreign: {request.url}")
+
+    def unexpected(self) -> list[str]:
+        return [each for each in self.troubles if not any(pattern.search(each) for pattern in self.allowed)]
+
+
+@pytest.fixture
+def no_console_errors(platform: Platform) -> Iterator[Watch]:
+    """Watches the contexts it is attached to, and fails the test at its end when one of them complained."""
+    watch = Watch(platform.url)
+    yield watch
+    assert watch.unexpected() == []
+
+
+@pytest.fixture
+def open_page(platform: Platform, browser: Browser, no_console_errors: Watch) -> Iterator[Callable[..., Page]]:
+    """Opens pages in fresh contexts: `open_page(viewport=PHONE, locale="zh-CN")`."""
+    contexts: list[BrowserContext] = []
+
+    def opened(**more: object) -> Page:
+        settings = {"viewport": DESKTOP, "locale": "en-GB", "base_url": platform.url, "accept_downloads": True, **more}
+        context = browser.new_context(**settings)
+        context.set_default_timeout(20_000)
+        no_console_errors.attach(context)
+        contexts.append(context)
+        return context.new_page()
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def visitor(open_page: Callable[..., Page]) -> Page:
+    """A person without an account, in English, at a desk."""
+    return open_page()
+
+
+@pytest.fixture
+def member(visitor: Page) -> Page:
+    """A person who has just signed up and owns an organisation."""
+    sign_up(visitor)
+    return visitor
+
+
+def sign_up(page: Page, name: str = "Mei Lan") -> str:
+    """Sign up through the page; the address that was used."""
+    email = f"{uuid.uuid4().hex[:12]}@example.com"
+    page.goto("/accounts/signup/")
+    page.locator("input[name=name]").fill(name)
+    page.locator("input[name=email]").fill(email)
+    page.locator("input[name=password1]").fill(PASSWORD)
+    with page.expect_navigation():
+        page.locator("input[name=password1]").press("Enter")
+    return email
+
+
+def speak(page: Page, language: str) -> None:
+    """Switch the site's language with its own switch: `en` or `zh-hans`."""
+    page.locator(f"form[action='/language'] [value='{language}']").first.click()
+    page.wait_for_load_state()
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds wrong on the page as it is now, one line a finding; the page's own policy stays in force."""
+    page.evaluate(AXE.read_text("utf-8") + "\n0")
+    found = page.evaluate("rules => axe.run(document, rules)", RULES)
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]
+    ]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out to the side."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
