@@ -1,0 +1,243 @@
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from corpus import maker
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chopmark.base import cbor
+from chopmark.base.errors import Invalid
+from chopmark.ledger.cose import Envelope
+from chopmark.ledger.statement import (
+    DISCLOSURE_TYPE,
+    MAX_ENTRY,
+    Claim,
+    IssuerKey,
+    PublicKey,
+    Statement,
+    key_statement,
+    policy_statement,
+    search_keys,
+    sign_statement,
+)
+
+AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+KEY = IssuerKey.from_seed(bytes(range(32)))
+CLAIM = Claim(
+    issuer="https://chopmark.example/intake",
+    subject="urn:uuid:0d7c9b4e-43a2-4a54-9a1c-0f8a4f6c7e21",
+    issued_at=AT,
+    kind="work",
+    policy=b"\x11" * 32,
+    payload=b"\x22" * 32,
+)
+
+digests = st.binary(min_size=32, max_size=32)
+names = st.from_regex(r"[a-z][a-z_]{0,31}", fullmatch=True)
+identifiers = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
+moments = st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 (hypothesis adds UTC)
+    lambda moment: moment.replace(microsecond=0)
+)
+
+
+@st.composite
+def claims(draw):
+    private = draw(st.booleans())
+    return Claim(
+        issuer=draw(identifiers),
+        subject=draw(identifiers),
+        issued_at=draw(moments),
+        kind=draw(names),
+        policy=draw(digests),
+        payload=draw(digests),
+        content_type=DISCLOSURE_TYPE if private else draw(st.sampled_from(["image/jpeg", "text/plain", 0, 65_535])),
+        sm3=None if private else draw(st.none() | digests),
+        private=private,
+        agent=draw(st.booleans()),
+        commitments=draw(st.dictionaries(names, digests, max_size=8)),
+    )
+
+
+@given(claims())
+def test_what_is_signed_is_what_is_read(claim):
+    statement = Statement.parse(sign_statement(claim, KEY))
+    assert statement.claim == claim
+    statement.verify(KEY.public)
+
+
+def test_ed25519_statements_are_deterministic():
+    assert sign_statement(CLAIM, KEY) == sign_statement(CLAIM, KEY)
+
+
+def test_the_protected_header_is_the_one_in_the_documentation():
+    assert cbor.decode(Envelope.parse(sign_statement(CLAIM, KEY)).protected) == {
+        1: -8,
+        4: KEY.public.thumbprint,
+        15: {1: CLAIM.issuer, 2: CLAIM.subject, 6: 1_795_339_800},
+        258: -16,
+        259: "application/octet-stream",
+        "chopmark": {"kind": "work", "policy": b"\x11" * 32},
+    }
+
+
+def test_a_key_is_named_by_the_digest_of_its_required_parameters():
+    cose_key = bytes.fromhex("a301012006215820") + KEY.public.x
+    assert KEY.public.to_cose() == cose_key
+    assert KEY.public.thumbprint == hashlib.sha256(cose_key).digest()
+
+
+def test_the_thumbprint_is_the_one_of_rfc_9679():
+    # RFC 9679 §5.6: the example P-256 key and its SHA-256 thumbprint.
+    x = bytes.fromhex("65eda5a12577c2bae829437fe338701a10aaa375e1bb5b5de108de439c08551d")
+    y = bytes.fromhex("1e52ed75701163f7f9e40ddf9f341b3dc9ba860af7e0ca7ca7e9eecd0084d19c")
+    wanted = "496bd8afadf307e5b08c64b0421bf9dc01528a344a43bda88fadd1669da253ec"
+    assert PublicKey.p256(x, y).thumbprint.hex() == wanted
+
+
+@pytest.mark.parametrize("public", [KEY.public, maker.p256_public()], ids=["Ed25519", "P-256"])
+def test_keys_print_back(public):
+    assert PublicKey.from_cose(public.to_cose()) == public
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    {
+        "nothing": b"",
+        "not a map": b"\x01",
+        "a private key": cbor.encode({1: 1, -1: 6, -2: KEY.public.x, -4: b"\x01" * 32}),
+        "X25519": cbor.encode({1: 1, -1: 4, -2: KEY.public.x}),
+        "P-384": cbor.encode({1: 2, -1: 2, -2: b"\x01" * 48, -3: b"\x01" * 48}),
+        "a truth value for a number": cbor.encode({1: True, -1: 6, -2: KEY.public.x}),
+        "31 bytes": cbor.encode({1: 1, -1: 6, -2: b"\x01" * 31}),
+        "a point of small order": cbor.encode({1: 1, -1: 6, -2: b"\x01" + b"\x00" * 31}),
+        "a compressed point": cbor.encode({1: 2, -1: 1, -2: b"\x01" * 32, -3: True}),
+        "a point off the curve": cbor.encode({1: 2, -1: 1, -2: b"\x01" * 32, -3: b"\x01" * 32}),
+        "keys out of order": bytes.fromhex("a3200601012158 20".replace(" ", "")) + KEY.public.x,
+    }.values(),
+)
+def test_other_keys_are_refused(encoded):
+    with pytest.raises(Invalid, match=r"ledger\.cose_key_malformed"):
+        PublicKey.from_cose(encoded)
+
+
+def test_a_secret_key_does_not_show_its_secret():
+    assert KEY.seed.hex() not in repr(KEY)
+    assert repr(KEY.seed) not in repr(KEY)
+
+
+def test_a_seed_of_another_length_is_refused():
+    with pytest.raises(Invalid, match=r"ledger\.cose_key_malformed"):
+        IssuerKey.from_seed(b"\x01" * 31)
+
+
+def test_new_keys_differ():
+    assert IssuerKey.generate().public != IssuerKey.generate().public
+
+
+def test_es256_statements_are_taken():
+    statement = Statement.parse(maker.sign_p256(CLAIM))
+    statement.verify(maker.p256_public())
+    assert statement.algorithm == -7
+
+
+@pytest.mark.parametrize("raw", [sign_statement(CLAIM, KEY), maker.sign_p256(CLAIM)], ids=["Ed25519", "ES256"])
+def test_no_byte_of_a_statement_can_change(raw):
+    key = KEY.public if raw == sign_statement(CLAIM, KEY) else maker.p256_public()
+    for position in range(len(raw)):
+        spoiled = bytearray(raw)
+        spoiled[position] ^= 0x01
+        with pytest.raises(Invalid):
+            Statement.parse(bytes(spoiled)).verify(key)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(data):
+    with pytest.raises(Invalid):
+        Statement.parse(data)
+
+
+def test_a_shorter_statement_is_refused():
+    raw = sign_statement(CLAIM, KEY)
+    for length in range(len(raw)):
+        with pytest.raises(Invalid):
+            Statement.parse(raw[:length])
+
+
+UNSAYABLE = {
+    "a person's name as subject": replace(CLAIM, subject="Li Ming"),
+    "an issuer of 513 characters": replace(CLAIM, issuer="x" * 513),
+    "an empty issuer": replace(CLAIM, issuer=""),
+    "a kind with spaces": replace(CLAIM, kind="the lantern"),
+    "a policy id of 31 bytes": replace(CLAIM, policy=b"\x01" * 31),
+    "no policy": replace(CLAIM, policy=None),
+    "no time": replace(CLAIM, issued_at=None),
+    "a payload of 20 bytes": replace(CLAIM, payload=b"\x01" * 20),
+    "a sentence as content type": replace(CLAIM, content_type="a lantern/by Li Ming"),
+    "a content format of 65,536": replace(CLAIM, content_type=65_536),
+    "private without the disclosure type": replace(CLAIM, private=True),
+    "the disclosure type without private": replace(CLAIM, content_type=DISCLOSURE_TYPE),
+    "private with SM3": replace(CLAIM, private=True, content_type=DISCLOSURE_TYPE, sm3=b"\x01" * 32),
+    "SM3 of 31 bytes": replace(CLAIM, sm3=b"\x01" * 31),
+    "a commitment named by a sentence": replace(CLAIM, commitments={"Li Ming": b"\x01" * 32}),
+    "33 commitments": replace(CLAIM, commitments={"a" * n: b"\x01" * 32 for n in range(1, 34)}),
+}
+
+
+@pytest.mark.parametrize("claim", UNSAYABLE.values(), ids=UNSAYABLE.keys())
+def test_what_no_statement_may_say_is_not_signed(claim):
+    with pytest.raises(Invalid):
+        sign_statement(claim, KEY)
+
+
+def test_the_limit_is_65535_bytes():
+    with pytest.raises(Invalid, match=r"ledger\.statement_too_large"):
+        Statement.parse(b"\xd2" + b"\x00" * MAX_ENTRY)
+
+
+def test_a_fraction_of_a_second_is_not_signed():
+    later = replace(CLAIM, issued_at=AT.replace(microsecond=999_999))
+    assert Statement.parse(sign_statement(later, KEY)).claim.issued_at == AT
+
+
+def test_another_key_is_told_apart_from_a_wrong_signature():
+    statement = Statement.parse(sign_statement(CLAIM, KEY))
+    with pytest.raises(Invalid, match=r"ledger\.statement_key_differs"):
+        statement.verify(IssuerKey.generate().public)
+    with pytest.raises(Invalid, match=r"ledger\.statement_signature_wrong"):
+        replace(statement, signature=b"\x01" * 64).verify(KEY.public)
+
+
+def test_a_third_party_needs_no_header_of_ours():
+    raw = maker.by_third_party()[0]
+    claim = Statement.parse(raw).claim
+    assert (claim.kind, claim.policy, claim.issued_at) == (None, None, None)
+    assert search_keys(Statement.parse(raw)) == (maker.DIGESTS.sha256,)
+
+
+def test_public_statements_are_found_by_both_digests():
+    statement = Statement.parse(sign_statement(replace(CLAIM, sm3=b"\x33" * 32), KEY))
+    assert search_keys(statement) == (b"\x22" * 32, b"\x33" * 32)
+
+
+def test_private_statements_are_not_found():
+    statement = Statement.parse(sign_statement(replace(CLAIM, private=True, content_type=DISCLOSURE_TYPE), KEY))
+    assert search_keys(statement) == ()
+
+
+def test_a_registration_policy_registers_itself():
+    text = b"1. Everything that is well formed is taken.\n"
+    raw = policy_statement(text, issuer="https://a.example", subject="https://a.example/policy", key=KEY, at=AT)
+    claim = Statement.parse(raw).claim
+    assert claim.kind == "policy"
+    assert claim.payload == claim.policy == hashlib.sha256(text).digest()
+
+
+def test_a_key_is_registered_by_its_thumbprint():
+    raw = key_statement(
+        KEY.public, issuer="https://a.example", subject="https://a.example/key", policy=b"\x11" * 32, key=KEY, at=AT
+    )
+    claim = Statement.parse(raw).claim
+    assert (claim.kind, claim.payload) == ("key", KEY.public.thumbprint)
+    assert claim.payload == hashlib.sha256(KEY.public.to_cose()).digest()
