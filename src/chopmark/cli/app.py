@@ -12,6 +12,7 @@ from cyclopts.exceptions import CycloptsError
 import chopmark
 from chopmark.base.errors import Fact, PlatformError, Unavailable
 from chopmark.cli import words
+from chopmark.cli.status import DONE, FAILED, UNCERTAIN, USAGE
 from chopmark.cli.words import text
 
 SITE_PACKAGES = frozenset(
@@ -54,26 +55,31 @@ def run(app: App, arguments: Sequence[str]) -> int:
     in_json = "--json" in arguments
     try:
         result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
-    except CycloptsError as error:
-        _complain("cli.usage", {"detail": str(error)}, in_json=in_json)
-        return 2
-    except Unavailable as error:
-        _complain(error.code, error.facts, in_json=in_json)
-        return 3
-    except PlatformError as error:
-        _complain(error.code, error.facts, in_json=in_json)
-        return 2 if error.code in WRONG_USE else 1
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in SITE_PACKAGES:
-            raise
-        _complain("cli.extra_missing", {"module": error.name}, in_json=in_json)
-        return 2
+    except (CycloptsError, PlatformError, ModuleNotFoundError) as error:
+        code, facts, status = _meaning(error)
+        _complain(code, facts, in_json=in_json)
+        return status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of standard output went away, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    return result if isinstance(result, int) else 0
+        return FAILED
+    return result if isinstance(result, int) else DONE
+
+
+def _meaning(error: CycloptsError | PlatformError | ModuleNotFoundError) -> tuple[str, dict[str, Fact], int]:
+    """Code, facts and exit status of an error; a module missing that no extra brings is a bug and is raised again."""
+    match error:
+        case CycloptsError():
+            return "cli.usage", {"detail": str(error)}, USAGE
+        case Unavailable():
+            return error.code, error.facts, UNCERTAIN
+        case PlatformError():
+            return error.code, error.facts, USAGE if error.code in WRONG_USE else FAILED
+        case ModuleNotFoundError() if (error.name or "").partition(".")[0] in SITE_PACKAGES:
+            return "cli.extra_missing", {"module": error.name}, USAGE
+        case _:
+            raise error
 
 
 # What the caller must change in the command line or on this machine, before anything was judged.

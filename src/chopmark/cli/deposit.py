@@ -13,7 +13,8 @@ from chopmark.base.digests import Digests
 from chopmark.base.errors import PlatformError, Refused
 from chopmark.cli import files
 from chopmark.cli.doors import Door, Made, Wish, open_door
-from chopmark.cli.output import DONE, FAILED, PLAIN, UNCERTAIN, Common, out, print_json, progress, say, talk
+from chopmark.cli.output import PLAIN, Common, out, print_json, progress, say, talk
+from chopmark.cli.status import DONE, FAILED, UNCERTAIN
 from chopmark.cli.words import text
 
 UNKNOWN_TYPE = "application/octet-stream"
@@ -27,13 +28,13 @@ def deposit(
     kind: Annotated[Literal["work", "evidence", "document"], Parameter(help=text("cli.deposit.kind"))] = "work",
     title: Annotated[str, Parameter(help=text("cli.deposit.title"))] = "",
     author: Annotated[str, Parameter(help=text("cli.deposit.author"))] = "",
-    private: Annotated[bool, Parameter(negative="", help=text("cli.deposit.private"))] = False,
-    sm3: Annotated[bool, Parameter(negative="", help=text("cli.deposit.sm3"))] = False,
-    keep: Annotated[bool, Parameter(negative="", help=text("cli.deposit.keep"))] = False,
+    private: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.deposit.private"))] = False,
+    sm3: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.deposit.sm3"))] = False,
+    keep: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.deposit.keep"))] = False,
     server: Annotated[str | None, Parameter(help=text("cli.option.server"))] = None,
     organisation: Annotated[str | None, Parameter(help=text("cli.option.organisation"))] = None,
     wait: Annotated[bool, Parameter(help=text("cli.deposit.wait"))] = True,
-    force: Annotated[bool, Parameter(negative="", help=text("cli.option.force"))] = False,
+    force: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.option.force"))] = False,
     common: Common = PLAIN,
 ) -> int:
     """Deposit files and write each receipt beside its file."""

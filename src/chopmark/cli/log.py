@@ -13,9 +13,11 @@ from rich.table import Table
 from chopmark.base import clock
 from chopmark.base.errors import Refused
 from chopmark.cli import files
-from chopmark.cli.output import PLAIN, Common, out, print_json, say
+from chopmark.cli.output import PLAIN, Common, out, print_json, progress, say
 from chopmark.cli.source import TIMEOUT, find_policy, head, open_source
+from chopmark.cli.status import DONE, FAILED
 from chopmark.cli.words import text
+from chopmark.ledger.audit import audit
 from chopmark.ledger.proof import TlogProof
 from chopmark.ledger.statement import Statement
 from chopmark.ledger.text import to_base64
@@ -59,7 +61,7 @@ def entry_command(
     /,
     *,
     output: Annotated[Path | None, Parameter(help=text("cli.option.output"))] = None,
-    force: Annotated[bool, Parameter(negative="", help=text("cli.option.force"))] = False,
+    force: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.option.force"))] = False,
     place: From = None,
     server: Server = None,
     common: Common = PLAIN,
@@ -74,10 +76,13 @@ def entry_command(
     if common.json:
         print_json(facts)
         return 0
-    table = Table(show_header=False, box=None)
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in facts.items():
-        if value is not None:
-            table.add_row(name, str(value))
+        for inner, shown in value.items() if isinstance(value, dict) else [("", value)]:
+            if shown is not None:
+                table.add_row(f"{name} {inner}".strip(), str(shown))
     out().print(table)
     return 0
 
@@ -104,7 +109,9 @@ def proof_command(
     position: Position,
     /,
     *,
-    consistency: Annotated[bool, Parameter(negative="", help=text("cli.option.consistency"))] = False,
+    consistency: Annotated[
+        bool, Parameter(negative="", show_default=False, help=text("cli.option.consistency"))
+    ] = False,
     place: From = None,
     server: Server = None,
     common: Common = PLAIN,
@@ -131,6 +138,39 @@ def proof_command(
     else:
         sys.stdout.write(TlogProof(index=position, hashes=tuple(hashes), checkpoint=note).encode().decode())
     return 0
+
+
+def audit_command(
+    *,
+    checkpoint: Annotated[list[Path] | None, Parameter(negative="", help=text("cli.log.older"))] = None,
+    policy: PolicyFile = None,
+    place: From = None,
+    server: Server = None,
+    common: Common = PLAIN,
+) -> int:
+    """Check the whole log anew; earlier checkpoints that were kept must be its beginnings."""
+    trusted = find_policy(policy)
+    if trusted is None:
+        raise Refused("cli.policy_missing")
+    fetch = open_source(place, server)
+    _, point, _ = head(fetch, None)
+    keys = [log.key for log in trusted.logs if log.key.name == point.origin]
+    if not keys:
+        raise Refused("cli.log.origin_unknown", origin=point.origin)
+    older = [files.read(path, files.RECEIPT_LIMIT) for path in checkpoint or ()]
+    with progress(text("cli.log.auditing"), point.size, common, in_bytes=False) as bar:
+        found = audit(fetch, keys, older=older, entry=lambda _position, _raw: bar.step(1))
+    findings = [(each.code, dict(each.facts), text(each.code, **each.facts)) for each in found.findings]
+    if common.json:
+        shown = [{"code": code, "facts": facts, "message": message} for code, facts, message in findings]
+        print_json({"origin": point.origin, "entries": found.entries, "passed": found.passed, "findings": shown})
+    elif found.passed:
+        out().print(text("cli.log.audit_passed", origin=point.origin, size=found.entries, checkpoints=len(older) + 1))
+    else:
+        out().print(text("cli.log.audit_failed", origin=point.origin, count=len(findings)))
+        for code, _, message in findings:
+            out().print(f"  ✗ {message} ({code})")
+    return DONE if found.passed else FAILED
 
 
 def policy_command(*, server: Server = None, common: Common = PLAIN) -> int:

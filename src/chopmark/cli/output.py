@@ -17,7 +17,7 @@ from rich.console import Console
 
 from chopmark.cli.words import text
 
-DONE, FAILED, USAGE, UNCERTAIN = 0, 1, 2, 3
+WIDE = 500  # columns; lines in a file or a pipe are not broken
 SHOW_PROGRESS_FROM = 8 << 20  # bytes; less takes no time
 
 
@@ -26,9 +26,9 @@ SHOW_PROGRESS_FROM = 8 << 20  # bytes; less takes no time
 class Common:
     """The options that every command has."""
 
-    json: Annotated[bool, Parameter(negative="", help=text("cli.option.json"))] = False
+    json: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.option.json"))] = False
     lang: Annotated[Literal["zh", "en"] | None, Parameter(help=text("cli.option.lang"))] = None
-    quiet: Annotated[bool, Parameter(negative="", help=text("cli.option.quiet"))] = False
+    quiet: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.option.quiet"))] = False
 
 
 PLAIN = Common()
@@ -45,7 +45,8 @@ def talk() -> Console:
 
 
 def _console(stream: IO[str]) -> Console:
-    return Console(file=stream, highlight=False, soft_wrap=not stream.isatty(), emoji=False, markup=False)
+    width = None if stream.isatty() else WIDE
+    return Console(file=stream, highlight=False, soft_wrap=width is not None, width=width, emoji=False, markup=False)
 
 
 def print_json(document: Mapping[str, Any] | list[Any]) -> None:

@@ -9,7 +9,8 @@ from cyclopts import Parameter
 
 from chopmark.cli.deposit import write_papers
 from chopmark.cli.doors import open_door
-from chopmark.cli.output import DONE, PLAIN, Common, print_json, say
+from chopmark.cli.output import PLAIN, Common, print_json, say
+from chopmark.cli.status import DONE
 from chopmark.cli.words import text
 
 
@@ -20,7 +21,7 @@ def receipt(
     output: Annotated[Path | None, Parameter(help=text("cli.receipt.output"))] = None,
     server: Annotated[str | None, Parameter(help=text("cli.option.server"))] = None,
     organisation: Annotated[str | None, Parameter(help=text("cli.option.organisation"))] = None,
-    force: Annotated[bool, Parameter(negative="", help=text("cli.option.force"))] = False,
+    force: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.option.force"))] = False,
     common: Common = PLAIN,
 ) -> int:
     """Write the receipt of a deposit, in both formats."""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.cli import home
+from chopmark.cli.files import POLICY_LIMIT, read
 from chopmark.ledger.checkpoint import Checkpoint, VerifiedSignature, open_checkpoint
 from chopmark.ledger.note import Note
 from chopmark.ledger.policy import Policy
-from chopmark.cli.files import POLICY_LIMIT, read
 
 Fetch = Callable[[str], bytes]
 

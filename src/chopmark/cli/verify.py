@@ -12,8 +12,9 @@ from rich.text import Text
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
 from chopmark.cli import files
-from chopmark.cli.output import DONE, FAILED, PLAIN, UNCERTAIN, Common, out, print_json
+from chopmark.cli.output import PLAIN, Common, out, print_json
 from chopmark.cli.source import find_policy
+from chopmark.cli.status import DONE, FAILED, UNCERTAIN
 from chopmark.cli.words import text
 from chopmark.evidence.receipt import read_receipt
 from chopmark.evidence.verify import Finding, Report, Verdict

@@ -7,6 +7,7 @@ Chosen once, before any command's module is imported, because help texts are fix
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import get_args
 
 from chopmark.base.errors import Fact
@@ -21,7 +22,7 @@ class _Spoken:
 
 def choose(arguments: Sequence[str], environment: Mapping[str, str]) -> Language:
     """The language asked for by the arguments or, failing that, by the environment."""
-    asked = [after for option, after in zip(arguments, arguments[1:], strict=False) if option == "--lang"]
+    asked = [after for option, after in pairwise(arguments) if option == "--lang"]
     asked += [argument.removeprefix("--lang=") for argument in arguments if argument.startswith("--lang=")]
     asked += [environment.get(name, "") for name in ("CHOPMARK_LANG", "LC_ALL", "LC_MESSAGES", "LANG")]
     return "zh" if next(filter(None, asked), "").lower().startswith("zh") else "en"

@@ -13,7 +13,8 @@ from chopmark.cli.deposit import write_papers
 from chopmark.cli.doors import Wish
 from chopmark.cli.files import digests
 from chopmark.cli.home import home, use_platform
-from chopmark.cli.output import DONE, PLAIN, Common, print_json, say
+from chopmark.cli.output import PLAIN, Common, print_json, say
+from chopmark.cli.status import DONE
 
 EMAIL = "demo@chopmark.example"
 WAIT = 60.0  # seconds

@@ -14,7 +14,8 @@ from cyclopts import Parameter
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
 from chopmark.cli.home import POLICY, home
-from chopmark.cli.output import DONE, PLAIN, Common, print_json, say
+from chopmark.cli.output import PLAIN, Common, print_json, say
+from chopmark.cli.status import DONE
 from chopmark.cli.words import text
 from chopmark.ledger.cose import IssuerKey
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
@@ -34,7 +35,7 @@ def command(
     if base_url is not None:
         os.environ["CHOPMARK_BASE_URL"] = base_url
     config = _config(place)
-    done = []
+    done: list[tuple[str, dict[str, str]]] = []
     if not (place / CONFIG_FILE).exists():
         prepare_home(config)
         if base_url is not None:
@@ -54,8 +55,8 @@ def command(
     if common.json:
         facts = {"home": str(place), "origin": config.origin, "size": size, "done": [code for code, _ in done]}
         print_json(facts)
-    for code, facts in done or [("site.init_nothing", {"home": str(place)})]:
-        say(code, common, **facts)
+    for code, told in done or [("site.init_nothing", {"home": str(place)})]:
+        say(code, common, **told)
     return DONE
 
 

@@ -14,7 +14,6 @@ import structlog
 from chopmark.base import clock
 from chopmark.base.errors import Fact, Invalid, Unavailable
 from chopmark.cli.home import use_platform
-from chopmark.cli.writer import open_log
 from chopmark.ledger.stores import DurabilityLost
 from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
 
@@ -40,6 +39,8 @@ def command() -> int:
 
 
 def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
+    from chopmark.cli.writer import open_log  # noqa: PLC0415 (needs the framework to be set up)
+
     log = open_log()
     until = time.monotonic() + PATIENCE
 
