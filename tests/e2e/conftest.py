@@ -1,4 +1,4 @@
-"""Journeys through the real thing: `chopmark init` and `chopmark serve` in a home of their own, and the system's Chromium.
+"""Journeys through the real thing: `chopmark init` and `chopmark serve` in a home of their own, and Chromium.
 
 Fixtures: `platform` (one for the whole run), `browser`, `visitor` (a fresh person's page that fails the test at its
 end when the console saw an error or a foreign address was asked). Helpers: `axe`, `sign_up`, `speak`, `fits`.
@@ -31,7 +31,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 START_PATIENCE = 60.0
 PASSWORD = "lantern over the water 7"
-RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}}
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
 
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -63,7 +65,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     home = tmp_path_factory.mktemp("platform") / "home"
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CHOPMARK_")}
     environment = {**kept, "CHOPMARK_HOME": str(home), "CHOPMARK_BASE_URL": url, "NO_COLOR": "1"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
@@ -71,7 +74,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = running.run("init")
     assert made.returncode == 0, made.stdout + made.stderr
     serving = subprocess.Popen(
-        [sys.executable, "-m", "chopmark.site.command", "serve"],
+        [sys.executable, "-m", "chopmark.site.command", "serve", "--port", str(port)],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -93,7 +96,7 @@ def _wait_until_ready(serving: subprocess.Popen[bytes], url: str, home: Path) ->
     until = time.monotonic() + START_PATIENCE
     while time.monotonic() < until and serving.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2):
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 (our own loopback address)
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
@@ -202,7 +205,9 @@ def axe(page: Page) -> list[str]:
     page.evaluate(AXE.read_text("utf-8") + "\n0")
     found = page.evaluate("rules => axe.run(document, rules)", RULES)
     return [
-        f"{each['id']} ({each['impact']}): {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]
+        f"{each['id']} ({each['impact']}): {node['html'][:160]}"
+        for each in found["violations"]
+        for node in each["nodes"]
     ]
 
 

@@ -193,7 +193,7 @@ def test_the_explorer_needs_no_session(world, published):
 
 def test_diagnostic_notation_tells_every_kind_of_value():
     value = {1: -8, "a": [b"\x01", None, True, False, 'say "\\"'], 15: cbor2.CBORTag(18, [b""])}
-    assert diagnostic(value) == r'''{1: -8, "a": [h'01', null, true, false, "say \"\\\""], 15: 18([h''])}'''
+    assert diagnostic(value) == r"""{1: -8, "a": [h'01', null, true, false, "say \"\\\""], 15: 18([h''])}"""
 
 
 def test_bytes_are_shown_in_lines_of_32():

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 
 import pytest
 from django.test import Client
@@ -120,7 +119,7 @@ def test_nothing_can_be_written(world, stranger, method):
 
 
 def test_a_link_out_of_the_folder_is_not_followed_by_name(world, stranger):
-    os.symlink(world.home / "keys", world.home / "log" / "keys")
+    (world.home / "log" / "keys").symlink_to(world.home / "keys")
     assert stranger.get("/log/keys/intake").status_code == 404
 
 
@@ -143,6 +142,8 @@ def test_the_policy_accepts_the_checkpoint_that_is_served(world, stranger):
     assert checkpoint.size == 2
 
 
-@pytest.mark.parametrize("path", ["tile/0/000", "tile/63/x001/x234/067", "tile/entries/x999/999.p/255", "tile/8/001.p/1"])
+@pytest.mark.parametrize(
+    "path", ["tile/0/000", "tile/63/x001/x234/067", "tile/entries/x999/999.p/255", "tile/8/001.p/1"]
+)
 def test_paths_of_the_specification_are_paths(path):
     assert TILE_PATH.fullmatch(path)

@@ -6,10 +6,9 @@ import pytest
 from django.test import Client
 from world.pages import PageWorld, digest
 
+from chopmark.base.digests import digests_of
 from chopmark.evidence.actions import share
 from chopmark.evidence.verify import Verdict, verify
-from chopmark.base import clock
-from chopmark.base.digests import digests_of
 from chopmark.ledger.policy import Policy
 
 DATA = b"a lantern over the water"
@@ -56,7 +55,7 @@ def test_the_receipt_behind_the_link_passes_under_the_policy_served(world, mei, 
     assert f"lantern.png.{form}" in answer["Content-Disposition"]
     assert answer["Content-Disposition"].startswith("attachment")
     policy = Policy.parse(Client().get("/policy").content)
-    report = verify(answer.content, digests=digests_of([DATA]), policy=policy, at=clock.now())
+    report = verify(answer.content, digests=digests_of([DATA]), policy=policy, at=world.now())
     assert report.verdict == Verdict.PASSED
 
 
