@@ -12,7 +12,8 @@ from rich.table import Table
 from chopmark.base.digests import Digests
 from chopmark.base.errors import PlatformError, Refused
 from chopmark.cli import files
-from chopmark.cli.doors import Door, Made, Wish, open_door
+from chopmark.cli.doors import Door, Made, Wish
+from chopmark.cli.entrance import open_door
 from chopmark.cli.output import PLAIN, Common, out, print_json, progress, say, talk
 from chopmark.cli.status import DONE, FAILED, UNCERTAIN
 from chopmark.cli.words import text

@@ -12,7 +12,6 @@ from typing import Protocol
 
 from chopmark.base.digests import Digests
 from chopmark.base.errors import PlatformError
-from chopmark.cli import home
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +82,3 @@ class Door(Protocol):
 
     def register(self, key: bytes, name: str) -> None:
         """Make a public key (COSE_Key) the organisation's own."""
-
-
-def open_door(server: str | None, organisation: str | None) -> Door:
-    """The server asked for or configured, else this machine's home."""
-    if (client := home.client(server)) is not None:
-        from chopmark.cli.remote import Remote  # noqa: PLC0415 (needs an HTTP client, which verifying does not)
-
-        return Remote(client)
-    home.use_platform()
-    from chopmark.cli.embedded import Embedded  # noqa: PLC0415 (needs the web framework)
-
-    return Embedded(organisation)

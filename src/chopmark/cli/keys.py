@@ -10,7 +10,7 @@ from rich.table import Table
 
 from chopmark.base import clock
 from chopmark.cli import own_keys
-from chopmark.cli.doors import open_door
+from chopmark.cli.entrance import open_door
 from chopmark.cli.output import PLAIN, Common, out, print_json, say
 from chopmark.cli.own_keys import OwnKey
 from chopmark.cli.status import DONE

@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from chopmark.cli.deposit import write_papers
-from chopmark.cli.doors import open_door
+from chopmark.cli.entrance import open_door
 from chopmark.cli.output import PLAIN, Common, print_json, say
 from chopmark.cli.status import DONE
 from chopmark.cli.words import text

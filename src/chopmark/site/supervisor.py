@@ -250,7 +250,7 @@ def serve_web(host: str, port: int, *, threads: int, workers: int) -> None:
         blocking_threads=threads,
         websockets=False,
         respawn_failed_workers=True,
-        workers_kill_timeout=10,
+        workers_kill_timeout=5,
     ).serve()
 
 
