@@ -4,7 +4,8 @@
 
 For developers who change a version in package.json; nobody else needs node. The results are committed and
 `tests/web/test_vendor.py` re-checks their hashes. Source map comments are dropped: the maps are not served.
-The noble libraries (Ed25519 with its SHA-512, ML-DSA-44) are bundled into one module by esbuild (a development tool, not shipped).
+The noble libraries (Ed25519 with its SHA-512, ML-DSA-44) are bundled into one module by esbuild, a development
+tool that is not shipped.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 @pytest.fixture(scope="session", autouse=True)
 def _quick_site() -> None:
     """No slow password hash, no scan of static files by WhiteNoise, no cache table, mail in memory (pytest-django)."""
-    from django.conf import settings
+    from django.conf import settings  # noqa: PLC0415 (only after the home above is set)
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "whitenoise" not in each]

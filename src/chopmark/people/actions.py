@@ -302,9 +302,7 @@ def retire_issuer_key(thumbprint: bytes, *, by: Actor, at: datetime) -> None:
         Refused: `people.not_allowed`, `people.scope_missing`, `people.issuer_key_not_found`.
     """
     by.must("manage_keys")
-    rows = IssuerKey.objects.filter(
-        organisation_id=by.organisation_id, thumbprint=thumbprint, retired_at=None
-    )
+    rows = IssuerKey.objects.filter(organisation_id=by.organisation_id, thumbprint=thumbprint, retired_at=None)
     if not rows.update(retired_at=at):
         raise Refused("people.issuer_key_not_found")
 
@@ -347,9 +345,9 @@ def _another_owner_must_stay(row: Membership) -> None:
 
 
 def _revoke_keys_of(row: Membership, at: datetime) -> None:
-    ApiKey.objects.filter(
-        organisation_id=row.organisation_id, created_by_id=row.user_id, revoked_at=None
-    ).update(revoked_at=at)
+    ApiKey.objects.filter(organisation_id=row.organisation_id, created_by_id=row.user_id, revoked_at=None).update(
+        revoked_at=at
+    )
 
 
 def _name(name: str, size: int) -> str:

@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import hashlib
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicNumbers
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from chopmark.base import cbor
 from chopmark.base.errors import Invalid
 
-KTY, CRV, X, Y = 1, -1, -2, -3
-OKP, EC2 = 1, 2
-P256, ED25519 = 1, 6
+# Labels and values below are RFC 9053 §7: 1 kty (1 OKP, 2 EC2), -1 crv (6 Ed25519, 1 P-256), -2 x, -3 y.
 # alg and key id may stand beside the key; they are dropped, the thumbprint never covers them (RFC 9679 §4).
 OPTIONAL = frozenset((2, 3))
 
@@ -31,20 +27,21 @@ def read_public_key(data: bytes) -> tuple[bytes, bytes, str]:
     bare = {label: value for label, value in key.items() if label not in OPTIONAL}
     match bare:
         case {1: 1, -1: 6, -2: bytes(x)} if len(bare) == 3 and len(x) == 32:
-            algorithm, required = "Ed25519", {KTY: OKP, CRV: ED25519, X: x}
+            algorithm = "Ed25519"
         case {1: 2, -1: 1, -2: bytes(x), -3: bytes(y)} if len(bare) == 4 and len(x) == len(y) == 32:
-            algorithm, required = "ES256", {KTY: EC2, CRV: P256, X: x, Y: y}
+            algorithm = "ES256"
+            _must_be_on_the_curve(x, y)
         case _:
             raise Invalid("people.issuer_key_malformed")
-    try:
-        if algorithm == "Ed25519":
-            Ed25519PublicKey.from_public_bytes(x)
-        else:
-            EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(bare[Y]), SECP256R1()).public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        raise Invalid("people.issuer_key_malformed") from error
-    encoded = cbor.encode(required)
+    encoded = cbor.encode(bare)
     return encoded, hashlib.sha256(encoded).digest(), algorithm
+
+
+def _must_be_on_the_curve(x: bytes, y: bytes) -> None:
+    try:
+        EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), SECP256R1()).public_key()
+    except ValueError as error:
+        raise Invalid("people.issuer_key_malformed") from error
 
 
 def _decode(data: bytes) -> dict[object, object]:

@@ -44,6 +44,8 @@ class User(AbstractBaseUser):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        """What the database itself keeps true."""
+
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="people_user_email_lower"),
         ]
@@ -72,6 +74,8 @@ class Membership(models.Model):
     joined_at = models.DateTimeField()
 
     class Meta:
+        """What the database itself keeps true."""
+
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["user", "organisation"], name="people_membership_once"),
             models.CheckConstraint(condition=models.Q(role__in=list(ROLES)), name="people_membership_role"),
@@ -131,6 +135,8 @@ class IssuerKey(models.Model):
     retired_at = models.DateTimeField(null=True)
 
     class Meta:
+        """What the database itself keeps true."""
+
         constraints: ClassVar[list[models.BaseConstraint]] = [
             # Unique in one organisation only: nobody can keep another from registering its own key.
             models.UniqueConstraint(fields=["organisation", "thumbprint"], name="people_issuer_key_once"),

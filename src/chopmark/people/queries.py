@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 
 from chopmark.base.errors import Refused
 from chopmark.people.actor import Actor
@@ -102,6 +102,8 @@ def actor_for(user: AbstractBaseUser | AnonymousUser, organisation_id: UUID) -> 
     Raises:
         Refused: `people.organisation_not_found`, the same whether it does not exist or is not theirs.
     """
+    if user.pk is None:
+        raise Refused("people.organisation_not_found")
     row = (
         Membership.objects.filter(user_id=user.pk, organisation_id=organisation_id, user__is_active=True)
         .select_related("organisation")
@@ -157,9 +159,7 @@ def members_of(actor: Actor) -> list[Member]:
     rows = Membership.objects.filter(organisation_id=actor.organisation_id).select_related("user")
     order = ("owner", "depositor", "viewer")
     return [
-        Member(
-            user_id=row.user.pk, email=row.user.email, name=row.user.name, role=row.role, joined_at=row.joined_at
-        )
+        Member(user_id=row.user.pk, email=row.user.email, name=row.user.name, role=row.role, joined_at=row.joined_at)
         for row in sorted(rows, key=lambda row: (order.index(row.role), row.joined_at))
     ]
 

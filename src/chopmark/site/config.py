@@ -87,93 +87,116 @@ class Mail:
     sender: str
 
 
-def _setting(number: str, variable: str, form: str, help_text: str, **more: Any) -> Any:  # noqa: ANN401 (dataclasses.field)
-    return field(metadata={"number": number, "variable": variable, "form": form, "help": help_text}, **more)
+def _about(number: str, variable: str, form: str, help_text: str) -> dict[str, str]:
+    return {"number": number, "variable": variable, "form": form, "help": help_text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """Every setting of a Chopmark site."""
 
-    home: Path = _setting(
-        "chopmark.E001",
-        "CHOPMARK_HOME",
-        "absolute path",
-        "The one folder that holds data, keys, the log and mail. Default: $XDG_DATA_HOME/chopmark.",
+    home: Path = field(
+        metadata=_about(
+            "chopmark.E001",
+            "CHOPMARK_HOME",
+            "absolute path",
+            "The one folder that holds data, keys, the log and mail. Default: $XDG_DATA_HOME/chopmark.",
+        ),
     )
-    base_url: str = _setting(
-        "chopmark.E002",
-        "CHOPMARK_BASE_URL",
-        "http(s)://host[:port]",
-        "The address at which people reach the site; no path. With https, cookies are marked secure and HSTS is sent.",
+    base_url: str = field(
         default="http://localhost:8000",
+        metadata=_about(
+            "chopmark.E002",
+            "CHOPMARK_BASE_URL",
+            "http(s)://host[:port]",
+            "The address at which people reach the site; no path. With https, cookies are marked secure and HSTS is "
+            "sent.",
+        ),
     )
-    origin: str = _setting(
-        "chopmark.E003",
-        "CHOPMARK_ORIGIN",
-        "host[:port]/path, no scheme",
-        "The name of the transparency log, written in every checkpoint. Stored at init (the host of the base URL "
-        "and /log) and never changed afterwards.",
+    origin: str = field(
         default="",
+        metadata=_about(
+            "chopmark.E003",
+            "CHOPMARK_ORIGIN",
+            "host[:port]/path, no scheme",
+            "The name of the transparency log, written in every checkpoint. Stored at init (the host of the base URL "
+            "and /log) and never changed afterwards.",
+        ),
     )
-    database_url: str = _setting(
-        "chopmark.E004",
-        "CHOPMARK_DATABASE_URL",
-        "sqlite:///absolute/path or postgresql://user:password@host:port/name",
-        "The database. Default: the SQLite file chopmark.db in the home.",
+    database_url: str = field(
         default="",
+        metadata=_about(
+            "chopmark.E004",
+            "CHOPMARK_DATABASE_URL",
+            "sqlite:///absolute/path or postgresql://user:password@host:port/name",
+            "The database. Default: the SQLite file chopmark.db in the home.",
+        ),
     )
-    debug: bool = _setting(
-        "chopmark.E005",
-        "CHOPMARK_DEBUG",
-        "true or false",
-        "Shows error details to everybody: only for work on Chopmark itself.",
+    debug: bool = field(
         default=False,
+        metadata=_about(
+            "chopmark.E005",
+            "CHOPMARK_DEBUG",
+            "true or false",
+            "Shows error details to everybody: only for work on Chopmark itself.",
+        ),
     )
-    allowed_hosts: tuple[str, ...] = _setting(
-        "chopmark.E006",
-        "CHOPMARK_ALLOWED_HOSTS",
-        "host names, separated by commas",
-        "Further host names to answer to. The host of the base URL is always one; on a local base URL, "
-        "localhost and 127.0.0.1 are too.",
+    allowed_hosts: tuple[str, ...] = field(
         default=(),
+        metadata=_about(
+            "chopmark.E006",
+            "CHOPMARK_ALLOWED_HOSTS",
+            "host names, separated by commas",
+            "Further host names to answer to. The host of the base URL is always one; on a local base URL, "
+            "localhost and 127.0.0.1 are too.",
+        ),
     )
-    mail: Mail | None = _setting(
-        "chopmark.E007",
-        "CHOPMARK_EMAIL_URL",
-        "smtp[s]://[user:password@]host[:port]/?from=address[&tls=start]",
-        "The mail server. Without one, each mail is written as a file to mail/ in the home and addresses need "
-        "no confirmation.",
+    mail: Mail | None = field(
         default=None,
+        metadata=_about(
+            "chopmark.E007",
+            "CHOPMARK_EMAIL_URL",
+            "smtp[s]://[user:password@]host[:port]/?from=address[&tls=start]",
+            "The mail server. Without one, each mail is written as a file to mail/ in the home and addresses need "
+            "no confirmation.",
+        ),
     )
-    oidc: tuple[OidcProvider, ...] = _setting(
-        "chopmark.E008",
-        "CHOPMARK_OIDC",
-        "in config.toml: [[oidc]] tables of id, name, server_url, client_id, client_secret; in the environment: the "
-        "same list as JSON",
-        "Identity providers that people may sign in with.",
+    oidc: tuple[OidcProvider, ...] = field(
         default=(),
+        metadata=_about(
+            "chopmark.E008",
+            "CHOPMARK_OIDC",
+            "in config.toml: [[oidc]] tables of id, name, server_url, client_id, client_secret; in the environment: the "
+            "same list as JSON",
+            "Identity providers that people may sign in with.",
+        ),
     )
-    upload_limit: int = _setting(
-        "chopmark.E009",
-        "CHOPMARK_UPLOAD_LIMIT",
-        "bytes, or a number with kB, MB or GB",
-        "The largest file that can be kept here. Default: 5 GB.",
+    upload_limit: int = field(
         default=5 * GIGABYTE,
+        metadata=_about(
+            "chopmark.E009",
+            "CHOPMARK_UPLOAD_LIMIT",
+            "bytes, or a number with kB, MB or GB",
+            "The largest file that can be kept here. Default: 5 GB.",
+        ),
     )
-    signup: Literal["open", "invite", "closed"] = _setting(
-        "chopmark.E010",
-        "CHOPMARK_SIGNUP",
-        "open, invite or closed",
-        "Who may make an account: everybody, people holding an invitation, or nobody.",
+    signup: Literal["open", "invite", "closed"] = field(
         default="open",
+        metadata=_about(
+            "chopmark.E010",
+            "CHOPMARK_SIGNUP",
+            "open, invite or closed",
+            "Who may make an account: everybody, people holding an invitation, or nobody.",
+        ),
     )
-    trusted_proxies: tuple[Network, ...] = _setting(
-        "chopmark.E011",
-        "CHOPMARK_TRUSTED_PROXIES",
-        "addresses or networks, separated by commas",
-        "Reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; from anybody else they are removed.",
+    trusted_proxies: tuple[Network, ...] = field(
         default=(),
+        metadata=_about(
+            "chopmark.E011",
+            "CHOPMARK_TRUSTED_PROXIES",
+            "addresses or networks, separated by commas",
+            "Reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; from others they are removed.",
+        ),
     )
 
     @property
@@ -221,15 +244,16 @@ def read_config(environ: Mapping[str, str] | None = None) -> tuple[Config, tuple
         note("home", f"{home} is not an absolute path")
         home = home.absolute()
     written = _read_file(home / CONFIG_FILE, problems)
-    for unknown in sorted(written.keys() - (by_name.keys() - {"home"} | {"email_url"})):
-        problems.append(
-            Problem(
-                number="chopmark.E012",
-                setting=unknown,
-                message=f"{CONFIG_FILE} names an unknown setting: {unknown}",
-                hint=f"known are {', '.join(sorted(by_name))}",
-            )
+    known = by_name.keys() - {"home", "mail"} | {"email_url"}
+    problems += [
+        Problem(
+            number="chopmark.E012",
+            setting=unknown,
+            message=f"{CONFIG_FILE} names an unknown setting: {unknown}",
+            hint=f"known are {', '.join(sorted(known))}",
         )
+        for unknown in sorted(written.keys() - known)
+    ]
 
     values: dict[str, Any] = {"home": home}
     for name, read in READERS.items():

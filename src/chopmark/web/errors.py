@@ -28,9 +28,7 @@ from chopmark.base.wording import Language, catalogue, say
 
 RETRY_AFTER = 5
 PROBLEM = "application/problem+json"
-_UNAUTHENTICATED = frozenset(
-    ("people.sign_in_first", "people.key_unknown", "people.key_expired", "people.key_missing")
-)
+_UNAUTHENTICATED = frozenset(("people.sign_in_first", "people.key_unknown", "people.key_expired", "people.key_missing"))
 # How a code's last part ends, and the status it means; the first that fits counts.
 _ENDINGS: Mapping[str, HTTPStatus] = {
     "not_found": HTTPStatus.NOT_FOUND,
@@ -69,7 +67,11 @@ def language_of(request: HttpRequest) -> Language:
 
 
 def problem_of(
-    code: str, facts: Mapping[str, Fact], status: HTTPStatus, language: Language, **more: Any  # noqa: ANN401 (members)
+    code: str,
+    facts: Mapping[str, Fact],
+    status: HTTPStatus,
+    language: Language,
+    **more: Any,  # noqa: ANN401 (members)
 ) -> dict[str, Any]:
     """The members of a problem document (RFC 9457 §3): `type` is the page that explains the code."""
     return {

@@ -8,7 +8,7 @@ cookie. Pages that call the API with their session keep the long way, and its CS
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -17,6 +17,7 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
+from django.utils.deprecation import MiddlewareMixin
 
 from chopmark.base.errors import PlatformError
 from chopmark.web import errors
@@ -96,36 +97,28 @@ class MarkPlainCalls:
         return self._respond(request)
 
 
-class Sessions(SessionMiddleware):
+class ForPages(MiddlewareMixin):
+    """Makes a middleware step aside for plain calls."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """The short way or the long one."""
+        return self.get_response(request) if is_plain(request) else super().__call__(request)
+
+
+class Sessions(ForPages, SessionMiddleware):
     """Django's sessions, for pages."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Step aside for plain calls."""
-        return self.get_response(request) if is_plain(request) else super().__call__(request)
+
+class Locale(ForPages, LocaleMiddleware):
+    """Django's choice of language, for pages; the errors of plain calls choose theirs themselves."""
 
 
-class Locale(LocaleMiddleware):
-    """Django's choice of language, for pages; a plain call's errors choose theirs themselves."""
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Step aside for plain calls."""
-        return self.get_response(request) if is_plain(request) else super().__call__(request)
-
-
-class Authentication(AuthenticationMiddleware):
+class Authentication(ForPages, AuthenticationMiddleware):
     """Django's signed-in person, for pages."""
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Step aside for plain calls."""
-        return self.get_response(request) if is_plain(request) else super().__call__(request)
 
-
-class Messages(MessageMiddleware):
+class Messages(ForPages, MessageMiddleware):
     """Django's one-time messages, for pages."""
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Step aside for plain calls."""
-        return self.get_response(request) if is_plain(request) else super().__call__(request)
 
 
 class Errors:

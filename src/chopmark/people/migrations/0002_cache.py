@@ -2,9 +2,11 @@
 
 from django.core.management import call_command
 from django.db import migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.state import StateApps
 
 
-def make_table(apps, editor):
+def make_table(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
     call_command("createcachetable", database=editor.connection.alias, verbosity=0)
 
 

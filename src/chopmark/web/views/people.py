@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from uuid import UUID
 
@@ -19,7 +19,8 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -48,8 +49,6 @@ LIFETIMES = {
     "365": gettext_lazy("1 year"),
     "": gettext_lazy("no end"),
 }
-# Who may not manage members sees no list of people but still the organisation itself.
-NOT_A_REFUSAL_TO_SHOW = frozenset(("people.sign_in_first", "people.no_organisation"))
 
 View = Callable[..., HttpResponse]
 
@@ -128,6 +127,12 @@ def _signed_in(view: View) -> View:
     return never_cache(guarded)
 
 
+def _user_id(request: HttpRequest) -> int:
+    if request.user.pk is None:
+        raise Refused("people.sign_in_first")
+    return request.user.pk
+
+
 def _sentence(error: PlatformError) -> str:
     return say(error.code, error.facts, context.language())
 
@@ -163,7 +168,7 @@ def new_organisation(request: HttpRequest) -> HttpResponse:
     form = NewOrganisation(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
-            made = actions.create_organisation(request.user.pk, form.cleaned_data["name"], at=clock.now())
+            made = actions.create_organisation(_user_id(request), form.cleaned_data["name"], at=clock.now())
         except (Refused, Invalid) as error:
             form.add_error(None, _sentence(error))
         else:
@@ -291,9 +296,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         if request.POST.get("another"):
             logout(request)
             return redirect("invitation", token=token)
-        if not request.user.is_authenticated:
-            raise Refused("people.sign_in_first")
-        actor = actions.accept_invitation(token, user_id=request.user.pk, at=now)
+        actor = actions.accept_invitation(token, user_id=_user_id(request), at=now)
         context.choose_organisation(request, actor.organisation_id)
         request.session.pop(INVITATION_IN_SESSION, None)
         messages.success(request, _("Welcome to %(organisation)s.") % {"organisation": offer.organisation_name})
@@ -342,10 +345,10 @@ def _keys_page(
     return render(request, "people/keys.html", values, status=422 if api_form.errors or issuer_form.errors else 200)
 
 
-def _state(key: queries.ApiKeySummary, now: object) -> str:
+def _state(key: queries.ApiKeySummary, now: datetime) -> str:
     if key.revoked_at is not None:
         return "revoked"
-    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"  # type: ignore[operator]
+    return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
 @_signed_in
@@ -380,9 +383,7 @@ def new_issuer_key(request: HttpRequest) -> HttpResponse:
     actor.must("manage_keys")
     if form.is_valid():
         try:
-            actions.register_issuer_key(
-                form.cleaned_data["key"], form.cleaned_data["name"], by=actor, at=clock.now()
-            )
+            actions.register_issuer_key(form.cleaned_data["key"], form.cleaned_data["name"], by=actor, at=clock.now())
         except (Refused, Invalid) as error:
             form.add_error(None, _sentence(error))
         else:
