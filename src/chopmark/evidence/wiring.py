@@ -121,6 +121,11 @@ def receipt_keys() -> tuple[PublicKey, ...]:
     return tuple(PublicKey.ed25519(key.public) for key in both if key.type == ED25519)
 
 
+def key_algorithm(cose_key: bytes) -> str:
+    """`Ed25519` or `ES256`, for people."""
+    return "Ed25519" if PublicKey.from_cose(cose_key).y is None else "ES256"
+
+
 def log_policy() -> bytes:
     """The trust policy (C2SP tlog-policy) that names this log.
 

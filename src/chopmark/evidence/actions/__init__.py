@@ -1,6 +1,6 @@
 """Everything that changes what this room knows, one verb a file; pages, API, commands and jobs call only these."""
 
-from chopmark.evidence.actions.deposit import MAX_BATCH, NewDeposit, deposit
+from chopmark.evidence.actions.deposit import MAX_BATCH, NewDeposit, Source, deposit
 from chopmark.evidence.actions.genesis import genesis
 from chopmark.evidence.actions.register_statement import register_statement
 from chopmark.evidence.actions.remember import Remembered, forget, recall, remember
@@ -20,6 +20,7 @@ __all__ = [
     "Checksum",
     "NewDeposit",
     "Remembered",
+    "Source",
     "append_upload",
     "deposit",
     "discard_upload",

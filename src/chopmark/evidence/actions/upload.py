@@ -35,7 +35,6 @@ QUOTA = 100_000_000_000  # bytes that one organisation may keep here, uploads un
 LIFE = timedelta(hours=24)  # after the last piece
 DURABLE_EVERY = 64 << 20  # bytes between two durable offsets inside one long piece
 SPARE_DISK = 1 << 30
-CHECKSUMS = ("sha256", "sha1")  # sha1 is demanded by the protocol; it guards against line noise only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +63,8 @@ def start_upload(
 
     Raises:
         Refused: `evidence.file_too_large`, `evidence.quota_exceeded`; what people's `must` raises.
-        Invalid: `evidence.empty_file`, `evidence.text_too_long`, `evidence.text_control`, `evidence.media_type_malformed`,
-            `base.digest_malformed`.
+        Invalid: `evidence.empty_file`, `evidence.text_too_long`, `evidence.text_control`,
+            `evidence.media_type_malformed`, `base.digest_malformed`.
         Unavailable: `evidence.disk_full`.
     """
     by.must("deposit")

@@ -1,7 +1,82 @@
-"""The programming interface `/api/v1`; its owner fills it."""
+"""The programming interface `/api/v1`: the same actions as the pages, as JSON, described by openapi.json."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver
+from typing import Any
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import URLPattern, URLResolver, path
+from django.views.decorators.http import require_GET
+from ninja import NinjaAPI
+from ninja.openapi.schema import OpenAPISchema
+
+from chopmark.web import errors
+from chopmark.web.api import deposits, log, problems
+from chopmark.web.api.shown import Json, JsonParser
+
+DESCRIPTION = """Deposits, receipts and verification.
+
+Send an API key as `Authorization: Bearer chopmark_…`; keys are made on your organisation's page and have the scopes
+`deposits:write`, `deposits:read` and `keys:write`. Errors are problem documents (RFC 9457) in the language that
+`Accept-Language` asks for (zh or en). Files of up to 5 GB are uploaded at `/uploads/` (tus 1.0)."""
+
+
+class Api(NinjaAPI):
+    """Ninja's, with errors documented under their own media type and the session beside the key."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:  # noqa: ANN401 (passed on)
+        """The whole description."""
+        schema = super().get_openapi_schema(**options)
+        schemes = schema["components"]["securitySchemes"]
+        schemes["Session"] = {"type": "apiKey", "in": "cookie", "name": "chopmark_session"}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                _document(operation)
+        return schema
+
+
+def _document(operation: dict[str, Any]) -> None:
+    if "security" in operation:
+        operation["security"].append({"Session": []})
+    for status, response in operation["responses"].items():
+        content = response.get("content", {})
+        if int(status) >= 400 and "application/json" in content:
+            response["content"] = {errors.PROBLEM: content["application/json"]}
+    binary = _BINARY.get(operation["operationId"])
+    if binary:
+        operation["responses"][200]["content"] = {binary: {"schema": {"type": "string", "format": "binary"}}}
+
+
+_BINARY = {
+    "get_receipt_tlog_proof": "text/plain",
+    "get_receipt_cose": "application/cose",
+    "get_statement": "application/cose",
+    "get_file": "application/octet-stream",
+}
+
+api = Api(
+    title="Chopmark",
+    version="1",
+    description=DESCRIPTION,
+    urls_namespace="api",
+    docs_url=None,
+    renderer=Json(),
+    parser=JsonParser(),
+)
+problems.install(api)
+api.add_router("/deposits", deposits.router)
+api.add_router("", log.public)
+api.add_router("", log.members)
+
+
+@require_GET
+def docs(request: HttpRequest) -> HttpResponse:
+    """The description, readable and with buttons to try it; all of it served from here."""
+    return render(request, "api/docs.html")
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("api/v1/docs", docs, name="api-docs"),
+    path("api/v1/", api.urls),
+]
