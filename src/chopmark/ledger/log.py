@@ -163,15 +163,23 @@ class Log:
         grown, files = integrate(edge, [entry.statement for entry in entries])
         batch = Batch(old=_head(edge), new=_head(grown), entries=tuple(entries))
         self._journal.put({batch.name: batch.encode()})  # 1
-        self._book.swap(batch.old, batch.new)  # 2
+        try:
+            self._book.swap(batch.old, batch.new)  # 2
+        except Unavailable as error:
+            # Lost for certain. The winner may have taken the very same batch; finishing it is the winner's work alone.
+            if error.code == "ledger.log_moved":
+                self._journal.delete([batch.name])
+            raise
         self._publish(batch, files)
         return grown
 
     def _publish(self, batch: Batch, files: Mapping[str, bytes]) -> None:
         self._objects.put(files)  # 3
-        published = self._sign(batch.new)
-        self._objects.put({CHECKPOINT: published.note})  # 4
-        self._book.settle(batch.old.size, batch.entries, published)  # 5
+        latest = self._book.latest()
+        if latest is None or latest.size < batch.new.size:  # else a successor, taking this writer for dead, finished it
+            published = self._sign(batch.new)
+            self._objects.put({CHECKPOINT: published.note})  # 4
+            self._book.settle(batch.old.size, batch.entries, published)  # 5
         self._journal.delete([batch.name])  # 6
         self._objects.delete(self._outgrown(batch.old.size, batch.new.size))
 
@@ -202,8 +210,8 @@ class Log:
         """Take the journal, compare files, journal and book, and finish a batch that was cut off.
 
         Raises:
-            Unavailable: `ledger.writer_running`; `ledger.journal_missing` when the book has decided on a batch that is
-                neither published nor in this journal; what the stores raise.
+            Unavailable: `ledger.writer_running`; `ledger.log_moved`; `ledger.journal_missing` when the book has
+                decided on a batch that is neither published nor in this journal; what the stores raise.
             Invalid: `ledger.database_behind`, `ledger.files_behind`, `ledger.heads_differ`, `ledger.files_differ`,
                 `ledger.journal_wrong`; `ledger.signature_wrong` and the like for a foreign checkpoint.
             DurabilityLost: the process must end.
@@ -212,8 +220,10 @@ class Log:
             self._edge = None
             self._journal.hold()
             head = self._book.head()
-            settled = _head(self._book.latest())
-            self._must_agree(head, settled, self._shown())
+            settled, shown = _head(self._book.latest()), self._shown()
+            if self._book.head() != head:  # another writer is at work: what was read belongs to different moments
+                raise Unavailable("ledger.log_moved", size=head.size)
+            self._must_agree(head, settled, shown)
             if settled != head:
                 self._finish(settled, head)
             self._edge = self._edge_at(head)
