@@ -1,4 +1,7 @@
+import hashlib
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from corpus import maker
@@ -6,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chopmark.base.errors import Invalid, Unavailable
+from chopmark.base.wording import catalogue
 from chopmark.evidence.receipt import COSE, MAX_RECEIPT, TLOG_PROOF, read_receipt
+from chopmark.ledger.cose_receipt import CoseReceipt, parse_transparent
+from chopmark.ledger.tree import leaf_hash
 
 RECEIPT = maker.register(maker.by_agent())
 
@@ -57,3 +63,29 @@ def test_a_receipt_that_is_cut_is_refused(whole):
     for length in range(0, len(whole), 7):
         with pytest.raises(Invalid):
             read_receipt(whole[:length])
+
+
+def test_the_example_in_the_documentation_is_real():
+    page = (Path(maker.__file__).parents[2] / "docs" / "receipts.md").read_text("utf-8")
+    shown = {name: bytes.fromhex(digits) for name, digits in re.findall(r"```hex (\w+)\n(.*?)```", page, re.DOTALL)}
+    example = maker.register(maker.by_depositor(title="Lantern", author="", file_name="", media_type=""))
+    title = example.disclosures[0]
+    (encoded,) = parse_transparent(example.transparent_statement()).receipts
+    assert shown == {
+        "key": example.issuer_key,
+        "kid": hashlib.sha256(example.issuer_key).digest(),
+        "disclosure": title.encode(),
+        "commitment": title.commitment,
+        "statement": example.statement,
+        "leaf": leaf_hash(example.statement),
+        "path": b"".join(example.path),
+        "root": CoseReceipt.parse(encoded).root(example.statement),
+        "receipt": encoded,
+    }
+    assert str(maker.LOG.verifier) in page
+
+
+def test_the_documentation_names_every_code_of_the_verifier():
+    page = (Path(maker.__file__).parents[2] / "docs" / "receipts.md").read_text("utf-8")
+    codes = [code.removeprefix("verify.") for code in catalogue() if code.startswith("verify.")]
+    assert [code for code in codes if not code.startswith("unproven_") and f"`{code}`" not in page] == []
