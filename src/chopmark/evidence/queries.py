@@ -216,15 +216,14 @@ def deposits_of(
     found = _filtered(actor, q=q, kind=kind, private=private, made_from=made_from, made_before=made_before)
     if digest is not None:
         found = found.filter(Q(sha256=digest) | Q(sm3=digest))
-    tallies = found.values("position__isnull").annotate(n=Count("pk")).order_by()
-    counts = {bool(each["position__isnull"]): each["n"] for each in tallies}
+    counts = found.aggregate(all=Count("pk"), pending=Count("pk", filter=Q(position__isnull=True)))
     rest = _after(_in_state(found, state), actor, after, oldest_first=oldest_first)
     rows = list(rest.order_by("serial" if oldest_first else "-serial")[: _bounded(limit) + 1])
     shown = rows[: _bounded(limit)]
     return Page(
         items=tuple(summary_of(row) for row in shown),
         next=shown[-1].number if len(rows) > len(shown) else "",
-        counts={"pending": counts.get(True, 0), "published": counts.get(False, 0), "all": sum(counts.values())},
+        counts={**counts, "published": counts["all"] - counts["pending"]},
     )
 
 

@@ -152,7 +152,7 @@ def objects() -> FileObjects:
 
 def book(on_settled: OnSettled | None = None) -> SqlBook:
     """The database side of the log, over Django's connection: joins the caller's transaction."""
-    return SqlBook(_transaction, dialect(), on_settled, reading=connection.cursor)
+    return SqlBook(_transaction, dialect(), on_settled, reading=_cursor)
 
 
 def reader() -> LogReader:
@@ -173,6 +173,10 @@ def leaf_at(log: LogReader, position: int) -> bytes:
 def dialect() -> Dialect:
     """Which database Django was given."""
     return "postgresql" if connection.vendor == "postgresql" else "sqlite"
+
+
+def _cursor() -> Any:  # noqa: ANN401 (Django's cursor; asked for anew, since a connection belongs to one thread)
+    return connection.cursor()
 
 
 @contextmanager
