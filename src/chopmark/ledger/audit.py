@@ -21,7 +21,7 @@ from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint
 from chopmark.ledger.keys import VerifierKey
 from chopmark.ledger.statement import Statement
 from chopmark.ledger.stores import CHECKPOINT
-from chopmark.ledger.tiles import TILE_WIDTH, Edge, bundle_path, decode_bundle, integrate
+from chopmark.ledger.tiles import TILE_WIDTH, Edge, bundle_path, decode_bundle, integrate, tile_path
 
 MOST_FINDINGS = 1000
 
@@ -145,12 +145,12 @@ class _Walk:
                 entries = self._bundle(index)  # 2
                 cuts = [size - self.edge.size for size in sorted(known) if 0 < size - self.edge.size < len(entries)]
                 for start, end in pairwise([0, *cuts, len(entries)]):
-                    last = self.edge.size + end - start == self._size
                     self.edge, files = integrate(self.edge, entries[start:end])
-                    self._compare(files, last=last)  # 3
+                    self._compare({path: data for path, data in files.items() if ".p/" not in path})  # 3
                     self._must_match(known)  # 4, 5
                 self._look_at(index * TILE_WIDTH, entries)  # 6
                 yield self.edge.size
+            self._compare(_partial_tiles(self.edge))  # 3
         except (Invalid, Unavailable) as error:  # without this bundle no later root can be computed
             self._findings.append(_met(error))
 
@@ -161,12 +161,10 @@ class _Walk:
             raise Invalid("ledger.bundle_malformed")
         return entries
 
-    def _compare(self, files: Mapping[str, bytes], *, last: bool) -> None:
-        """Full tiles at once; partial ones as they stand at the end. The bundles are where the entries came from."""
+    def _compare(self, files: Mapping[str, bytes]) -> None:
+        """Tiles only: the bundles are where the entries came from."""
         for path, data in files.items():
-            if path.startswith("tile/entries/"):
-                continue
-            if ".p/" not in path or last:
+            if not path.startswith("tile/entries/"):
                 self._compare_one(path, data)
 
     def _compare_one(self, path: str, data: bytes) -> None:
@@ -194,6 +192,15 @@ class _Walk:
                     self._findings.append(_found("not_a_statement", position=position, reason=error.code))
             if self._entry is not None:
                 self._entry(position, entry)
+
+
+def _partial_tiles(edge: Edge) -> dict[str, bytes]:
+    """The partial tiles of a tree; those of sizes before may have been cleared away."""
+    return {
+        tile_path(level, edge.size // TILE_WIDTH ** (level + 1), len(tile) // tree.HASH_SIZE): tile
+        for level, tile in enumerate(edge.tiles)
+        if tile
+    }
 
 
 def _short(key: VerifierKey) -> str:
