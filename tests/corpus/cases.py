@@ -4,6 +4,7 @@ What is wanted is written here by hand, never taken from a verifier. `scripts/ma
 """
 
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -129,7 +130,17 @@ def text_in(data: bytes, old: bytes, new: bytes) -> bytes:
 
 def header(**changes: Any) -> dict[Any, Any]:
     """A protected header as ours, by label name, with changes; ABSENT leaves one out."""
-    labels = {"alg": 1, "crit": 2, "content_type": 3, "kid": 4, "claims": 15, "x5chain": 33, "hash": 258, "type": 259}
+    labels = {
+        "alg": 1,
+        "crit": 2,
+        "content_type": 3,
+        "kid": 4,
+        "claims": 15,
+        "x5chain": 33,
+        "hash": 258,
+        "type": 259,
+        "location": 260,
+    }
     said: dict[str, Any] = {
         "alg": -8,
         "kid": maker.OWN.public.thumbprint,
@@ -143,6 +154,32 @@ def header(**changes: Any) -> dict[Any, Any]:
 
 
 ABSENT = object()
+OWN_KEY = maker.OWN.public.to_cose()
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+
+
+def odd_statement(**changes: Any) -> bytes:
+    return maker.sign_raw(header(**changes), maker.DIGESTS.sha256)
+
+
+def mirrored(statement: bytes) -> bytes:
+    """The same ES256 statement with n - s in the place of s, which is as right as s."""
+    envelope = Envelope.parse(statement)
+    s = P256_ORDER - int.from_bytes(envelope.signature[32:], "big")
+    return replace(envelope, signature=envelope.signature[:32] + s.to_bytes(32, "big")).encode()
+
+
+def zero_r(statement: bytes) -> bytes:
+    envelope = Envelope.parse(statement)
+    return replace(envelope, signature=b"\x00" * 32 + envelope.signature[32:]).encode()
+
+
+def overlong_s(statement: bytes) -> bytes:
+    """The same Ed25519 statement with S + L in the place of S, which RFC 8032 refuses."""
+    envelope = Envelope.parse(statement)
+    s = ED25519_ORDER + int.from_bytes(envelope.signature[32:], "little")
+    return replace(envelope, signature=envelope.signature[:32] + s.to_bytes(32, "little")).encode()
 
 
 def odd(
@@ -166,6 +203,9 @@ def good() -> list[Case]:
         maker.by_agent(), signers=(maker.LOG, maker.LOG_PQ, maker.HANGZHOU, maker.BEIJING, maker.STRANGER)
     )
     alone = maker.register(maker.by_agent(), index=0, size=1)
+    astral = maker.register(maker.by_agent(title="🏮" * 1000))
+    before_1970 = maker.register((odd_statement(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 6: -1}), (), OWN_KEY))
+    other_s = maker.register((mirrored(maker.by_depositor(p256=True)[0]), *maker.by_depositor(p256=True)[1:]))
     long = maker.register(maker.by_agent(), index=200, size=300)
     own_signed = {"signed": "statement_signed"}
     third_party = codes(sm3=None, shown=None, **own_signed)
@@ -192,6 +232,9 @@ def good() -> list[Case]:
         *found,
         passed("the only entry of the log", alone.tlog_proof(), TLOG, codes()),
         passed("COSE alone, without the checkpoint", compact(agent), COSE, codes()),
+        passed("a title of 1000 characters beyond the basic plane", astral.tlog_proof(), TLOG, codes()),
+        passed("signed before 1970", before_1970.tlog_proof(), TLOG, codes(sm3=None, shown=None, **own_signed)),
+        passed("ES256 with the other s", other_s.tlog_proof(), TLOG, codes(**own_signed)),
         passed("COSE and the log's Ed25519 key alone", agent.transparent_statement(), COSE, codes(),
                policy="ed25519-only"),
     ]  # fmt: skip
@@ -287,6 +330,9 @@ def bad() -> list[Case]:
             failed("a witness's signature is wrong", write(with_wrong_signature(courts, maker.HANGZHOU)), form,
                    codes(**no_log), policy="two-courts-of-three"),
         ]  # fmt: skip
+    own_made, p256_made = maker.by_depositor(), maker.by_depositor(p256=True)
+    overlong = maker.register((overlong_s(own_made[0]), *own_made[1:]))
+    zero = maker.register((zero_r(p256_made[0]), *p256_made[1:]))
     stranger = maker.register(made, log=maker.STRANGER, signers=(maker.STRANGER,))
     sealed = SealedRoot.parse(agent.sealed_root)
     broken_seal = replace(agent, sealed_root=replace(sealed, signature=flipped(sealed.signature)).encode())
@@ -295,6 +341,9 @@ def bad() -> list[Case]:
         failed("the proof of another entry", replayed.tlog_proof(), TLOG, codes(included="inclusion_wrong", **stop)),
         failed("the COSE receipt of another entry", replayed.transparent_statement(), COSE,
                codes(included="inclusion_wrong", **stop)),
+        failed("an Ed25519 signature with S not reduced", overlong.tlog_proof(), TLOG,
+               codes(signed="statement_signature_wrong")),
+        failed("an ES256 signature with r = 0", zero.tlog_proof(), TLOG, codes(signed="statement_signature_wrong")),
         failed("the COSE signature is wrong", broken_seal.transparent_statement(), COSE, codes(**no_log)),
         failed("the COSE signature is wrong, without checkpoint", compact(broken_seal), COSE, codes(**no_log)),
         failed("checkpoint of another log beside the COSE receipt",
@@ -304,6 +353,14 @@ def bad() -> list[Case]:
                replace(agent, index=agent.index - 1).transparent_statement(), COSE,
                codes(included="inclusion_wrong", **stop)),
     ]  # fmt: skip
+
+
+def floating(statement: bytes) -> bytes:
+    """The statement with its time written as a CBOR double."""
+    envelope = Envelope.parse(statement)
+    seconds = cbor.encode(clock.to_seconds(maker.AT))
+    protected = text_in(envelope.protected, seconds, b"\xfb" + struct.pack(">d", maker.AT.timestamp()))
+    return replace(envelope, protected=protected).encode()
 
 
 def malformed() -> list[Case]:
@@ -369,6 +426,9 @@ def malformed() -> list[Case]:
         "a salt of 15 bytes": in_extra(agent, shows(short_salt)),
         "a disclosure with an unknown name": in_extra(agent, shows(unknown_name)),
         "a control character in a disclosure": in_extra(agent, shows(control)),
+        "a title of 1,001 characters": in_extra(agent, shows(cbor.encode([b"\x00" * 16, "title", "x" * 1001]))),
+        "a title that is not UTF-8": in_extra(agent, shows(b"\x83\x50" + b"\x00" * 16 + b"\x65title\x61\xff")),
+        "a size of 2**63": in_extra(agent, shows(cbor.encode([b"\x00" * 16, "size", 1 << 63]))),
         "a disclosure that is not CBOR": in_extra(agent, shows(b"\xff")),
         "a key with more parameters": in_extra(agent, lambda extra: extra.update(
             key=cbor.encode({1: 1, 2: b"name", -1: 6, -2: maker.OWN.public.x}))),
@@ -398,6 +458,11 @@ def malformed() -> list[Case]:
         "statement with another claim": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 4: 1, 6: 1}),
         "statement with a name as subject": odd(claims={1: maker.DEPOSITOR, 2: "Li Ming", 6: 1}),
         "statement of the year 10000": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 6: 253_402_300_800}),
+        "statement of the year 0": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 6: -62_135_596_801}),
+        "statement with a time of 2**64": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT, 6: 1 << 64}),
+        "statement with a fraction of a second": in_extra(agent, statement(floating(raw))),
+        "statement with a type in capitals": odd(type="Image/JPEG"),
+        "statement located somewhere": odd(location="https://example.com/li-ming.jpg"),
         "ours without a time": odd(claims={1: maker.DEPOSITOR, 2: maker.SUBJECT}),
         "statement with a certificate": odd(x5chain=b"x"),
         "statement with content type (3)": odd(content_type="image/jpeg"),
