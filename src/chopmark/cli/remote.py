@@ -196,7 +196,7 @@ def trouble(problem: dict[str, Any], status: int) -> PlatformError:
     if not problem.get("errors") and _can_be_said(code, facts):
         return kind(code, **facts)
     details = [str(problem["detail"]), *(f"{each['pointer']} {each['detail']}" for each in problem.get("errors", ()))]
-    return kind("cli.server_says", message=" ".join(details), code=code)
+    return kind("cli.server_says", message=" ".join(details), named=code)
 
 
 def _can_be_said(code: str, facts: dict[str, Any]) -> bool:

@@ -1,0 +1,125 @@
+"""A real platform in processes of its own: initialised, started, stopped or killed, on a loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+COMMAND = [sys.executable, "-m", "chopmark.site.command"]
+START_PATIENCE = 60.0
+MAKE_KEY = """
+import django
+django.setup()
+from chopmark.base import clock
+from chopmark.people import operator
+from chopmark.people.actions import create_api_key
+[actor] = operator.actors()
+scopes = ["deposits:write", "deposits:read", "keys:write"]
+print(create_api_key("test", scopes, by=actor, at=clock.now()).text)
+"""
+
+
+class Running:
+    """One home and the platform that serves it."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self.home = home
+        self.port = port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHOPMARK_", "DJANGO_"))}
+        return kept | {"CHOPMARK_HOME": str(self.home), "PYTHONPATH": "", "LC_ALL": "C.UTF-8"}
+
+    def chopmark(self, *arguments: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+        """Run one command on the home (or, with CHOPMARK_SERVER and the like in `more`, elsewhere)."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env=self.environment | more,
+            check=check,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def api_key(self) -> str:
+        """A new API key of the home's only organisation."""
+        environment = self.environment | {"DJANGO_SETTINGS_MODULE": "chopmark.site.settings"}
+        made = subprocess.run(
+            [sys.executable, "-c", MAKE_KEY], env=environment, check=True, capture_output=True, text=True, timeout=60
+        )
+        return made.stdout.strip()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(
+            [*COMMAND, "serve", "--quiet", "--port", str(self.port)],
+            env=self.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def wait_until_ready(self) -> None:
+        until = time.monotonic() + START_PATIENCE
+        while time.monotonic() < until:
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(self.url + "/healthz", timeout=2).status_code == httpx.codes.OK:
+                    return
+            assert self.process is not None
+            assert self.process.poll() is None, self.logs()
+            time.sleep(0.05)
+        raise AssertionError(self.logs())
+
+    def members(self) -> list[int]:
+        """The supervisor and everything below it, by pid."""
+        found, waiting = [], [self.process.pid] if self.process else []
+        while waiting:
+            pid = waiting.pop()
+            found.append(pid)
+            with contextlib.suppress(OSError):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    waiting += map(int, (task / "children").read_text().split())
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL to every process at once, the supervisor first so that it starts none again."""
+        members = self.members()
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self.process is not None:
+            self.process.wait(10)
+        until = time.monotonic() + 10
+        while any(_alive(pid) for pid in members) and time.monotonic() < until:
+            time.sleep(0.02)
+        self.process = None
+
+    def stop(self) -> int:
+        """SIGTERM to the supervisor; its exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        status = self.process.wait(40)
+        self.process = None
+        return status
+
+    def logs(self) -> str:
+        return "\n".join(f"{path.name}: {path.read_text()[-2000:]}" for path in (self.home / "logs").glob("*.log"))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
