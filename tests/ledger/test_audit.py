@@ -97,10 +97,11 @@ def test_a_log_without_a_readable_checkpoint_is_not_walked():
     assert codes(world) == ["ledger.note_malformed"]
 
 
-def test_each_key_must_have_signed():
+def test_a_key_of_each_type_must_have_signed():
     world = grown(3)
-    missing = SigningKey.generate(ORIGIN, MLDSA44_COSIGNATURE).verifier
-    result = audit(world.objects.get, [VERIFIERS[0], missing], statements=False)
+    retired = [SigningKey.generate(ORIGIN, kind).verifier for kind in (ED25519, MLDSA44_COSIGNATURE)]
+    assert audit(world.objects.get, [*retired, *VERIFIERS], statements=False).passed
+    result = audit(world.objects.get, [VERIFIERS[0], retired[1]], statements=False)
     assert [finding.code for finding in result.findings] == ["ledger.audit_signature_missing"]
     stranger = SigningKey.generate("other.test/log", ED25519).verifier
     assert audit(world.objects.get, [stranger]).findings[0].code == "ledger.signature_missing"

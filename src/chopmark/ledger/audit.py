@@ -4,7 +4,7 @@ Fetches the checkpoint and every bundle of entries, computes all hashes anew and
 answers is not trusted; what is reported has been computed here. Opens nothing itself: `fetch` does, so that the files
 may lie in a directory, behind HTTP or in memory. Holds one bundle at a time, and of each entry its hash.
 
- 1 the checkpoint is well formed and signed by the keys given    4 the root is the signed one
+ 1 the checkpoint is well formed and signed by the log's keys    4 the root is the signed one
  2 every bundle holds the entries it should                      5 every older checkpoint is a prefix of this log
  3 every tile has the hashes that follow from the entries        6 every entry is a signed statement, and there once
 """
@@ -74,7 +74,7 @@ def audit(
 
     Args:
         fetch: path to bytes; raises `Unavailable` when there is no such file.
-        keys: all of them must have signed the checkpoint.
+        keys: the log's, retired ones too; of each type among them one must have signed the checkpoint.
         statements: whether each entry must be a signed statement (their signatures are not checked).
         older: checkpoints that were published before, as signed notes.
         progress: told the entries done and the entries in all.
@@ -87,8 +87,9 @@ def audit(
     except (Invalid, Unavailable) as error:
         return Audit(checkpoint=None, signers=(), entries=0, findings=(_met(error),))
     signers = tuple(_short(each.key) for each in verified)
-    signed = {each.key for each in verified}
-    findings += [_found("signature_missing", key=_short(key)) for key in keys if key not in signed]
+    signed = {each.key.type for each in verified}
+    for kind in sorted({key.type for key in keys} - signed):
+        findings.append(_found("signature_missing", keys=[_short(key) for key in keys if key.type == kind]))
     walk = _Walk(fetch, checkpoint, findings, statements=statements, entry=entry)
     known = _known(checkpoint, keys, older, findings)
     for done in walk.run(known):
