@@ -16,7 +16,6 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.template.defaultfilters import filesizeformat
 from django.templatetags.static import static
 from django.urls import path, reverse
 from django.utils.http import content_disposition_header
@@ -62,7 +61,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
         {
             "form": form,
             "kinds": KINDS,
-            "upload_limit": filesizeformat(settings.CHOPMARK_UPLOAD_LIMIT),
+            "upload_limit": receipts.size_text(settings.CHOPMARK_UPLOAD_LIMIT),
             "texts": texts(),
             "script_settings": _script_settings(actor),
         },
@@ -230,7 +229,7 @@ def _shown(one: DepositSummary) -> dict[str, object]:
         "kept": one.kept,
         "state": one.state,
         "made_at": one.made_at,
-        "size": one.size,
+        "size_text": "—" if one.size is None else receipts.size_text(one.size),
         "sha256_hex": one.sha256.hex() if one.sha256 else "",
     }
 

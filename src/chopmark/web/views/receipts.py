@@ -12,7 +12,6 @@ from functools import lru_cache
 import segno
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.defaultfilters import filesizeformat
 from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from chopmark.web.forms.deposits import KIND_WORDS
 
 TLOG_PROOF = "tlog-proof"
 COSE = "receipt.cose"
+KILO, UNITS = 1000, ("B", "kB", "MB", "GB")
 MEDIA_TYPES = {TLOG_PROOF: "text/plain; charset=utf-8", COSE: "application/cose"}
 
 
@@ -102,8 +102,16 @@ def described(one: DepositSummary, depositor: str) -> list[tuple[str, str]]:
         (_("Depositor"), depositor),
         (_("File name"), one.file_name),
         (_("Media type"), one.media_type),
-        (_("Size"), "" if one.size is None else f"{filesizeformat(one.size)} ({one.size} B)"),
+        (_("Size"), "" if one.size is None else f"{size_text(one.size)} ({one.size:,} B)"),
     ]
+
+
+def size_text(size: int) -> str:
+    """A number of bytes in decimal units, as deposit.js writes it."""
+    power = 0
+    while size >= KILO ** (power + 1) and power < len(UNITS) - 1:
+        power += 1
+    return f"{size / KILO**power:.{1 if power > 1 else 0}f}".removesuffix(".0") + f" {UNITS[power]}"
 
 
 def command(one: DepositSummary) -> str:

@@ -24,15 +24,11 @@
     return texts[key].replace(/\{(\w+)\}/g, (_, name) => facts[name]);
   }
 
+  // Decimal units, as `size_text` of the server writes them.
   function size(bytes) {
-    const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
-    const power = Math.min(3, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
-    return new Intl.NumberFormat(language, {
-      style: "unit",
-      unit: units[power],
-      unitDisplay: power ? "short" : "long",
-      maximumFractionDigits: power > 1 ? 1 : 0,
-    }).format(bytes / 1000 ** power);
+    const power = Math.min(3, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+    const number = new Intl.NumberFormat(language, { maximumFractionDigits: power > 1 ? 1 : 0 }).format(bytes / 1000 ** power);
+    return `${number} ${["B", "kB", "MB", "GB"][power]}`;
   }
 
   const percent = (part, whole) => new Intl.NumberFormat(language, { style: "percent" }).format(whole ? part / whole : 0);
@@ -470,7 +466,7 @@
     again: new Set(["cancelled", "unread", "failed"]),
     pause: new Set(["uploading"]),
     resume: new Set(["paused"]),
-    remove: new Set(["queued", "hashing", "ready", "duplicate", "refused", "cancelled", "unread", "failed", "paused", "uploading", "pending", "published"]),
+    remove: new Set(["queued", "hashing", "ready", "duplicate", "refused", "cancelled", "unread", "failed", "paused", "uploading"]),
     fields: new Set(["queued", "hashing", "ready", "cancelled", "unread", "failed"]),
     moving: new Set(["hashing", "uploading"]),
   };
@@ -542,7 +538,9 @@
     button.textContent = ready ? say("submit_n", { n: ready }) : say("submit");
     button.disabled = sending || hashing > 0 || ready === 0;
     find("summary").textContent = summary(ready, hashing);
-    find("finished").hidden = !(rows.length > 0 && rows.every((row) => ["published", "duplicate", "refused"].includes(row.state)) && rows.some((row) => row.deposit));
+    const finished = rows.some((row) => row.deposit) && rows.every((row) => ["published", "duplicate", "refused"].includes(row.state));
+    find("finished").hidden = !finished;
+    find("bar-submit").hidden = finished;
     for (const choice of app.querySelectorAll("[data-choice]")) choice.disabled = sending;
   }
 
