@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -207,6 +208,17 @@ def test_what_waits_may_grow_between_crash_and_recovery(worlds):
         world.enqueue(*statements(20, 310))
         world.publish()
         world.audit(*statements(330))
+
+
+def test_every_test_that_the_trust_page_names_exists():
+    here = Path(__file__).resolve().parent
+    page = (here.parent.parent / "docs" / "trust.md").read_text("utf-8")
+    source = "".join(path.read_text("utf-8") for path in here.glob("test_*.py"))
+    names = set(re.findall(r"`(test_\w+)", page))
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"def {name}(" not in source] == []
+    starts = re.findall(r"\[([\w ]+)…\]", page)
+    assert [start for start in starts if not any(state.startswith(start) for state in STATES)] == []
 
 
 # ---- real processes ------------------------------------------------------------------------------------------------

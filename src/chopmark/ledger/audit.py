@@ -88,8 +88,10 @@ def audit(
         return Audit(checkpoint=None, signers=(), entries=0, findings=(_met(error),))
     signers = tuple(_short(each.key) for each in verified)
     signed = {each.key.type for each in verified}
-    for kind in sorted({key.type for key in keys} - signed):
-        findings.append(_found("signature_missing", keys=[_short(key) for key in keys if key.type == kind]))
+    findings += [
+        _found("signature_missing", keys=[_short(key) for key in keys if key.type == kind])
+        for kind in sorted({key.type for key in keys} - signed)
+    ]
     walk = _Walk(fetch, checkpoint, findings, statements=statements, entry=entry)
     known = _known(checkpoint, keys, older, findings)
     for done in walk.run(known):
