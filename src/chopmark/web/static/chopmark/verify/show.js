@@ -2,7 +2,7 @@
  * Draws a report into the page from its template. Text goes in as text, never as markup.
  */
 
-import { INDETERMINATE, FAILED } from "./verify.js";
+import { FAILED, INDETERMINATE, PASSED } from "./verify.js";
 
 /**
  * @param {object} report what `verify` returned
@@ -18,6 +18,7 @@ export function draw(report, around, words, page) {
   part("icon").append(icon(page, report.verdict));
   part("word").textContent = words.text(report.verdict);
   part("verdict").textContent = report.verdict;
+  part("verdict").hidden = words.text(report.verdict).toUpperCase() === report.verdict;
   part("meaning").textContent = words.text(`meaning_${report.verdict}`);
   part("reason").textContent = reasonOf(report, words);
   part("reason").hidden = part("reason").textContent === "";
@@ -28,7 +29,7 @@ export function draw(report, around, words, page) {
   part("entry").textContent = report.index === null ? "" : `${report.index} / ${report.size ?? "?"}`;
   part("entry-label").hidden = part("entry").hidden = report.index === null;
   part("signers").append(...signersOf(report, words, page));
-  part("findings").append(...report.findings.map((finding) => findingItem(finding, words, page)));
+  part("findings").append(...stepsOf(shownOf(report), words, page));
   part("unproven").append(...report.not_proven.map((code) => element(page, "li", "", words.say(code))));
   drawStatement(part("statement"), report.statement, words);
   part("foot").textContent = around.foot;
@@ -43,6 +44,10 @@ export function element(page, tag, className, text) {
 }
 
 const icon = (page, verdict) => page.getElementById(`verify-icon-${verdict}`).content.cloneNode(true);
+
+/** A time is no help beside a failed check: it is about what was deposited, and that may not be this file. */
+const shownOf = ({ verdict, findings }) =>
+  verdict === FAILED ? findings.filter(({ code }) => code !== "verify.existed_by") : findings;
 
 /** The first thing that kept the verdict from being better. */
 function reasonOf({ verdict, findings }, words) {
@@ -76,20 +81,32 @@ function signersOf(report, words, page) {
   });
 }
 
-function findingItem(finding, words, page) {
-  const item = page.createElement("li");
-  item.dataset.state = finding.verdict;
-  item.dataset.code = finding.code;
-  const mark = element(page, "span", "verify-icon", "");
-  mark.append(icon(page, finding.verdict));
-  const said = page.createElement("div");
-  said.append(
-    element(page, "span", "visually-hidden", `${words.text(`finding_${finding.verdict}`)}: `),
-    element(page, "span", "verify-step", words.text(`step_${finding.step}`)),
-    element(page, "p", "", words.finding(finding)),
-  );
-  item.append(mark, said);
-  return item;
+/** One item a step, with the worst of its findings as its mark. */
+function stepsOf(findings, words, page) {
+  const steps = new Map();
+  for (const finding of findings) steps.set(finding.step, [...(steps.get(finding.step) ?? []), finding]);
+  return Array.from(steps, ([step, found]) => {
+    const worst = [FAILED, INDETERMINATE].find((verdict) => found.some((each) => each.verdict === verdict)) ?? PASSED;
+    const item = page.createElement("li");
+    item.dataset.state = worst;
+    const mark = element(page, "span", "verify-icon", "");
+    mark.append(icon(page, worst));
+    const said = page.createElement("div");
+    said.append(
+      element(page, "h4", "verify-step", words.text(`step_${step}`)),
+      element(page, "span", "visually-hidden", words.text(`finding_${worst}`)),
+      ...found.map((finding) => sentenceOf(finding, words, page)),
+    );
+    item.append(mark, said);
+    return item;
+  });
+}
+
+function sentenceOf(finding, words, page) {
+  const sentence = element(page, "p", "", words.finding(finding));
+  sentence.dataset.code = finding.code;
+  sentence.dataset.state = finding.verdict;
+  return sentence;
 }
 
 function drawStatement(place, statement, words) {
