@@ -241,3 +241,11 @@ def test_a_key_is_registered_by_its_thumbprint():
     claim = Statement.parse(raw).claim
     assert (claim.kind, claim.payload) == ("key", KEY.public.thumbprint)
     assert claim.payload == hashlib.sha256(KEY.public.to_cose()).digest()
+
+
+def test_a_signature_whose_r_has_a_torsion_part_is_refused():
+    # Made with the secret key: verifiers that multiply by the cofactor accept it, others do not. Nobody shall.
+    key = PublicKey.ed25519(bytes.fromhex("ea4a6c63e29c520abef5507b132ec5f9954776aebebe7b92421eea691446d22c"))
+    r = bytes.fromhex("cdbc161be64c4302f56443ff29ccf36a2075be1a1fa67ff126b56315f5681c38")
+    s = bytes.fromhex("f4010b988e05d833355afc067b7f7130ca89bc3ecba4a77c7933d2d04117f204")
+    assert not key.accepts(r + s, b"hello")
