@@ -42,22 +42,25 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 def leaf_hashes(entries: Iterable[bytes]) -> list[bytes]:
     """`leaf_hash` of each entry; one call for many is quicker."""
-    start, hashes = _leaf_start, []
+    start = _leaf_start
+    hashes: list[bytes] = []
+    add = hashes.append
     for entry in entries:
         digest = start()
         digest.update(entry)
-        hashes.append(digest.digest())
+        add(digest.digest())
     return hashes
 
 
 def next_level(hashes: Sequence[bytes]) -> list[bytes]:
     """The parents of neighbouring pairs; an odd last hash has no parent yet."""
-    start, parents = _node_start, []
-    halves = iter(hashes)
+    start = _node_start
+    parents: list[bytes] = []
+    add, halves = parents.append, iter(hashes)
     for left, right in zip(halves, halves, strict=False):
         digest = start()
         digest.update(left + right)
-        parents.append(digest.digest())
+        add(digest.digest())
     return parents
 
 
