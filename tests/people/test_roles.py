@@ -31,9 +31,7 @@ class House:
         self.people = people
         self.actors = {role: queries.actor_for(user, self.id) for role, user in people.items()}
         owner = self.actors["owner"]
-        self.invitation = actions.invite(
-            f"new@{name}.example", "viewer", by=owner, at=AT, link=lambda token: token
-        )
+        self.invitation = actions.invite(f"new@{name}.example", "viewer", by=owner, at=AT, link=lambda token: token)
         self.api_key = actions.create_api_key("first", ["deposits:read"], by=owner, at=AT)
         self.thumbprint = actions.register_issuer_key(KEY, "first", by=owner, at=AT)
 
@@ -59,19 +57,19 @@ def _link(token: str) -> str:
 
 # What each action does to a house, as it would be called by an actor.
 ACTIONS = {
-    "rename the organisation": lambda by, house: actions.rename_organisation("Other", by=by),
-    "invite somebody": lambda by, house: actions.invite("x@example.org", "owner", by=by, at=AT, link=_link),
+    "rename the organisation": lambda by, _: actions.rename_organisation("Other", by=by),
+    "invite somebody": lambda by, _: actions.invite("x@example.org", "owner", by=by, at=AT, link=_link),
     "take an invitation back": lambda by, house: actions.revoke_invitation(house.invitation.id, by=by, at=AT),
     "change a role": lambda by, house: actions.change_role(house.people["viewer"].pk, "owner", by=by, at=AT),
     "remove another member": lambda by, house: actions.remove_member(_other(by, house), by=by, at=AT),
-    "make an API key": lambda by, house: actions.create_api_key("k", ["deposits:read"], by=by, at=AT),
+    "make an API key": lambda by, _: actions.create_api_key("k", ["deposits:read"], by=by, at=AT),
     "revoke an API key": lambda by, house: actions.revoke_api_key(house.api_key.id, by=by, at=AT),
-    "register an issuer key": lambda by, house: actions.register_issuer_key(
+    "register an issuer key": lambda by, _: actions.register_issuer_key(
         cbor.encode({1: 1, -1: 6, -2: bytes(32)}), "k", by=by, at=AT
     ),
     "retire an issuer key": lambda by, house: actions.retire_issuer_key(house.thumbprint, by=by, at=AT),
-    "list open invitations": lambda by, house: queries.invitations_of(by, AT),
-    "list API keys": lambda by, house: queries.api_keys_of(by),
+    "list open invitations": lambda by, _: queries.invitations_of(by, AT),
+    "list API keys": lambda by, _: queries.api_keys_of(by),
 }
 
 
@@ -204,8 +202,13 @@ def test_an_organisation_one_does_not_belong_to_is_not_told_from_none(organisati
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("", "people.name_malformed"), (" \n", "people.name_malformed"), ("a" * 121, "people.name_malformed"),
-     ("a\u202eb", "people.name_malformed"), ("\x00", "people.name_malformed")],
+    [
+        ("", "people.name_malformed"),
+        (" \n", "people.name_malformed"),
+        ("a" * 121, "people.name_malformed"),
+        ("a\u202eb", "people.name_malformed"),
+        ("\x00", "people.name_malformed"),
+    ],
 )
 def test_names_that_show_nothing_or_too_much_are_refused(name: str, code: str) -> None:
     user = User.objects.create_user("a@example.org", None)
