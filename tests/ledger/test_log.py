@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from world.ledger import AT, KEYS, ORIGIN, VERIFIERS, Clock, LedgerWorld, entry_of, statements
 
 from chopmark.base.errors import Invalid, Unavailable
+from chopmark.base.wording import say
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chopmark.ledger.cose import PublicKey
 from chopmark.ledger.cose_receipt import SealedRoot
@@ -139,6 +140,7 @@ def test_the_order_of_a_step_is_the_written_one(world):
         "signs",
         "objects.put checkpoint",
         "book.settle",
+        "journal.names",
         "journal.delete",
         "objects.delete",
     ]
@@ -358,6 +360,8 @@ def test_a_log_that_contradicts_itself_is_not_written_to(case, world):
         with pytest.raises(kind) as caught:
             log.step()
         assert caught.value.code == code
+        for language in ("en", "zh"):
+            assert "{" not in say(code, caught.value.facts, language)
     assert before == (world.objects.kept, world.journal.kept, world.book.__dict__, world.shown)
 
 

@@ -180,7 +180,7 @@ class Log:
             published = self._sign(batch.new)
             self._objects.put({CHECKPOINT: published.note})  # 4
             self._book.settle(batch.old.size, batch.entries, published)  # 5
-        self._journal.delete([batch.name])  # 6
+        self._tidy(batch.new.size)  # 6
         self._objects.delete(self._outgrown(batch.old.size, batch.new.size))
 
     def _sign(self, head: Head) -> Published:
