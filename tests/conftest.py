@@ -9,7 +9,6 @@ import os
 import runpy
 import sys
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,6 @@ sys.dont_write_bytecode, _kept = True, sys.dont_write_bytecode
 runpy.run_path(str(ROOT / "scripts" / "compile_locale.py"))["compile_all"]()
 sys.dont_write_bytecode = _kept
 
-AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-
 
 @pytest.fixture(scope="session", autouse=True)
 def _quick_site() -> None:
@@ -36,3 +33,11 @@ def _quick_site() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "whitenoise" not in each]
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_counters() -> None:
+    """Rate limits are counted in the cache: each test starts at nought."""
+    from django.core.cache import cache  # noqa: PLC0415 (only after the home above is set)
+
+    cache.clear()

@@ -25,7 +25,7 @@ from chopmark.people import cose_key
 from chopmark.people.actor import ROLES, SCOPES, Actor
 from chopmark.people.models import ApiKey, Invitation, IssuerKey, Membership, Organisation, User
 from chopmark.people.queries import actor_for, open_invitation
-from chopmark.people.tokens import new_api_key, new_invitation
+from chopmark.people.tokens import API_KEY_ID, new_api_key, new_invitation
 
 INVITATION_LIFE = timedelta(days=7)
 MAX_OPEN_INVITATIONS = 100
@@ -253,6 +253,8 @@ def revoke_api_key(key_id: str, *, by: Actor, at: datetime) -> None:
         Refused: `people.not_allowed`, `people.scope_missing`, `people.api_key_not_found`.
     """
     by.must("manage_keys")
+    if API_KEY_ID.fullmatch(key_id) is None:
+        raise Refused("people.api_key_not_found")
     rows = ApiKey.objects.filter(pk=key_id, organisation_id=by.organisation_id, revoked_at=None)
     if not rows.update(revoked_at=at):
         raise Refused("people.api_key_not_found")

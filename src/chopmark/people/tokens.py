@@ -10,6 +10,7 @@ from django.core.signing import BadSignature, Signer
 
 from chopmark.base.errors import Refused
 
+API_KEY_ID = re.compile(r"[0-9a-f]{12}")
 API_KEY = re.compile(r"chopmark_([0-9a-f]{12})_([0-9a-f]{48})")
 MAX_TOKEN = 200
 _SALT = "chopmark.people.invitation"

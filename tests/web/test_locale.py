@@ -1,0 +1,63 @@
+"""Chinese: every fragment merges, every text of every page is in one, and no translation loses a value."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import polib
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WEB = ROOT / "src" / "chopmark" / "web"
+COMPILER = runpy.run_path(str(ROOT / "scripts" / "compile_locale.py"))
+FRAGMENTS = sorted((WEB / "locale" / "parts").glob("*.po"))
+CATALOGUE = COMPILER["merged"](FRAGMENTS)
+
+IN_TEMPLATES = re.compile(r"""\{%\s*(?:translate|trans)\s+(?:"([^"]+)"|'([^']+)')""")
+BLOCKS = re.compile(r"\{%\s*blocktrans(?:late)?\b([^%]*)%\}(.*?)\{%\s*endblocktrans", re.DOTALL)
+IN_CODE = re.compile(r"""(?:\bgettext_lazy|\bgettext|\b_)\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)""")
+NAMED = re.compile(r"%\((\w+)\)s")
+
+
+def _texts() -> dict[str, str]:
+    """Each text that a page or a form shows, and where."""
+    found: dict[str, str] = {}
+    for path in sorted((WEB / "templates").rglob("*.html")):
+        template = path.read_text("utf-8")
+        for match in IN_TEMPLATES.finditer(template):
+            found[match[1] or match[2]] = path.name
+        for match in BLOCKS.finditer(template):
+            text = " ".join(match[2].split()) if "trimmed" in match[1] else match[2]
+            for part in re.split(r"\{%\s*plural\s*%\}", text):
+                found[re.sub(r"\{\{\s*(\w+)\s*\}\}", r"%(\1)s", part).strip()] = path.name
+    for path in sorted([*WEB.rglob("*.py"), *(ROOT / "src" / "chopmark" / "people").rglob("*.py")]):
+        for match in IN_CODE.finditer(path.read_text("utf-8")):
+            found["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match[1]))] = path.name
+    return found
+
+
+def test_every_text_is_translated():
+    known = {entry.msgid for entry in CATALOGUE} | {entry.msgid_plural for entry in CATALOGUE}
+    assert {text: where for text, where in _texts().items() if text and text not in known} == {}
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda path: path.name)
+def test_a_fragment_has_each_text_once_and_keeps_its_values(fragment):
+    entries = polib.pofile(str(fragment), encoding="utf-8")
+    assert len({(entry.msgid, entry.msgctxt) for entry in entries}) == len(entries)
+    for entry in entries:
+        for translated in [entry.msgstr, *entry.msgstr_plural.values()]:
+            if translated:
+                assert set(NAMED.findall(translated)) <= set(NAMED.findall(entry.msgid + entry.msgid_plural)), (
+                    entry.msgid
+                )
+                assert set(NAMED.findall(entry.msgid)) <= set(NAMED.findall(translated)), entry.msgid
+
+
+def test_two_fragments_that_disagree_are_refused(tmp_path):
+    for name, chinese in (("a", "甲"), ("b", "乙")):
+        (tmp_path / f"{name}.po").write_text(f'msgid "Same"\nmsgstr "{chinese}"\n', "utf-8")
+    with pytest.raises(COMPILER["Clash"]):
+        COMPILER["merged"](sorted(tmp_path.glob("*.po")))
