@@ -22,11 +22,11 @@ from pathlib import Path
 
 from chopmark.base.errors import Unavailable
 from chopmark.ledger import tree
+from chopmark.ledger.checkpoint import Checkpoint, sign_checkpoint
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
 from chopmark.ledger.log import Log
-from chopmark.ledger.stores import Book, Entry, Journal, Objects
+from chopmark.ledger.stores import CHECKPOINT, Entry
 from chopmark.ledger.stores.files import FileJournal, FileObjects
-from chopmark.ledger.stores.memory import MemoryBook, MemoryObjects
 from chopmark.ledger.stores.sql import create_tables, sqlite_book, sqlite_transactions
 from chopmark.ledger.tiles import Edge, TileReader, integrate
 
@@ -154,8 +154,19 @@ Writer = tuple[Callable[[Sequence[bytes]], object], Callable[[], object]]
 
 
 def _file_writer(folder: Path) -> Writer:
-    keys = [SigningKey.generate(ORIGIN, ED25519)]
-    return _our_writer(FileObjects(folder), MemoryObjects(), MemoryBook(), keys)
+    objects, keys = FileObjects(folder), [SigningKey.generate(ORIGIN, ED25519)]
+    waiting: list[bytes] = []
+    edge = Edge()
+
+    def publish() -> None:
+        nonlocal edge
+        edge, files = integrate(edge, waiting)
+        waiting.clear()
+        objects.put(files)
+        point = Checkpoint(origin=ORIGIN, size=edge.size, root=edge.root())
+        objects.put({CHECKPOINT: sign_checkpoint(point, keys, datetime.now(UTC))})
+
+    return waiting.extend, publish
 
 
 def _whole_writer(folder: Path) -> Writer:
@@ -164,10 +175,7 @@ def _whole_writer(folder: Path) -> Writer:
         create_tables(cursor, "sqlite")
     keys = [SigningKey.generate(ORIGIN, ED25519), SigningKey.generate(ORIGIN, MLDSA44_COSIGNATURE)]
     objects, journal = FileObjects(folder / "log"), FileJournal(folder / "journal")
-    return _our_writer(objects, journal, sqlite_book(folder / "book.sqlite"), keys)
-
-
-def _our_writer(objects: Objects, journal: Journal, book: Book, keys: Sequence[SigningKey]) -> Writer:
+    book = sqlite_book(folder / "book.sqlite")
     log = Log(ORIGIN, objects, journal, book, keys, lambda: datetime.now(UTC))
 
     def enqueue(entries: Sequence[bytes]) -> None:
@@ -182,7 +190,7 @@ def _their_writer(folder: Path) -> Writer:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415 (for this peer)
 
     store = aics_tlog.DirectoryTileStore(folder)
-    writer = aics_tlog.IncrementalTileWriter(store)
+    writer = aics_tlog.IncrementalTileWriter(store, prune_partials=False)
     private = Ed25519PrivateKey.generate()
 
     waiting: list[bytes] = []
