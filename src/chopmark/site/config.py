@@ -166,8 +166,8 @@ class Config:
         metadata=_about(
             "chopmark.E008",
             "CHOPMARK_OIDC",
-            "in config.toml: [[oidc]] tables of id, name, server_url, client_id, client_secret; in the environment: the "
-            "same list as JSON",
+            "in config.toml: [[oidc]] tables of id, name, server_url, client_id, client_secret; in the environment: "
+            "the same list as JSON",
             "Identity providers that people may sign in with.",
         ),
     )
