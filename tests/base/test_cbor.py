@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chopmark.base import cbor
+from chopmark.base.errors import Invalid
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.binary(max_size=20) | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.integers(-9, 9) | st.text(max_size=5), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(PLAIN)
+def test_plain_values_come_back(value):
+    assert cbor.decode(cbor.encode(value)) == value
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_refused_or_encode_back(data):
+    try:
+        value = cbor.decode(data)
+    except Invalid:
+        return
+    assert cbor.encode(value) == data
+
+
+def test_tags_survive():
+    assert cbor.decode(cbor.encode(cbor2.CBORTag(18, [b""]))) == cbor2.CBORTag(18, [b""])
+
+
+REFUSED = {
+    "nothing": "",
+    "a number in too many bytes": "1801",
+    "a length in too many bytes": "580161",
+    "bytes of indefinite length": "5f4161ff",
+    "a list of indefinite length": "9f01ff",
+    "a map of indefinite length": "bf0101ff",
+    "keys out of order": "a202010101",
+    "a key twice": "a201010102",
+    "a byte too many": "0101",
+    "a byte too few": "4261",
+    "text that is no UTF-8": "61ff",
+    "a floating-point number": "f93c00",
+    "not a number": "f97e00",
+    "undefined": "f7",
+    "a date": "c0" + cbor2.dumps("2026-11-22T09:30:00Z").hex(),
+    "a time": "c100",
+    "a small number written as a large one": "c24101",
+    "a shared value": "d81c8100",
+    "a set": "d9010281" + "01",
+    "a list seventeen deep": "81" * 17 + "00",
+    "a list a thousand deep": "81" * 1000 + "00",
+}
+
+
+@pytest.mark.parametrize("title", REFUSED)
+def test_anything_but_the_one_encoding_is_refused(title):
+    with pytest.raises(Invalid, match=r"base\.cbor_malformed"):
+        cbor.decode(bytes.fromhex(REFUSED[title]))
