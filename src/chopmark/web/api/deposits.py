@@ -34,15 +34,16 @@ router = Router(tags=["Deposits"], auth=MEMBERS)
 
 ProblemOut = schemas.Problem
 Trouble = {
-    frozenset({400, 401, 403, 413, 415, 422, 429}): ProblemOut,
+    frozenset({400, 401, 403, 404, 413, 415, 422, 429}): ProblemOut,
 }
 IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
         description="1 to 255 printable ASCII characters, new for each new request; its answer is kept for 24 hours.",
+        min_length=1,
         max_length=255,
-        pattern="^[ -~]*$",
+        pattern="^[ -~]+$",
     ),
 ]
 

@@ -61,11 +61,7 @@ class DepositIn(Strict):
 class BatchIn(Strict):
     """Up to 1000 deposits; each succeeds or fails alone."""
 
-    items: list[Any] = Field(
-        min_length=1,
-        max_length=MAX_BATCH,
-        json_schema_extra={"items": {"$ref": "#/components/schemas/DepositIn"}},
-    )
+    items: list[Any] = Field(min_length=1, max_length=MAX_BATCH, description="Each a DepositIn.")
 
 
 class DigestsOut(Schema):
