@@ -55,7 +55,7 @@ def run(app: App, arguments: Sequence[str]) -> int:
     in_json = "--json" in arguments
     try:
         result = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
-    except (CycloptsError, PlatformError, ModuleNotFoundError) as error:
+    except (CycloptsError, PlatformError, ImportError) as error:
         code, facts, status = _meaning(error)
         _complain(code, facts, in_json=in_json)
         return status
@@ -67,8 +67,10 @@ def run(app: App, arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else DONE
 
 
-def _meaning(error: CycloptsError | PlatformError | ModuleNotFoundError) -> tuple[str, dict[str, Fact], int]:
+def _meaning(error: CycloptsError | PlatformError | ImportError) -> tuple[str, dict[str, Fact], int]:
     """Code, facts and exit status of an error; a module missing that no extra brings is a bug and is raised again."""
+    if isinstance(error.__cause__, ModuleNotFoundError):  # how a command is reported whose import fails
+        error = error.__cause__
     match error:
         case CycloptsError():
             return "cli.usage", {"detail": str(error)}, USAGE

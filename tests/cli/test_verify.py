@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from chopmark.base import clock
+from chopmark.cli.app import main
+
+CORPUS = Path(__file__).resolve().parents[1] / "corpus"
+FILE = CORPUS / "lantern.txt"
+STATUS = {"PASSED": 0, "FAILED": 1, "INDETERMINATE": 3}
+MANIFEST = json.loads((CORPUS / "manifest.json").read_text("utf-8"))
+THIS_FILE = next(case["digests"] for case in MANIFEST["cases"] if case["want"]["verdict"] == "PASSED")
+CASES = [  # those about the file as it is; a file with the same SHA-256 and another SM3 cannot be made
+    case
+    for case in MANIFEST["cases"]
+    if case["digests"] and case["digests"]["sha-256"] == THIS_FILE["sha-256"]
+    if case["digests"]["sm3"] in (None, THIS_FILE["sm3"])
+]
+GOOD = CORPUS / CASES[0]["receipt"]
+POLICY = CORPUS / "policies" / "platform.policy"
+
+
+@pytest.fixture(autouse=True)
+def no_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CHOPMARK_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("CHOPMARK_POLICY", raising=False)
+    monkeypatch.setattr(clock, "now", lambda: datetime.fromisoformat(CASES[0]["at"]))
+
+
+@pytest.fixture
+def run(capsys):
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = main([*arguments])
+        return status, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["desc"] for case in CASES])
+def test_the_corpus_gets_its_verdicts(run, case, monkeypatch):
+    monkeypatch.setattr(clock, "now", lambda: datetime.fromisoformat(case["at"]))
+    policy = ["--policy", str(CORPUS / case["policy"])] if case["policy"] else []
+    status, out, _ = run("verify", str(FILE), "--receipt", str(CORPUS / case["receipt"]), *policy, "--json")
+    report = json.loads(out)
+    assert (report["verdict"], status) == (case["want"]["verdict"], STATUS[case["want"]["verdict"]])
+    wanted = [code for code in case["want"]["codes"] if not code.startswith("verify.sm3")]
+    assert [each["code"] for each in report["findings"] if not each["code"].startswith("verify.sm3")] == wanted
+
+
+def test_an_altered_file_fails_with_the_reason(run, tmp_path):
+    altered = tmp_path / "lantern.txt"
+    altered.write_bytes(FILE.read_bytes() + b" ")
+    status, out, _ = run("verify", str(altered), "--receipt", str(GOOD), "--policy", str(POLICY), "--lang", "en")
+    assert status == 1
+    assert out.startswith("FAILED")
+    assert "The file is not the one in the statement" in out
+
+
+def test_the_verdict_is_said_in_chinese(run):
+    status, out, _ = run("verify", str(FILE), "--receipt", str(GOOD), "--policy", str(POLICY), "--lang", "zh")
+    assert status == 0
+    assert "PASSED · 通过" in out
+    assert "未证明的事项" in out
+
+
+def test_without_a_policy_nothing_is_decided(run):
+    status, out, _ = run("verify", str(FILE), "--receipt", str(GOOD), "--json")
+    assert status == 3
+    assert json.loads(out)["verdict"] == "INDETERMINATE"
+
+
+def test_a_policy_beside_the_file_is_never_taken(run, tmp_path, monkeypatch):
+    (tmp_path / "lantern.txt").write_bytes(FILE.read_bytes())
+    (tmp_path / "lantern.txt.tlog-proof").write_bytes(GOOD.read_bytes())
+    (tmp_path / "trust.policy").write_bytes(POLICY.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert run("verify", "lantern.txt")[0] == 3
+
+
+@pytest.mark.parametrize("where", ["the variable", "the home"])
+def test_a_policy_is_found_in(run, where, tmp_path, monkeypatch):
+    if where == "the variable":
+        monkeypatch.setenv("CHOPMARK_POLICY", str(POLICY))
+    else:
+        (tmp_path / "home").mkdir()
+        (tmp_path / "home" / "trust.policy").write_bytes(POLICY.read_bytes())
+    assert run("verify", str(FILE), "--receipt", str(GOOD))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    {
+        "no file is named": ("cli.usage", []),
+        "an option is unknown": ("cli.usage", [str(FILE), "--nonsense"]),
+        "the file is not there": ("cli.file_unreadable", ["nowhere.txt"]),
+        "there is no receipt beside it": ("cli.receipt_missing", [str(FILE)]),
+        "the receipt is not there": ("cli.file_unreadable", [str(FILE), "--receipt", "nowhere"]),
+        "the policy is not there": ("cli.file_unreadable", [str(FILE), "--receipt", str(GOOD), "--policy", "nowhere"]),
+    }.values(),
+)
+def test_wrong_use_is_told_apart_from_a_verdict(run, code, arguments):
+    status, out, err = run("verify", *arguments, "--json")
+    assert (status, out) == (2, "")
+    error = json.loads(err)
+    assert error["code"] == code
+    assert set(error) == {"code", "facts", "message"}
+
+
+def test_a_malformed_receipt_fails_and_says_so(run, tmp_path):
+    spoiled = tmp_path / "spoiled"
+    spoiled.write_bytes(b"c2sp.org/tlog-proof@v1\nindex 042\n\n")
+    status, out, _ = run("verify", str(FILE), "--receipt", str(spoiled), "--policy", str(POLICY), "--json")
+    assert status == 1
+    assert json.loads(out)["verdict"] == "FAILED"
+
+
+def test_the_verifier_starts_without_framework_database_or_network():
+    script = (
+        "import sys\n"
+        "from chopmark.cli.app import main\n"
+        f"status = main(['verify', {str(FILE)!r}, '--receipt', {str(GOOD)!r}, '--quiet'])\n"
+        "loaded = sorted({'django', 'sqlite3', 'socket', 'ssl', 'httpx', 'asyncio'} & sys.modules.keys())\n"
+        "print(f'status={status} loaded={loaded}')\n"
+    )
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    made = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60, env=environment
+    )
+    assert made.stdout.splitlines()[-1] == "status=3 loaded=[]"
+
+
+def test_commands_that_need_the_platform_say_so_where_it_is_not_installed():
+    script = (
+        "import sys\n"
+        "sys.modules['django'] = sys.modules['httpx'] = sys.modules['structlog'] = None\n"
+        "from chopmark.cli.app import main\n"
+        "from chopmark.site.command import COMMANDS\n"
+        "import os, pathlib\n"
+        "(pathlib.Path(os.environ['CHOPMARK_HOME']) / 'keys').mkdir(parents=True)\n"
+        f"print(main(['deposit', {str(FILE)!r}, '--json'], COMMANDS))\n"
+        "print(main(['sweep', '--json'], COMMANDS))\n"
+    )
+    made = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
+    assert made.stdout.split() == ["2", "2"]
+    assert all(json.loads(line)["code"] == "cli.extra_missing" for line in made.stderr.splitlines())
