@@ -194,7 +194,7 @@ class TileReader:
     Args:
         fetch: path to bytes; raises `Unavailable` when there is no such file.
         size: a published size of the log.
-        cache: how many tiles are kept, 16 KiB each.
+        cache: how many tiles are kept, about 37 KiB each.
     """
 
     def __init__(self, fetch: Callable[[str], bytes], size: int, *, cache: int = 1024) -> None:
