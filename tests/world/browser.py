@@ -1,0 +1,111 @@
+"""What journeys through a browser share: a running platform, a watch over the page, and a person's usual moves."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+AXE = ROOT / "tests" / "vendor" / "axe.min.js"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# Chromium's own sandbox needs rights that root in a container has not; the pages shown are our own.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+START_PATIENCE = 60.0
+PASSWORD = "lantern over the water 7"
+RULES = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+}
+
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """A running platform; `home` holds its data."""
+
+    url: str
+    home: Path
+    environment: dict[str, str]
+
+    def run(self, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+        """A chopmark command in this home."""
+        return subprocess.run(
+            [sys.executable, "-m", "chopmark.site.command", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            **more,
+        )
+
+
+class Watch:
+    """What a browser context complained about: errors on the console, crashes of scripts, foreign addresses."""
+
+    def __init__(self, own: str) -> None:
+        self.own = own
+        self.troubles: list[str] = []
+        self.allowed: list[re.Pattern[str]] = []
+
+    def attach(self, context: BrowserContext) -> None:
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.troubles.append(f"script: {error.error}"))
+        context.on("request", self._request)
+
+    def allow(self, pattern: str) -> None:
+        """Expect a complaint, such as the console's own line about an answer of 404 that the test provokes."""
+        self.allowed.append(re.compile(pattern))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.troubles.append(f"console: {message.text} ({message.location.get('url', '')})")
+
+    def _request(self, request: Request) -> None:
+        if not request.url.startswith((self.own, "data:", "blob:")):
+            self.troubles.append(f"foreign: {request.url}")
+
+    def unexpected(self) -> list[str]:
+        return [each for each in self.troubles if not any(pattern.search(each) for pattern in self.allowed)]
+
+
+def sign_up(page: Page, name: str = "Mei Lan") -> str:
+    """Sign up through the page; the address that was used."""
+    email = f"{uuid.uuid4().hex[:12]}@example.com"
+    page.goto("/accounts/signup/")
+    page.locator("input[name=name]").fill(name)
+    page.locator("input[name=email]").fill(email)
+    page.locator("input[name=password1]").fill(PASSWORD)
+    with page.expect_navigation():
+        page.locator("input[name=password1]").press("Enter")
+    return email
+
+
+def speak(page: Page, language: str) -> None:
+    """Switch the site's language with its own switch: `en` or `zh-hans`."""
+    page.locator(f"form[action='/language'] [value='{language}']").first.click()
+    page.wait_for_load_state()
+
+
+def axe(page: Page) -> list[str]:
+    """What axe finds wrong on the page as it is now, one line a finding; the page's own policy stays in force."""
+    page.evaluate(AXE.read_text("utf-8") + "\n0")
+    found = page.evaluate("rules => axe.run(document, rules)", RULES)
+    return [
+        f"{each['id']} ({each['impact']}): {node['html'][:160]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]
+
+
+def fits(page: Page) -> bool:
+    """Whether nothing sticks out to the side."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
