@@ -28,7 +28,6 @@ SOURCE_MAP = re.compile(rb"\n?(//# sourceMappingURL=[^\n]*|/\*# sourceMappingURL
 # Package, its file, where it goes (under VENDOR or, for what only tests use, TESTS).
 COPIED = [
     ("@tabler/core", "dist/css/tabler.min.css", VENDOR / "tabler" / "tabler.min.css"),
-    ("htmx.org", "dist/htmx.min.js", VENDOR / "htmx" / "htmx.min.js"),
     ("hash-wasm", "dist/sha256.umd.min.js", VENDOR / "hash-wasm" / "sha256.umd.min.js"),
     ("hash-wasm", "dist/sm3.umd.min.js", VENDOR / "hash-wasm" / "sm3.umd.min.js"),
     ("tus-js-client", "dist/tus.min.js", VENDOR / "tus-js-client" / "tus.min.js"),
