@@ -355,6 +355,16 @@ def test_the_page_says_what_is_missing(verify_page):
     expect(page.locator("[data-problem]")).to_contain_text("receipt")
 
 
+def test_a_verdict_goes_when_something_else_is_put_in(verify_page):
+    page = verify_page()
+    put_in(page)
+    expect(page.locator(".verify-report")).to_be_visible()
+    page.click("[data-chosen=file] .verify-remove")
+    expect(page.locator(".verify-report")).to_be_hidden()
+    page.set_input_files("[data-choose=file]", {"name": "x", "mimeType": "text/plain", "buffer": b"other"})
+    expect(page.locator(".verify-report")).to_have_attribute("data-state", "FAILED")
+
+
 def test_it_can_be_used_with_the_keyboard_alone(verify_page):
     page = verify_page()
     put_in(page)

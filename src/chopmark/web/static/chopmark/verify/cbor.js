@@ -8,14 +8,14 @@
  * Integers are numbers while they are safe and BigInts beyond; maps are `Map`s in the order of their bytes.
  */
 
-import { compare, concat, equal, fromUtf8, toUtf8 } from "./bytes.js";
+import { compare, concat, equal, fromHex, fromUtf8, toHex, toUtf8 } from "./bytes.js";
 import { Invalid } from "./errors.js";
 
 export const MAX_DEPTH = 16;
 
 /** Tags that a general decoder turns into something beyond the plain data model. */
 const MEANINGFUL_TAGS = new Set(
-  [0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799],
+  [0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799],
 );
 
 export class Tag {
@@ -43,8 +43,7 @@ export function encode(value) {
   if (value === true) return Uint8Array.of(0xf5);
   if (value === false) return Uint8Array.of(0xf4);
   if (typeof value === "number" || typeof value === "bigint") {
-    const integer = BigInt(value);
-    return integer >= 0n ? head(0, integer) : head(1, -1n - integer);
+    return encodeInteger(BigInt(value));
   }
   if (typeof value === "string") {
     const text = toUtf8(value);
@@ -55,6 +54,15 @@ export function encode(value) {
   if (value instanceof Map) return encodeMap(value);
   if (value instanceof Tag) return concat(head(6, BigInt(value.number)), encode(value.value));
   throw new TypeError("not in the plain data model");
+}
+
+/** Beyond 64 bits an integer is tag 2 or 3 over its bytes (RFC 8949 section 3.4.3). */
+function encodeInteger(value) {
+  const [major, tag, argument] = value >= 0n ? [0, 2n, value] : [1, 3n, -1n - value];
+  if (argument < 1n << 64n) return head(major, argument);
+  const digits = argument.toString(16);
+  const bytes = fromHex(digits.padStart(digits.length + (digits.length % 2), "0"));
+  return concat(head(6, tag), head(2, BigInt(bytes.length)), bytes);
 }
 
 function encodeMap(map) {
@@ -127,7 +135,15 @@ class Reader {
 
   tagged(number, depth) {
     if (MEANINGFUL_TAGS.has(Number(number))) throw malformed();
+    if (number === 2n || number === 3n) return this.bigInteger(number === 3n, depth);
     return new Tag(number, this.value(depth - 1));
+  }
+
+  bigInteger(isNegative, depth) {
+    const bytes = this.value(depth);
+    if (!(bytes instanceof Uint8Array)) throw malformed();
+    const value = BigInt(`0x0${toHex(bytes)}`);
+    return integer(isNegative ? -1n - value : value);
   }
 
   map(length, depth) {
@@ -136,15 +152,19 @@ class Reader {
     for (let count = 0; count < length; count += 1) {
       const start = this.at;
       const key = this.value(depth - 1);
-      if (key !== null && typeof key === "object" && !(key instanceof Uint8Array)) throw malformed();
+      if (!isKey(key)) throw malformed();
       const bytes = this.data.subarray(start, this.at);
       if (earlier !== null && compare(earlier, bytes) === 0) throw malformed();
       earlier = bytes;
       map.set(key, this.value(depth - 1));
     }
+    // A reader that holds true and 1 for the same key would see another map.
+    if ((map.has(0) && map.has(false)) || (map.has(1) && map.has(true))) throw malformed();
     return map;
   }
 }
+
+const isKey = (key) => (key instanceof Tag ? isKey(key.value) : !Array.isArray(key) && !(key instanceof Map));
 
 function integer(value) {
   const number = Number(value);

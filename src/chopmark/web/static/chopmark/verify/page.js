@@ -25,8 +25,9 @@ const words = new Words(given("verify-wording"), given("verify-texts"));
 const suite = makeSuite({ ed, mldsa44, subtle: globalThis.crypto?.subtle });
 const hashing = new Hashing(settings);
 
-/** What the reader has put in. `file` and `policy` are Files, `digests` those of the file or of the digest field. */
-const chosen = { file: null, digests: null, pending: null, receipts: [], policy: null };
+/** What the reader has put in. `file` and `policy` are Files, `digests` those of the file or of the digest field;
+ * `version` counts the changes. */
+const chosen = { file: null, digests: null, pending: null, receipts: [], policy: null, version: 0 };
 
 // ---- taking in -----------------------------------------------------------------------------------------------------
 
@@ -103,10 +104,12 @@ function checkDigestField() {
     showChosen();
   } else if (chosen.file === null) {
     chosen.digests = null;
+    forget();
   }
 }
 
 function showChosen() {
+  forget();
   fillList("file", chosen.file ? [chosen.file] : [], () => {
     hashing.cancel();
     part("progress").hidden = true;
@@ -159,10 +162,10 @@ async function run() {
   const policy = await readPolicy();
   if (policy === null) return;
   part("announce").textContent = words.text("verifying");
-  const at = Date.now() / 1000;
-  const drawn = [];
-  for (const receipt of chosen.receipts) drawn.push(await examine(receipt, policy, at));
-  if (drawn.includes(null)) return;
+  const started = chosen.version;
+  const drawn = await examineAll(policy, Date.now() / 1000);
+  // What was put in meanwhile is not what was examined.
+  if (started !== chosen.version || drawn.includes(null)) return;
   part("results").replaceChildren(...drawn);
   part("results").hidden = part("print").hidden = false;
   part("announce").textContent = drawn
@@ -172,17 +175,42 @@ async function run() {
   part("results").scrollIntoView({ block: "start" });
 }
 
+async function examineAll(policy, at) {
+  const drawn = [];
+  for (const receipt of chosen.receipts) drawn.push(await examine(receipt, policy, at));
+  return drawn;
+}
+
+/** @returns {Promise<HTMLElement|null>} null when no report could be made; the reason has been told */
 async function examine(receipt, policy, at) {
-  const bytes = new Uint8Array(await receipt.arrayBuffer());
   const { digests } = chosen;
+  const shown = { ...around(at), receiptName: receipt.name };
+  const bytes = await bytesOf(receipt);
+  if (bytes === null) return null;
   try {
-    const report = await verify(bytes, { digests, policy, at, suite });
-    return draw(report, { ...around(at), receiptName: receipt.name }, words, document);
+    return draw(await verify(bytes, { digests, policy, at, suite }), shown, words, document);
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
     tell(words.text("unsupported"));
     return null;
   }
+}
+
+/** A browser refuses to read a file that changed on disk since it was chosen. */
+async function bytesOf(file) {
+  try {
+    return new Uint8Array(await file.arrayBuffer());
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+    tell(words.text("hash_failed"));
+    return null;
+  }
+}
+
+/** Something else was put in: what stands below is about something that is no longer there. */
+function forget() {
+  chosen.version += 1;
+  part("results").hidden = part("print").hidden = true;
 }
 
 function around(at) {
@@ -203,8 +231,8 @@ async function readPolicy() {
     return null;
   }
   try {
-    const bytes = usesPlatform() ? toUtf8(settings.policy) : new Uint8Array(await chosen.policy.arrayBuffer());
-    return Policy.parse(bytes, suite);
+    const bytes = usesPlatform() ? toUtf8(settings.policy) : await bytesOf(chosen.policy);
+    return bytes && Policy.parse(bytes, suite);
   } catch (error) {
     if (!(error instanceof Invalid)) throw error;
     tell(words.text("policy_wrong", { reason: words.say(error.code, error.facts) }));
@@ -259,6 +287,7 @@ for (const input of root.querySelectorAll("[data-choose]")) {
 for (const option of root.querySelectorAll("[name=trust]")) {
   option.addEventListener("change", () => {
     part("own").hidden = usesPlatform();
+    forget();
     tell("");
   });
 }
@@ -277,7 +306,7 @@ part("again").addEventListener("click", () => {
   checkDigestField();
   tell("");
   part("own").hidden = usesPlatform();
-  part("progress").hidden = part("results").hidden = part("print").hidden = true;
+  part("progress").hidden = true;
   showChosen();
   root.querySelector("[data-choose=file]").focus();
 });
@@ -285,4 +314,6 @@ part("again").addEventListener("click", () => {
 part("print-button").addEventListener("click", () => window.print());
 
 part("own").hidden = usesPlatform();
+// The keys are checked while the reader looks for the file; a policy that cannot be used shows at once.
+if (usesPlatform()) await readPolicy();
 root.dataset.ready = "";
