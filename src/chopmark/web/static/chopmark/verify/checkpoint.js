@@ -19,7 +19,6 @@ const EMPTY_ROOT = sha256(new Uint8Array(0));
 /** 9999-12-31T23:59:59Z, the last second that can be written as a date. */
 const LATEST = 253_402_300_799n;
 
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\0-\x1f]/;
 
 const malformed = () => new Invalid("ledger.checkpoint_malformed");

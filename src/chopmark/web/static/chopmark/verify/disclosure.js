@@ -14,7 +14,6 @@ const SALT_SIZE = 16;
 const MAX_TEXT = 1000;
 const MAX_DISCLOSURE = 8192;
 
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\0-\x1f\x7f-\x9f]/;
 
 export class Disclosure {

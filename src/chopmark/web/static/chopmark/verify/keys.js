@@ -26,7 +26,6 @@ export const SIGNATURE_SIZE = new Map([
 ]);
 
 /** White space as Unicode and Python know it, control characters, and the plus that separates a key's parts. */
-// eslint-disable-next-line no-control-regex
 const FORBIDDEN = /[\0-\x20+\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/u;
 
 /** Whether a note may name a key so: 1 to 255 bytes of UTF-8, no white space, no control character, no plus. */

@@ -13,7 +13,6 @@ const MAX_SIZE = 256 * 1024;
 const KEY_ID_SIZE = 4;
 const DASH = "\u2014";
 
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\0-\x09\x0b-\x1f]/;
 
 const malformed = () => new Invalid("ledger.note_malformed");

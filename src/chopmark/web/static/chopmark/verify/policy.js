@@ -22,9 +22,7 @@ const MAX_LINES = 1000;
 const LOG_TYPES = [ED25519, MLDSA44_COSIGNATURE];
 const WITNESS_TYPES = [ED25519_COSIGNATURE, MLDSA44_COSIGNATURE];
 
-// eslint-disable-next-line no-control-regex
 const CONTROL = /[\x00-\x08\x0b-\x1f\x7f]/;
-// eslint-disable-next-line no-control-regex
 const NOT_IN_WORDS = /[\x00- \x7f]/;
 
 class Wrong extends Error {}
