@@ -6,7 +6,7 @@ They shape and word what a person typed; what is allowed is decided by `chopmark
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -18,22 +18,7 @@ SORTS = (("", _("Newest first")), ("oldest", _("Oldest first")))
 MAX_TEXT = 300
 
 
-class _Dressed(forms.Form):
-    """Fields in the theme's clothes."""
-
-    dress: ClassVar[dict[type[forms.Widget], str]] = {
-        forms.CheckboxInput: "form-check-input",
-        forms.Select: "form-select",
-    }
-    required_css_class = "required"
-
-    def __init__(self, *args: Any, **more: Any) -> None:  # noqa: ANN401 (Django's own signature)
-        super().__init__(*args, **more)
-        for field in self.fields.values():
-            field.widget.attrs.setdefault("class", self.dress.get(type(field.widget), "form-control"))
-
-
-class PlainDepositForm(_Dressed):
+class PlainDepositForm(forms.Form):
     """One file with its description."""
 
     ticks = ("private", "sm3", "keep")
@@ -58,7 +43,7 @@ class PlainDepositForm(_Dressed):
     keep = forms.BooleanField(label=_("Keep the file here too"), required=False)
 
 
-class DepositFilters(_Dressed):
+class DepositFilters(forms.Form):
     """What the list is narrowed to; every value stands in the address."""
 
     q = forms.CharField(label=_("Words, number or digest"), max_length=MAX_TEXT, required=False)

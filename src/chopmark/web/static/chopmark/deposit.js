@@ -84,8 +84,17 @@
   }
 
   function problem(body, status) {
+    const wrong = (body?.errors ?? []).map((each) => `${fieldName(each.pointer)}: ${each.detail}`);
+    if (wrong.length) return wrong.join(" ");
     if (status === 401 || status === 403) return body?.detail || say("signed_out");
     return body?.detail || body?.title || say("server_trouble", { status });
+  }
+
+  // The label that a person sees for the field at the end of a JSON pointer; the pointer itself for any other.
+  function fieldName(pointer) {
+    const name = pointer.split("/").pop();
+    const label = FIELDS.includes(name) && document.getElementById("deposit-row").content.querySelector(`[data-for='${name}']`);
+    return label ? label.textContent : pointer;
   }
 
   // ---------------------------------------------------------------- what was typed is kept
@@ -414,7 +423,7 @@
       media_type: row.file.type || "application/octet-stream",
     };
     if (row.digests.sm3) made.digests.sm3 = row.digests.sm3;
-    if (row.uploadUrl) made.upload = new URL(row.uploadUrl).pathname.replace(/\/$/, "").split("/").pop();
+    if (row.uploadUrl) made.upload = new URL(row.uploadUrl, location.href).pathname.replace(/\/$/, "").split("/").pop();
     return made;
   }
 
