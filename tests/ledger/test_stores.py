@@ -153,6 +153,16 @@ def test_the_durable_order_is_files_then_names_then_directories_once_each(tmp_pa
     ]
 
 
+def test_a_put_of_more_files_than_may_be_open_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("chopmark.ledger.stores.files._OPEN_AT_ONCE", 2)
+    many = {f"a/{number}": b"%d" % number for number in range(5)}
+    objects = FileObjects(tmp_path)
+    calls = Calls(monkeypatch)
+    objects.put(many)
+    assert {path: objects.get(path) for path in objects.names("a")} == many
+    assert [call for call, path in calls.made if path.startswith(f"{tmp_path}/a/")] == ["fsync"] * 5 + ["rename"] * 5
+
+
 def test_a_put_that_finds_its_file_there_makes_the_name_durable_all_the_same(tmp_path, monkeypatch):
     FileObjects(tmp_path).put({"a/1": b"x"})
     calls = Calls(monkeypatch)
