@@ -98,6 +98,7 @@ def test_what_is_no_digest_is_said_to_be_none(world, read, typed):
     assert answer.status_code == 200
     assert "not a digest" in answer.content.decode()
     assert "<script>alert" not in answer.content.decode()
+    assert "ledger is empty" not in answer.content.decode()
 
 
 @pytest.mark.parametrize(
