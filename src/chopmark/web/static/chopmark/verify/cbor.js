@@ -3,19 +3,19 @@
  *
  * What does not encode back to the same bytes is not accepted: no indefinite lengths, no long integers, no unsorted
  * or doubled keys, no trailing bytes. Floats, `undefined` and other simple values are refused, and so are tags with
- * a meaning of their own (dates, fractions, shared references, sets); unknown tags survive as `Tag`.
+ * a meaning of their own (numbers beyond 64 bits, dates, fractions, references, sets); unknown tags survive as `Tag`.
  *
  * Integers are numbers while they are safe and BigInts beyond; maps are `Map`s in the order of their bytes.
  */
 
-import { compare, concat, equal, fromHex, fromUtf8, toHex, toUtf8 } from "./bytes.js";
+import { compare, concat, equal, fromUtf8, toUtf8 } from "./bytes.js";
 import { Invalid } from "./errors.js";
 
 export const MAX_DEPTH = 16;
 
 /** Tags that a general decoder turns into something beyond the plain data model. */
 const MEANINGFUL_TAGS = new Set(
-  [0, 1, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799],
+  [0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 100, 256, 258, 260, 261, 1004, 43000, 55799],
 );
 
 export class Tag {
@@ -56,13 +56,8 @@ export function encode(value) {
   throw new TypeError("not in the plain data model");
 }
 
-/** Beyond 64 bits an integer is tag 2 or 3 over its bytes (RFC 8949 section 3.4.3). */
 function encodeInteger(value) {
-  const [major, tag, argument] = value >= 0n ? [0, 2n, value] : [1, 3n, -1n - value];
-  if (argument < 1n << 64n) return head(major, argument);
-  const digits = argument.toString(16);
-  const bytes = fromHex(digits.padStart(digits.length + (digits.length % 2), "0"));
-  return concat(head(6, tag), head(2, BigInt(bytes.length)), bytes);
+  return value >= 0n ? head(0, value) : head(1, -1n - value);
 }
 
 function encodeMap(map) {
@@ -135,15 +130,7 @@ class Reader {
 
   tagged(number, depth) {
     if (MEANINGFUL_TAGS.has(Number(number))) throw malformed();
-    if (number === 2n || number === 3n) return this.bigInteger(number === 3n, depth);
     return new Tag(number, this.value(depth - 1));
-  }
-
-  bigInteger(isNegative, depth) {
-    const bytes = this.value(depth);
-    if (!(bytes instanceof Uint8Array)) throw malformed();
-    const value = BigInt(`0x0${toHex(bytes)}`);
-    return integer(isNegative ? -1n - value : value);
   }
 
   map(length, depth) {
