@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from world.running import Running
 
+pytestmark = pytest.mark.crash
+
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory):

@@ -9,6 +9,8 @@ import pytest
 from world.data import REPOSITORY
 from world.running import Running
 
+pytestmark = pytest.mark.crash
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

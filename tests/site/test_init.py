@@ -9,6 +9,8 @@ import sys
 import pytest
 from world.running import COMMAND, Running
 
+pytestmark = pytest.mark.crash
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):

@@ -1,0 +1,112 @@
+"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about half a minute.
+
+python scripts/screenshots.py
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from world.browser import CHROMIUM, DESKTOP, FLAGS, PHONE  # noqa: E402 (the folder is put in the path above)
+from world.running import Running  # noqa: E402
+
+from chopmark.site.supervisor import free_port  # noqa: E402
+
+TARGET = ROOT / "docs" / "images"
+EMAIL = "demo@chopmark.example"
+
+
+def main() -> int:
+    """Start a demo, look at it, stop it."""
+    if CHROMIUM is None:
+        print("Chromium is needed: apt-get install chromium fonts-noto-cjk", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory(prefix="chopmark-screenshots-") as folder:
+        platform = Running(Path(folder) / "home", free_port("127.0.0.1", None, 18000, 18999))
+        platform.chopmark("init", "--quiet")
+        platform.chopmark("demo", "--quiet")
+        platform.start()
+        try:
+            platform.wait_until_ready()
+            with sync_playwright() as driver:
+                browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+                _take(browser, platform)
+                browser.close()
+        finally:
+            platform.kill()
+    return 0
+
+
+def _take(browser: Browser, platform: Running) -> None:
+    shutil.rmtree(TARGET, ignore_errors=True)
+    TARGET.mkdir(parents=True)
+    password = (platform.home / "demo.txt").read_text("utf-8").splitlines()[1].removeprefix("password: ")
+    demo = platform.home / "demo"
+    for language, locale in (("en", "en-GB"), ("zh", "zh-CN")):
+        page = _page(browser, platform, locale, DESKTOP)
+        _sign_in(page, password)
+        _shoot(page, f"home-{language}")
+        page.goto("/deposits/new")
+        page.locator("[data-choose]").set_input_files([demo / "blue-wave.png", demo / "tide-song.txt"])
+        page.locator("[data-digest-text]").last.wait_for()
+        page.wait_for_timeout(1500)  # hashing and the question for earlier deposits
+        _shoot(page, f"deposit-{language}", whole=True)
+        page.goto("/deposits/")
+        _shoot(page, f"deposits-{language}")
+        page.get_by_role("link", name="D-2026-000001").click()
+        page.wait_for_url("**/deposits/*-*")
+        _shoot(page, f"receipt-{language}", whole=True)
+        page.context.close()
+
+        page = _page(browser, platform, locale, DESKTOP)
+        page.goto("/explorer/")
+        _shoot(page, f"explorer-{language}")
+        _verify(page, demo / "blue-wave.png")
+        _shoot(page, f"verify-{language}", whole=True)
+        page.context.close()
+
+    page = _page(browser, platform, "zh-CN", PHONE)
+    _verify(page, demo / "tide-song.txt")
+    _shoot(page, "verify-phone-zh")
+    page.context.close()
+
+
+def _page(browser: Browser, platform: Running, locale: str, size: dict[str, int]) -> Page:
+    base = f"http://localhost:{platform.port}"
+    context = browser.new_context(viewport=size, locale=locale, base_url=base, reduced_motion="reduce")
+    context.set_default_timeout(20_000)
+    return context.new_page()
+
+
+def _sign_in(page: Page, password: str) -> None:
+    page.goto("/accounts/login/")
+    page.locator("input[name=login]").fill(EMAIL)
+    page.locator("input[name=password]").fill(password)
+    page.locator("form:has(input[name=password]) button[type=submit]").first.click()
+    page.wait_for_url("**/")
+
+
+def _verify(page: Page, file: Path) -> None:
+    page.goto("/verify")
+    page.locator("[data-choose=file]").set_input_files(file)
+    page.locator("[data-choose=receipt]").set_input_files(f"{file}.tlog-proof")
+    page.locator("[data-submit]").click()
+    page.locator(".verify-verdict").first.wait_for()
+
+
+def _shoot(page: Page, name: str, *, whole: bool = False) -> None:
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
+    page.screenshot(path=TARGET / f"{name}.png", full_page=whole)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
