@@ -33,7 +33,7 @@ class Deposit(models.Model):
     fingerprint = models.BinaryField(max_length=32)  # of digest and description: the same again is the same deposit
     leaf = models.BinaryField(max_length=32, unique=True)
     statement = models.BinaryField()
-    disclosures = models.BinaryField()  # deterministic CBOR: a list of byte strings
+    disclosures = models.BinaryField()  # deterministic CBOR: a list of [salt, name, value]
     issuer_key = models.BinaryField()  # COSE_Key that verifies the statement
     agent = models.BooleanField()  # signed by the platform for a depositor without keys
     made_at = models.DateTimeField()

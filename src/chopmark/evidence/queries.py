@@ -160,6 +160,21 @@ def summary_of(row: Deposit, *, earlier: Sequence[str] = (), created: bool = Tru
     )
 
 
+def encode_disclosures(disclosures: Sequence[Disclosure]) -> bytes:
+    """The form of a row: one deterministic CBOR list of `[salt, name, value]`."""
+    return cbor.encode(
+        [
+            [each.salt, each.name, dict(each.value) if isinstance(each.value, Mapping) else each.value]
+            for each in disclosures
+        ]
+    )
+
+
+def decode_disclosures(data: bytes) -> tuple[Disclosure, ...]:
+    """Back from the form of a row."""
+    return tuple(Disclosure(salt=salt, name=name, value=value) for salt, name, value in cbor.decode(data))
+
+
 def deposit_of(actor: Actor, deposit_id: UUID) -> DepositSummary:
     """One deposit of the actor's organisation.
 
@@ -403,7 +418,7 @@ def _receipt(row: Deposit) -> Receipt:
     published, path = wiring.reader().inclusion(row.position)
     return Receipt(
         statement=bytes(row.statement),
-        disclosures=tuple(Disclosure.parse(each) for each in cbor.decode(bytes(row.disclosures))),
+        disclosures=decode_disclosures(bytes(row.disclosures)),
         issuer_key=bytes(row.issuer_key),
         index=row.position,
         path=tuple(path),

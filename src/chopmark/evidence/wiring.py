@@ -83,14 +83,14 @@ def intake_key() -> IssuerKey:
     Raises:
         Unavailable: `evidence.intake_key_missing` before `chopmark init`.
     """
-    path = home() / "keys" / "intake"
+    return _intake_key(home() / "keys" / "intake")
+
+
+@lru_cache(maxsize=2)
+def _intake_key(path: Path) -> IssuerKey:
+    """Read once a process: a new key takes a restart."""
     if not path.is_file():
         raise Unavailable("evidence.intake_key_missing")
-    return _intake_key(path, path.stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _intake_key(path: Path, changed: int) -> IssuerKey:  # noqa: ARG001 (a replaced file is read again)
     return IssuerKey.from_seed(bytes.fromhex(path.read_text("ascii").strip()))
 
 

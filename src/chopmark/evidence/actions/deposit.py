@@ -14,11 +14,12 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Literal
 from uuid import UUID, uuid4
 
-from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db import IntegrityError, connection, transaction
+from django.db.models import DateTimeField, UUIDField
 
 from chopmark.base import cbor
 from chopmark.base.digests import DIGEST_SIZE, Digests
@@ -26,7 +27,7 @@ from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.deposit import KINDS, Disclosure, Draft, Prepared, check_signed, prepare
 from chopmark.evidence.models import Deposit, Serial, Upload
-from chopmark.evidence.queries import DepositSummary, summary_of
+from chopmark.evidence.queries import DepositSummary, encode_disclosures, summary_of
 from chopmark.ledger.statement import PublicKey, Statement
 from chopmark.ledger.stores import Entry
 from chopmark.people.actor import Actor
@@ -337,7 +338,7 @@ def _write(
         if used and Upload.objects.filter(pk__in=used, organisation=by.organisation_id).delete()[0] != len(used):
             raise _Moved
         rows = _rows(signed, take_serials(len(signed)), by, at) if signed else []
-        Deposit.objects.bulk_create(rows)
+        insert(rows)
         if keep:
             Deposit.objects.filter(pk__in=keep).update(kept=True)
         entries = [
@@ -351,9 +352,27 @@ def _write(
 
 def take_serials(count: int) -> int:
     """Reserve serial numbers; the first of them. Must run inside the transaction that uses them."""
-    if not Serial.objects.filter(name="deposit").update(last=F("last") + count):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE evidence_serial SET last = last + %s WHERE name = %s RETURNING last", [count, "deposit"])
+        row = cursor.fetchone()
+    if row is None:
         Serial.objects.create(name="deposit", last=count)
-    return Serial.objects.get(name="deposit").last - count + 1
+        return 1
+    return int(row[0]) - count + 1
+
+
+def insert(rows: Sequence[Deposit]) -> None:
+    """Write new rows; several times cheaper than `bulk_create`, which works on every value of every row."""
+    fields = Deposit._meta.concrete_fields  # noqa: SLF001 (Django's documented name)
+    columns, markers = ", ".join(f'"{each.column}"' for each in fields), ", ".join(["%s"] * len(fields))
+    values_of = attrgetter(*(each.attname for each in fields))
+    special = [(n, each) for n, each in enumerate(fields) if isinstance(each, UUIDField | DateTimeField)]
+    values = [list(values_of(row)) for row in rows]
+    for row in values:
+        for n, field in special:
+            row[n] = field.get_db_prep_save(row[n], connection)
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO evidence_deposit ({columns}) VALUES ({markers})", values)  # noqa: S608 (columns)
 
 
 def number_of(serial: int, at: datetime) -> str:
@@ -386,7 +405,7 @@ def _rows(signed: Sequence[_Signed], first: int, by: Actor, at: datetime) -> lis
                 fingerprint=each.candidate.fingerprint,
                 leaf=each.prepared.leaf,
                 statement=each.prepared.statement,
-                disclosures=cbor.encode([one.encode() for one in each.prepared.disclosures]),
+                disclosures=encode_disclosures(each.prepared.disclosures),
                 issuer_key=each.issuer_key,
                 agent=each.candidate.key is None,
                 made_at=at,
