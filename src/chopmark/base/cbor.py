@@ -20,6 +20,9 @@ from chopmark.base.errors import Invalid
 MAX_DEPTH = 16
 MAX_INTEGER = 2**64 - 1
 
+_LEAVES = frozenset({int, bytes, str, bool, type(None)})
+_SHORT = 32
+
 
 def encode(value: object) -> bytes:
     """The one deterministic encoding of ints, bytes, text, booleans, None, lists, dicts and tags."""
@@ -44,7 +47,7 @@ def decode(data: bytes) -> Any:  # noqa: ANN401 (a decoder's result is whatever 
 
 
 def _must_be_plain(value: object, depth: int) -> None:
-    """Refuse what the decoder may build beyond the plain data model (dates, fractions, sets, cycles), and key disorder."""
+    """Refuse keys out of order, and what the decoder may build beyond plain data: dates, fractions, sets, cycles."""
     if isinstance(value, dict):
         _must_be_in_order(value)
         children: list[object] = [*value.keys(), *value.values()]
@@ -59,6 +62,8 @@ def _must_be_plain(value: object, depth: int) -> None:
     for child in children:
         if type(child) not in _LEAVES:
             _must_be_plain(child, depth - 1)
+        elif type(child) is int and not -MAX_INTEGER - 1 <= child <= MAX_INTEGER:
+            raise ValueError("too large a number")
 
 
 def _must_be_in_order(keys: Iterable[object]) -> None:
