@@ -254,3 +254,13 @@ def test_a_second_factor_is_asked_for_once_it_is_set():
     response = client.post("/accounts/login/", {"login": "owner@example.org", "password": PASSWORD}, follow=True)
     assert response.redirect_chain[-1][0] == "/accounts/2fa/authenticate/"
     assert client.get("/organisations/").status_code == 302
+
+
+@pytest.mark.parametrize("name", ["a\x01b", "evil\u202egpj.exe", "a\u200cb"])
+def test_a_name_that_cannot_be_seen_is_refused_before_the_account_is_made(name):
+    typed = {"email": "lei@example.org", "name": name, "password1": PASSWORD}
+    page = Client(headers={"accept-language": "zh-CN"}).post("/accounts/signup/", typed)
+    assert page.status_code == 200
+    assert "请填写 1 至 120 个可见字符的名称" in page.text
+    assert 'value="lei@example.org"' in page.text
+    assert not User.objects.exists()

@@ -75,7 +75,7 @@ def create_organisation(user_id: int, name: str, *, at: datetime) -> UUID:
         Invalid: `people.name_malformed`.
         Refused: `people.too_many_organisations`.
     """
-    name = _name(name, NAME_SIZE)
+    name = visible_name(name, NAME_SIZE)
     with transaction.atomic():
         user = User.objects.select_for_update().get(pk=user_id)
         if user.memberships.count() >= MAX_ORGANISATIONS:
@@ -93,7 +93,7 @@ def rename_organisation(name: str, *, by: Actor) -> None:
         Refused: `people.not_allowed`, `people.scope_missing`.
     """
     by.must("manage_members")
-    Organisation.objects.filter(pk=by.organisation_id).update(name=_name(name, NAME_SIZE))
+    Organisation.objects.filter(pk=by.organisation_id).update(name=visible_name(name, NAME_SIZE))
 
 
 def invite(email: str, role: str, *, by: Actor, at: datetime, link: Callable[[str], str]) -> NewInvitation:
@@ -235,7 +235,7 @@ def create_api_key(
         ApiKey.objects.create(
             id=key_id,
             organisation_id=by.organisation_id,
-            name=_name(name, KEY_NAME_SIZE),
+            name=visible_name(name, KEY_NAME_SIZE),
             secret_hash=secret_hash,
             role=by.role,
             scopes=sorted(set(scopes)),
@@ -290,7 +290,7 @@ def register_issuer_key(key: bytes, name: str, *, by: Actor, at: datetime) -> by
             thumbprint=thumbprint,
             cose_key=encoded,
             algorithm=algorithm,
-            name=_name(name, KEY_NAME_SIZE),
+            name=visible_name(name, KEY_NAME_SIZE),
             created_by_id=by.user_id,
             created_at=at,
         )
@@ -352,7 +352,12 @@ def _revoke_keys_of(row: Membership, at: datetime) -> None:
     )
 
 
-def _name(name: str, size: int) -> str:
+def visible_name(name: str, size: int) -> str:
+    """A name as it is kept: single spaces, nothing that cannot be seen or turns the text around.
+
+    Raises:
+        Invalid: `people.name_malformed`.
+    """
     name = " ".join(name.split())
     if not name or len(name) > size or not name.isprintable():
         raise Invalid("people.name_malformed", size=size)

@@ -8,10 +8,13 @@ from allauth.account.signals import user_signed_up
 from django import forms
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from chopmark.base import clock
-from chopmark.people.actions import NAME_SIZE, create_organisation
+from chopmark.base.errors import Invalid
+from chopmark.base.wording import say
+from chopmark.people.actions import NAME_SIZE, create_organisation, visible_name
 from chopmark.people.models import User
 
 
@@ -26,9 +29,17 @@ class SignupForm(forms.Form):
 
     field_order = ("name", "email", "password1")
 
+    def clean_name(self) -> str:
+        """The name under the rule of the organisation that it will name: refused before the account is made."""
+        try:
+            return visible_name(self.cleaned_data["name"], NAME_SIZE)
+        except Invalid as error:
+            language = "zh" if (get_language() or "").startswith("zh") else "en"
+            raise forms.ValidationError(say(error.code, error.facts, language)) from error
+
     def signup(self, request: HttpRequest, user: User) -> None:  # noqa: ARG002 (allauth's call)
         """Keep the name."""
-        user.name = " ".join(self.cleaned_data["name"].split())
+        user.name = self.cleaned_data["name"]
         user.save(update_fields=["name"])
 
 
