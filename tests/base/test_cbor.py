@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from datetime import UTC
+
 import cbor2
 import pytest
 from hypothesis import given
@@ -29,6 +31,62 @@ def test_any_bytes_are_refused_or_encode_back(data):
     except Invalid:
         return
     assert cbor.encode(value) == data
+
+
+def slowly(data: bytes) -> object:
+    """What `decode` means, without its short cuts: plain data that the sorting encoder writes as the same bytes."""
+
+    def plain(value: object, depth: int) -> None:
+        assert depth
+        assert value is None or isinstance(value, bool | int | bytes | str | list | dict | cbor2.CBORTag)
+        assert not isinstance(value, int) or -(2**64) <= value < 2**64
+        match value:
+            case list():
+                children = value
+            case dict():
+                children = [*value.keys(), *value.values()]
+            case cbor2.CBORTag():
+                children = [value.value]
+            case _:
+                children = []
+        for child in children:
+            plain(child, depth - 1)
+
+    value = cbor2.loads(data)
+    plain(value, cbor.MAX_DEPTH)
+    assert cbor2.dumps(value, canonical=True) == data
+    return value
+
+
+KEYS = st.integers(-300, 300) | st.text("ab", max_size=3) | st.binary(max_size=2) | st.booleans() | st.none()
+DISORDERLY = st.recursive(
+    st.none() | st.booleans() | st.integers(-300, 2**70) | st.text(max_size=40) | st.floats() | st.datetimes(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(KEYS, inner, max_size=4)
+        | st.builds(cbor2.CBORTag, st.integers(0, 40), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(DISORDERLY, st.booleans())
+def test_the_short_cuts_accept_exactly_what_the_sorting_encoder_writes(value, canonical):
+    data = cbor2.dumps(value, canonical=canonical, timezone=UTC)
+    try:
+        expected = slowly(data)
+    except (AssertionError, cbor2.CBORError, ValueError, TypeError):
+        with pytest.raises(Invalid):
+            cbor.decode(data)
+        return
+    assert cbor.encode(cbor.decode(data)) == cbor.encode(expected)
+
+
+def test_a_key_that_is_true_has_its_own_place():
+    cbor.decode(bytes.fromhex("a10100"))
+    cbor.decode(bytes.fromhex("a20200f500"))
+    with pytest.raises(Invalid):
+        cbor.decode(bytes.fromhex("a2f5000200"))
 
 
 def test_tags_survive():

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import cbor2
@@ -67,14 +66,13 @@ def _must_be_plain(value: object, depth: int) -> None:
 
 
 def _must_be_in_order(keys: Iterable[object]) -> None:
-    ranks = [_known_rank(key) if _is_short(key) else _rank(key) for key in keys]
-    if any(before >= after for before, after in pairwise(ranks)):
+    """Numbers and short words are remembered, and they alone: `True` is no 1, and long keys would fill the memory."""
+    ranks = [
+        _known_rank(key) if type(key) is int or (type(key) is str and len(key) <= _SHORT) else _rank(key)
+        for key in keys
+    ]
+    if ranks != sorted(ranks):
         raise ValueError("keys out of order")
-
-
-def _is_short(key: object) -> bool:
-    """Whether to remember its rank: `True` must not be taken for 1, and long keys would fill the memory."""
-    return type(key) is int or (type(key) is str and len(key) <= _SHORT)
 
 
 def _rank(key: object) -> tuple[int, bytes]:
