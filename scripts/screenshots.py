@@ -55,7 +55,7 @@ def _take(browser: Browser, platform: Running) -> None:
         _sign_in(page, password)
         _shoot(page, f"home-{language}")
         page.goto("/deposits/new")
-        page.locator("[data-choose]").set_input_files([demo / "blue-wave.png", demo / "tide-song.txt"])
+        page.locator("[data-choose]").set_input_files([*_new_files(demo, platform.home)])
         page.locator("[data-digest-text]").last.wait_for()
         page.wait_for_timeout(1500)  # hashing and the question for earlier deposits
         _shoot(page, f"deposit-{language}", whole=True)
@@ -75,7 +75,7 @@ def _take(browser: Browser, platform: Running) -> None:
 
     page = _page(browser, platform, "zh-CN", PHONE)
     _verify(page, demo / "tide-song.txt")
-    _shoot(page, "verify-phone-zh")
+    _shoot(page, "verify-phone-zh", show=".verify-verdict")
     page.context.close()
 
 
@@ -102,9 +102,19 @@ def _verify(page: Page, file: Path) -> None:
     page.locator(".verify-verdict").first.wait_for()
 
 
-def _shoot(page: Page, name: str, *, whole: bool = False) -> None:
+def _new_files(demo: Path, folder: Path) -> tuple[Path, ...]:
+    """Two files that nobody has deposited yet."""
+    files = folder / "harbour-at-dawn.svg", folder / "harbour-poem.txt"
+    for file, like in zip(files, ("wave-logo.svg", "tide-song.txt"), strict=True):
+        file.write_bytes((demo / like).read_bytes() + b"\n")
+    return files
+
+
+def _shoot(page: Page, name: str, *, whole: bool = False, show: str | None = None) -> None:
     page.wait_for_load_state("networkidle")
     page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
+    if show is not None:
+        page.locator(show).first.evaluate("each => window.scrollTo(0, each.getBoundingClientRect().top - 90)")
     page.screenshot(path=TARGET / f"{name}.png", full_page=whole)
 
 
