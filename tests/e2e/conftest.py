@@ -19,8 +19,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from world.browser import CHROMIUM, DESKTOP, FLAGS, START_PATIENCE, Platform, Watch, sign_up
+
+# Two busy cores: what takes a second alone may take ten.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
