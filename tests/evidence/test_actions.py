@@ -60,7 +60,7 @@ def signed(world, person, key, *, data=DATA, at=None, **changes):
         draft,
         disclosures,
         issuer=wiring.issuer_of(person.actor.organisation_id),
-        subject="urn:example:lantern",
+        subject="urn:uuid:0d7c9b4e-43a2-4e54-9a1c-0f8a4f6c7e21",
         agent=False,
         policy=wiring.policy_id(),
         at=at or world.now(),
@@ -300,7 +300,7 @@ def test_only_who_may_deposit_shares_and_only_their_own(world, mei):
 def third_party(world, person, key, **changes):
     claim = Claim(
         issuer=wiring.issuer_of(person.actor.organisation_id),
-        subject="urn:example:lantern",
+        subject="urn:uuid:0d7c9b4e-43a2-4e54-9a1c-0f8a4f6c7e21",
         issued_at=world.now(),
         payload=hashlib.sha256(DATA).digest(),
         **({"content_type": "image/png"} | changes.pop("also", {})),

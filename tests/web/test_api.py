@@ -463,7 +463,7 @@ def test_a_depositor_signs_with_its_own_key(world, mei, caller):
         draft,
         disclosures,
         issuer=me["issuer"],
-        subject="urn:example:1",
+        subject="urn:uuid:0d7c9b4e-43a2-4e54-9a1c-0f8a4f6c7e21",
         agent=False,
         policy=bytes.fromhex(me["policy"]),
         at=clock.now(),

@@ -51,7 +51,7 @@ def key(world, mei):
 def claim(mei):
     return Claim(
         issuer=wiring.issuer_of(mei.actor.organisation_id),
-        subject="urn:example:lantern",
+        subject="urn:uuid:0d7c9b4e-43a2-4e54-9a1c-0f8a4f6c7e21",
         issued_at=clock.now(),
         payload=PAYLOAD,
         content_type="image/png",

@@ -11,6 +11,7 @@ Nothing is stored here, nothing is published, and no key is looked up.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 from chopmark.base import cbor
 from chopmark.base.digests import DIGEST_SIZE, Digests
 from chopmark.base.errors import Invalid, Refused
+from chopmark.ledger.cose import ES256
 from chopmark.ledger.statement import (
     DISCLOSURE_TYPE,
     OPAQUE_TYPE,
@@ -38,6 +40,8 @@ KINDS = ("work", "evidence", "document")
 TEXTS = ("title", "author", "depositor", "file_name", "media_type")
 NAMES = (*TEXTS, "size", "digest")
 
+SUBJECT = re.compile(r"urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 SALT_SIZE = 16
 MAX_TEXT = 1_000
 MAX_DISCLOSURE = 8_192
@@ -233,6 +237,8 @@ def check_signed(
     claim = statement.claim
     if claim.issued_at is None or not at - SIGNED_BEFORE <= claim.issued_at <= at + CLOCK_AHEAD:
         raise Invalid("evidence.statement_time")
+    if not names_nobody(claim.subject):
+        raise Invalid("evidence.statement_differs", field="subject")
     shown = {each.name: each for each in disclosures}
     said = {name: each.value for name, each in shown.items() if name != "depositor"}
     if len(shown) != len(disclosures) or said != _described(draft):
@@ -244,6 +250,23 @@ def check_signed(
         if getattr(claim, field) != getattr(wanted, field):
             raise Invalid("evidence.statement_differs", field=field)
     return _prepared(statement, tuple(disclosures))
+
+
+def names_nobody(subject: str) -> bool:
+    """Whether a statement's subject is a `urn:uuid:`: other forms have room for a title or a name."""
+    return SUBJECT.fullmatch(subject) is not None
+
+
+def leaves_of(statement: Statement) -> tuple[bytes, ...]:
+    """The leaf hashes of a statement that says the same under the same signature; its own comes first.
+
+    An ECDSA signature (r, s) has a twin (r, n - s), which anybody can compute and which is as good.
+    """
+    raw = statement.raw
+    if statement.algorithm != ES256:
+        return (leaf_hash(raw),)
+    s = int.from_bytes(raw[-32:])
+    return leaf_hash(raw), leaf_hash(raw[:-32] + ((P256_ORDER - s) % P256_ORDER).to_bytes(32))
 
 
 def _prepared(statement: Statement, disclosures: tuple[Disclosure, ...]) -> Prepared:

@@ -25,7 +25,7 @@ from chopmark.base import cbor
 from chopmark.base.digests import DIGEST_SIZE, Digests
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence import wiring
-from chopmark.evidence.deposit import KINDS, Disclosure, Draft, Prepared, check_signed, prepare
+from chopmark.evidence.deposit import KINDS, Disclosure, Draft, Prepared, check_signed, leaves_of, prepare
 from chopmark.evidence.models import Deposit, Serial, Upload
 from chopmark.evidence.queries import DepositSummary, encode_disclosures, summary_of
 from chopmark.ledger.statement import PublicKey, Statement
@@ -77,6 +77,7 @@ class _Candidate:
 
     Attributes:
         key: the depositor's own, None when the platform signs.
+        leaves: of the depositor's statement and its twin, if it has one.
         upload_gone: there is no such upload (any more): right only when the deposit was made with it before.
     """
 
@@ -86,6 +87,7 @@ class _Candidate:
     statement: bytes | None
     disclosures: tuple[Disclosure, ...]
     key: PublicKey | None
+    leaves: tuple[bytes, ...]
     fingerprint: bytes
     upload_gone: bool
 
@@ -114,15 +116,14 @@ def deposit(drafts: Sequence[NewDeposit], *, by: Actor, at: datetime) -> list[De
         raise Refused("evidence.batch_too_large", limit=MAX_BATCH)
     for _ in range(TRIES):
         checked = _checked(drafts, by)
-        wanted = {each.fingerprint: each for each in checked if isinstance(each, _Candidate)}
-        known, same_digest = _known(wanted.values(), by)
-        signed = _signed([each for each in wanted.values() if each.fingerprint not in known], by, at)
-        refusals = {each: trouble for each, trouble in signed.items() if isinstance(trouble, PlatformError)}
+        known, same_digest = _known([each for each in checked if isinstance(each, _Candidate)], by)
+        judged, signed = _judged(checked, known, by, at)
+        good = [each for each in judged if isinstance(each, _Candidate)]
         try:
-            made = _write([each for each in signed.values() if isinstance(each, _Signed)], known, wanted, by, at)
+            made = _write(signed, known, good, by, at)
         except (IntegrityError, _Moved):  # another call has just made one of them, or a sweep took an upload away
             continue
-        return _answers(checked, made, known, refusals, same_digest)
+        return _answers(judged, made, known, same_digest)
     raise Unavailable("evidence.busy")
 
 
@@ -152,9 +153,11 @@ def _candidate(new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes
         private=new.private,
     )
     key = None
+    leaves: tuple[bytes, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
     if new.statement is not None:
-        key = _depositor_key(new.statement, keys, by)
+        statement = Statement.parse(new.statement)
+        key, leaves = _depositor_key(statement, keys, by), leaves_of(statement)
         disclosures = _disclosures(new.disclosures)
     elif new.disclosures:
         raise Invalid("evidence.disclosures_alone")
@@ -166,6 +169,7 @@ def _candidate(new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes
         statement=new.statement,
         disclosures=disclosures,
         key=key,
+        leaves=leaves,
         fingerprint=_fingerprint(draft, key),
     )
 
@@ -227,9 +231,8 @@ def media_type(value: str) -> str:
     return plain
 
 
-def _depositor_key(raw: bytes, keys: dict[bytes, PublicKey], by: Actor) -> PublicKey:
+def _depositor_key(statement: Statement, keys: dict[bytes, PublicKey], by: Actor) -> PublicKey:
     """The organisation's registered key that the statement names."""
-    statement = Statement.parse(raw)
     if statement.kid not in keys:
         _, cose_key, state = issuer_key(statement.kid, by.organisation_id)
         if state != "active":
@@ -264,34 +267,48 @@ def _fingerprint(draft: Draft, key: PublicKey | None) -> bytes:
 
 def _known(
     wanted: Collection[_Candidate], by: Actor
-) -> tuple[dict[bytes, Deposit], dict[bytes, list[tuple[str, bytes]]]]:
-    """What the organisation has already: the very same deposits by fingerprint, numbers of the rest by digest."""
+) -> tuple[dict[bytes, Deposit], dict[bytes, list[tuple[int, str]]]]:
+    """What the organisation has already: the same deposits by fingerprint; serial and number of each by digest."""
     digests = {each.draft.digests.sha256 for each in wanted}
     fingerprints = {each.fingerprint for each in wanted}
-    same: dict[bytes, list[tuple[str, bytes]]] = defaultdict(list)
+    same: dict[bytes, list[tuple[int, str]]] = defaultdict(list)
     mine = Deposit.objects.filter(organisation=by.organisation_id)
-    rows = mine.filter(sha256__in=digests).order_by("serial").values_list("sha256", "number", "fingerprint")
+    rows = mine.filter(sha256__in=digests).order_by("serial").values_list("sha256", "serial", "number", "fingerprint")
     exact = []
-    for sha256, number, fingerprint in rows:
-        same[bytes(sha256 or b"")].append((number, bytes(fingerprint)))
+    for sha256, serial, number, fingerprint in rows:
+        same[bytes(sha256 or b"")].append((serial, number))
         if bytes(fingerprint) in fingerprints:
             exact.append(number)
     found = mine.filter(number__in=exact) if exact else ()
     return {bytes(row.fingerprint): row for row in found}, same
 
 
-def _signed(candidates: Sequence[_Candidate], by: Actor, at: datetime) -> dict[bytes, _Signed | PlatformError]:
-    """Make, or check, the statement of each."""
-    signed: dict[bytes, _Signed | PlatformError] = {}
-    for each in candidates:
-        deposit_id = uuid4()
+def _judged(
+    checked: Sequence[_Candidate | PlatformError], known: Mapping[bytes, Deposit], by: Actor, at: datetime
+) -> tuple[list[_Candidate | PlatformError], list[_Signed]]:
+    """Make, or check, the statement of each; of several drafts in the same words the first good one is written."""
+    used = _used([leaf for each in checked if isinstance(each, _Candidate) for leaf in each.leaves])
+    signed: dict[bytes, _Signed] = {}
+    judged: list[_Candidate | PlatformError] = []
+    for each in checked:
         try:
-            if each.upload_gone:
-                raise Refused("evidence.upload_not_found")
-            signed[each.fingerprint] = _statement(deposit_id, each, by, at)
+            if isinstance(each, _Candidate) and each.fingerprint not in known:
+                if each.upload_gone:
+                    raise Refused("evidence.upload_not_found")
+                if each.statement is not None or each.fingerprint not in signed:
+                    made = _statement(uuid4(), each, by, at)
+                    if not used.isdisjoint(each.leaves):
+                        raise Refused("evidence.statement_used")
+                    signed.setdefault(each.fingerprint, made)
+            judged.append(each)
         except PlatformError as error:
-            signed[each.fingerprint] = error
-    return signed
+            judged.append(error)
+    return judged, list(signed.values())
+
+
+def _used(leaves: Collection[bytes]) -> set[bytes]:
+    """Those of the leaves that a deposit has already: its statement may have been sent without its description."""
+    return {bytes(leaf) for (leaf,) in Deposit.objects.filter(leaf__in=leaves).values_list("leaf")} if leaves else set()
 
 
 def _statement(deposit_id: UUID, candidate: _Candidate, by: Actor, at: datetime) -> _Signed:
@@ -325,28 +342,31 @@ def _statement(deposit_id: UUID, candidate: _Candidate, by: Actor, at: datetime)
 def _write(
     signed: Sequence[_Signed],
     known: Mapping[bytes, Deposit],
-    wanted: Mapping[bytes, _Candidate],
+    good: Sequence[_Candidate],
     by: Actor,
     at: datetime,
 ) -> dict[bytes, Deposit]:
     """Rows, pending entries and used-up uploads in one transaction."""
-    used = {each.upload for each in wanted.values() if each.upload is not None}
-    keep = [row.pk for fingerprint, row in known.items() if wanted[fingerprint].upload is not None and not row.kept]
+    used = {each.upload for each in good if each.upload is not None}
+    filed = {each.fingerprint for each in good if each.upload is not None}
+    keep = [row for fingerprint, row in known.items() if fingerprint in filed and not row.kept]
     if not signed and not used:
         return {}
     with transaction.atomic():
         if used and Upload.objects.filter(pk__in=used, organisation=by.organisation_id).delete()[0] != len(used):
             raise _Moved
-        rows = _rows(signed, take_serials(len(signed)), by, at) if signed else []
+        rows = _rows(signed, take_serials(len(signed)), filed, by, at) if signed else []
         insert(rows)
         if keep:
-            Deposit.objects.filter(pk__in=keep).update(kept=True)
+            Deposit.objects.filter(pk__in=[row.pk for row in keep]).update(kept=True)
         entries = [
             Entry(leaf=each.prepared.leaf, statement=each.prepared.statement, search_keys=each.prepared.search_keys)
             for each in signed
         ]
         if entries:
             wiring.book().enqueue(entries, at)
+    for row in keep:
+        row.kept = True
     return {bytes(row.fingerprint): row for row in rows}
 
 
@@ -380,7 +400,7 @@ def number_of(serial: int, at: datetime) -> str:
     return f"D-{at.year}-{serial:06d}"
 
 
-def _rows(signed: Sequence[_Signed], first: int, by: Actor, at: datetime) -> list[Deposit]:
+def _rows(signed: Sequence[_Signed], first: int, filed: Collection[bytes], by: Actor, at: datetime) -> list[Deposit]:
     rows = []
     for serial, each in enumerate(signed, first):
         draft, digests = each.candidate.draft, each.candidate.draft.digests
@@ -401,7 +421,7 @@ def _rows(signed: Sequence[_Signed], first: int, by: Actor, at: datetime) -> lis
                 private=draft.private,
                 sha256=digests.sha256,
                 sm3=digests.sm3,
-                kept=each.candidate.upload is not None,
+                kept=each.candidate.fingerprint in filed,
                 fingerprint=each.candidate.fingerprint,
                 leaf=each.prepared.leaf,
                 statement=each.prepared.statement,
@@ -415,27 +435,20 @@ def _rows(signed: Sequence[_Signed], first: int, by: Actor, at: datetime) -> lis
 
 
 def _answers(
-    checked: Sequence[_Candidate | PlatformError],
+    judged: Sequence[_Candidate | PlatformError],
     made: Mapping[bytes, Deposit],
     known: Mapping[bytes, Deposit],
-    refusals: Mapping[bytes, PlatformError],
-    same_digest: Mapping[bytes, Sequence[tuple[str, bytes]]],
+    same_digest: Mapping[bytes, Sequence[tuple[int, str]]],
 ) -> list[DepositSummary | PlatformError]:
     answers: list[DepositSummary | PlatformError] = []
     given: set[bytes] = set()
-    for each in checked:
+    for each in judged:
         if isinstance(each, PlatformError):
             answers.append(each)
-        elif each.fingerprint in refusals:
-            answers.append(refusals[each.fingerprint])
-        else:
-            row = made.get(each.fingerprint) or known[each.fingerprint]
-            created = each.fingerprint in made and each.fingerprint not in given
-            given.add(each.fingerprint)
-            others = [
-                number
-                for number, fingerprint in same_digest.get(each.draft.digests.sha256, ())
-                if fingerprint != each.fingerprint
-            ]
-            answers.append(summary_of(row, earlier=others, created=created))
+            continue
+        row = made.get(each.fingerprint) or known[each.fingerprint]
+        created = each.fingerprint in made and each.fingerprint not in given
+        given.add(each.fingerprint)
+        earlier = [number for serial, number in same_digest.get(each.draft.digests.sha256, ()) if serial < row.serial]
+        answers.append(summary_of(row, earlier=earlier, created=created))
     return answers

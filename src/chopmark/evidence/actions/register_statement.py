@@ -6,6 +6,7 @@ statement must name that organisation as its issuer. Nothing is known of the fil
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -14,12 +15,11 @@ from django.db import IntegrityError, transaction
 from chopmark.base import cbor
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
-from chopmark.evidence.actions.deposit import TRIES, number_of, take_serials
-from chopmark.evidence.deposit import CLOCK_AHEAD, KINDS, SIGNED_BEFORE
+from chopmark.evidence.actions.deposit import EMPTY, TRIES, number_of, take_serials
+from chopmark.evidence.deposit import CLOCK_AHEAD, KINDS, SIGNED_BEFORE, TEXTS, leaves_of, names_nobody
 from chopmark.evidence.models import Deposit
 from chopmark.ledger.statement import PublicKey, Statement, search_keys
 from chopmark.ledger.stores import Entry
-from chopmark.ledger.tree import leaf_hash
 from chopmark.people.queries import issuer_key
 
 KIND = "document"  # of a statement that does not say
@@ -28,24 +28,26 @@ KIND = "document"  # of a statement that does not say
 def register_statement(raw: bytes, *, at: datetime) -> bytes:
     """Put the statement on the ledger; its leaf hash. Registering it again changes nothing.
 
+    Under ES256 the same statement with the signature's twin is the same statement: the leaf hash is the first one's.
+
     Raises:
         Invalid: as `Statement.parse` and `Statement.verify`; `evidence.statement_rejected` with the field that the
-            registration policy does not allow.
+            registration policy does not allow; `evidence.empty_file`.
         Refused: `people.issuer_key_not_found`, `evidence.key_retired`.
     """
     statement = Statement.parse(raw)
-    leaf = leaf_hash(raw)
-    if Deposit.objects.filter(leaf=leaf).exists():
-        return leaf
-    organisation_id, cose_key = _signer(statement)
-    _must_follow_policy(statement, organisation_id, at)
+    leaves = leaves_of(statement)
     for _ in range(TRIES):
+        known = Deposit.objects.filter(leaf__in=leaves).values_list("leaf", flat=True).first()
+        if known is not None:
+            return bytes(known)
+        organisation_id, cose_key = _signer(statement)
+        _must_follow_policy(statement, organisation_id, at)
         try:
-            _write(statement, leaf, organisation_id, cose_key, at)
-        except IntegrityError:
-            if not Deposit.objects.filter(leaf=leaf).exists():
-                continue
-        return leaf
+            _write(statement, leaves, organisation_id, cose_key, at)
+        except IntegrityError:  # another call has just registered it
+            continue
+        return leaves[0]
     raise Unavailable("evidence.busy")
 
 
@@ -69,18 +71,24 @@ def _must_follow_policy(statement: Statement, organisation_id: UUID, at: datetim
     claim = statement.claim
     if claim.issuer != wiring.issuer_of(organisation_id):
         raise Invalid("evidence.statement_rejected", field="iss")
-    if claim.issued_at is not None and not at - SIGNED_BEFORE <= claim.issued_at <= at + CLOCK_AHEAD:
+    if claim.issued_at is None or not at - SIGNED_BEFORE <= claim.issued_at <= at + CLOCK_AHEAD:
         raise Invalid("evidence.statement_rejected", field="iat")
     if claim.policy is not None and claim.policy != wiring.policy_id():
         raise Invalid("evidence.statement_rejected", field="policy")
+    if not names_nobody(claim.subject):
+        raise Invalid("evidence.statement_rejected", field="sub")
+    if not {*TEXTS, "size"}.issuperset(claim.commitments):
+        raise Invalid("evidence.statement_rejected", field="commitments")
+    if not claim.private and claim.payload == EMPTY:
+        raise Invalid("evidence.empty_file")
     if claim.agent:
         raise Invalid("evidence.statement_rejected", field="agent")
     if claim.kind is not None and claim.kind not in KINDS:
         raise Invalid("evidence.statement_rejected", field="kind")
 
 
-def _write(statement: Statement, leaf: bytes, organisation_id: UUID, cose_key: bytes, at: datetime) -> None:
-    claim = statement.claim
+def _write(statement: Statement, leaves: Sequence[bytes], organisation_id: UUID, cose_key: bytes, at: datetime) -> None:
+    claim, leaf = statement.claim, leaves[0]
     with transaction.atomic():
         serial = take_serials(1)
         Deposit.objects.create(
@@ -94,7 +102,7 @@ def _write(statement: Statement, leaf: bytes, organisation_id: UUID, cose_key: b
             private=claim.private,
             sha256=None if claim.private else claim.payload,
             sm3=claim.sm3,
-            fingerprint=leaf,
+            fingerprint=min(leaves),
             leaf=leaf,
             statement=statement.raw,
             disclosures=cbor.encode([]),
