@@ -264,3 +264,17 @@ def test_a_name_that_cannot_be_seen_is_refused_before_the_account_is_made(name):
     assert "请填写 1 至 120 个可见字符的名称" in page.text
     assert 'value="lei@example.org"' in page.text
     assert not User.objects.exists()
+
+
+def test_nobody_is_flooded_with_invitations(django_capture_on_commit_callbacks):
+    owner = _sign_up("owner@example.org")
+    mail.outbox.clear()
+    typed = {"email": "guest@example.org", "role": "viewer"}
+    with django_capture_on_commit_callbacks(execute=True):
+        answers = [owner.post("/organisations/invite", typed) for _ in range(5)]
+        owner.post("/organisations/new", {"name": "Another"})
+        answers.append(owner.post("/organisations/invite", typed))
+    assert [each.status_code for each in answers] == [200, 200, 200, 422, 422, 422]
+    assert len(mail.outbox) == 3
+    assert "Too many invitations went out" in answers[-1].text
+    assert 'value="guest@example.org"' in answers[-1].text

@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import send_mail
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Q
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
@@ -29,6 +30,8 @@ from chopmark.people.tokens import API_KEY_ID, new_api_key, new_invitation
 
 INVITATION_LIFE = timedelta(days=7)
 MAX_OPEN_INVITATIONS = 100
+MAX_INVITATIONS_AN_HOUR = 100
+MAX_INVITATIONS_TO_ONE_A_DAY = 3
 MAX_KEYS = 100
 MAX_ORGANISATIONS = 50
 NAME_SIZE = 120
@@ -110,7 +113,8 @@ def invite(email: str, role: str, *, by: Actor, at: datetime, link: Callable[[st
 
     Raises:
         Invalid: `people.email_malformed`, `people.role_unknown`.
-        Refused: `people.not_allowed`, `people.scope_missing`, `people.already_member`, `people.too_many_invitations`.
+        Refused: `people.not_allowed`, `people.scope_missing`, `people.already_member`, `people.too_many_invitations`,
+            `people.invitations_too_fast`.
     """
     by.must("manage_members")
     email, role = _email(email), _role(role)
@@ -119,6 +123,7 @@ def invite(email: str, role: str, *, by: Actor, at: datetime, link: Callable[[st
         _lock(by)
         if Membership.objects.filter(organisation_id=by.organisation_id, user__email=email).exists():
             raise Refused("people.already_member")
+        _must_not_flood(email, by, at)
         waiting = Invitation.objects.filter(
             organisation_id=by.organisation_id, accepted_at=None, revoked_at=None, expires_at__gt=at
         )
@@ -344,6 +349,15 @@ def _another_owner_must_stay(row: Membership) -> None:
     owners = Membership.objects.filter(organisation_id=row.organisation_id, role="owner", user__is_active=True)
     if not owners.exclude(pk=row.pk).exists():
         raise Refused("people.last_owner_stays")
+
+
+def _must_not_flood(email: str, by: Actor, at: datetime) -> None:
+    """Each invitation is a mail to somebody who never asked for one: few to one address, not too many at all."""
+    sent = Invitation.objects.filter(Q(organisation_id=by.organisation_id) | Q(invited_by_id=by.user_id))
+    lately = sent.filter(created_at__gt=at - timedelta(hours=1)).count()
+    to_this_one = sent.filter(email=email, created_at__gt=at - timedelta(days=1)).count()
+    if lately >= MAX_INVITATIONS_AN_HOUR or to_this_one >= MAX_INVITATIONS_TO_ONE_A_DAY:
+        raise Refused("people.invitations_too_fast")
 
 
 def _revoke_keys_of(row: Membership, at: datetime) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid
-from chopmark.base.wording import say
+from chopmark.base.wording import Language, say
 from chopmark.people.actions import NAME_SIZE, create_organisation, visible_name
 from chopmark.people.models import User
 
@@ -34,7 +34,7 @@ class SignupForm(forms.Form):
         try:
             return visible_name(self.cleaned_data["name"], NAME_SIZE)
         except Invalid as error:
-            language = "zh" if (get_language() or "").startswith("zh") else "en"
+            language: Language = "zh" if (get_language() or "").startswith("zh") else "en"
             raise forms.ValidationError(say(error.code, error.facts, language)) from error
 
     def signup(self, request: HttpRequest, user: User) -> None:  # noqa: ARG002 (allauth's call)
