@@ -12,6 +12,7 @@ from chopmark.base.digests import digests_of
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.evidence import actions, queries, wiring
 from chopmark.evidence.actions import Checksum, NewDeposit
+from chopmark.evidence.actions.upload import remove
 from chopmark.evidence.models import Upload
 
 DATA = os.urandom(3 << 20)
@@ -272,3 +273,26 @@ def test_the_file_can_be_left_later_for_a_deposit_of_the_digest(world, mei):
     assert queries.deposit_of(mei.actor, first.id).kept
     with pytest.raises(Refused, match="file_not_found"):
         queries.file_of(mei.actor, world.deposit(mei, b"digest only").id)
+
+
+def test_an_upload_discarded_under_a_piece_is_gone_and_leaves_nothing(world, mei):
+    upload = start(world, mei)
+
+    def pieces():
+        yield DATA[:1000]
+        actions.discard_upload(upload.id, by=mei.actor)
+        yield DATA[1000:]
+
+    with pytest.raises(Refused) as refused:
+        actions.append_upload(upload.id, offset=0, chunks=pieces(), by=mei.actor, at=world.now())
+    assert refused.value.code == "evidence.upload_not_found"
+    assert waiting(world) == stored(world) == []
+
+
+def test_discarding_an_upload_that_completes_at_this_moment_takes_its_bytes_too(world, mei):
+    upload = start(world, mei)
+    as_read_before = Upload.objects.get(pk=upload.id)
+    append(world, mei, upload, 0, DATA)
+    assert stored(world) == [SHA256.hex()]
+    remove(as_read_before)
+    assert stored(world) == []

@@ -154,12 +154,13 @@ def discard_upload(upload_id: UUID, *, by: Actor) -> None:
 
 
 def remove(row: Upload) -> None:
-    """Take away a row and the bytes that only it needs."""
+    """Take away a row and the bytes that only it needs, those of a piece that completes it at this moment too."""
     with wiring.blobs().locked():
+        stored = Upload.objects.filter(pk=row.pk).values_list("sha256", flat=True).first()
         Upload.objects.filter(pk=row.pk).delete()
         path_of(row.pk).unlink(missing_ok=True)
-        if row.sha256 is not None:
-            drop_unused(bytes(row.sha256))
+        if stored is not None:
+            drop_unused(bytes(stored))
 
 
 def drop_unused(sha256: bytes) -> None:
@@ -205,7 +206,10 @@ def _held(row: Upload) -> Iterator[tuple[Upload, BinaryIO]]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise Refused("evidence.upload_conflict") from error
-        row.refresh_from_db()
+        try:
+            row.refresh_from_db()
+        except Upload.DoesNotExist as error:
+            raise Refused("evidence.upload_not_found") from error
         yield row, stream
 
 
@@ -243,20 +247,35 @@ def _keep(row: Upload, stream: BinaryIO, offset: int, at: datetime) -> None:
     os.fsync(stream.fileno())
     row.offset = offset
     row.expires_at = at + LIFE
-    row.save(update_fields=["offset", "expires_at"])
+    _note(row, offset=row.offset, expires_at=row.expires_at)
+
+
+def _note(row: Upload, **values: object) -> None:
+    """Write down how far the upload is.
+
+    Raises:
+        Refused: `evidence.upload_not_found` when it was discarded while a piece was coming in.
+    """
+    if not Upload.objects.filter(pk=row.pk).update(**values):
+        raise Refused("evidence.upload_not_found")
 
 
 def _complete(row: Upload) -> None:
     """Compute the digests of the stored bytes, compare, and move the file into the store."""
     path = path_of(row.pk)
-    digests = digests_of_file(path, sm3=row.wants_sm3)
+    try:
+        digests = digests_of_file(path, sm3=row.wants_sm3)
+    except FileNotFoundError as error:
+        raise Refused("evidence.upload_not_found") from error
     if digests.size != row.length or (row.declared is not None and digests.sha256 != bytes(row.declared)):
         Upload.objects.filter(pk=row.pk).delete()
         path.unlink(missing_ok=True)
         raise Invalid("evidence.file_changed")
     blobs = wiring.blobs()
     with blobs.locked():
+        if not path.exists():  # discarded while its digests were computed
+            raise Refused("evidence.upload_not_found")
         row.sha256, row.sm3 = digests.sha256, digests.sm3
         blobs.adopt(path, digests.sha256)
-        row.save(update_fields=["sha256", "sm3"])
-    path.unlink()  # after the row: a crash before it finds the bytes here again and repeats the step
+        _note(row, sha256=row.sha256, sm3=row.sm3)
+    path.unlink(missing_ok=True)  # after the row: a crash before it finds the bytes here again and repeats the step
