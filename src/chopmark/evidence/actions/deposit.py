@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Literal
 from uuid import UUID, uuid4
 
@@ -273,9 +273,10 @@ def _known(
     fingerprints = {each.fingerprint for each in wanted}
     same: dict[bytes, list[tuple[int, str]]] = defaultdict(list)
     mine = Deposit.objects.filter(organisation=by.organisation_id)
-    rows = mine.filter(sha256__in=digests).order_by("serial").values_list("sha256", "serial", "number", "fingerprint")
+    # Sorted here: asked to sort, SQLite goes through all rows of the organisation in that order.
+    rows = mine.filter(sha256__in=digests).values_list("serial", "sha256", "number", "fingerprint")
     exact = []
-    for sha256, serial, number, fingerprint in rows:
+    for serial, sha256, number, fingerprint in sorted(rows, key=itemgetter(0)):
         same[bytes(sha256 or b"")].append((serial, number))
         if bytes(fingerprint) in fingerprints:
             exact.append(number)
