@@ -49,6 +49,7 @@ class Deposit(models.Model):
         indexes = (
             models.Index(fields=("organisation", "-serial"), name="deposit_newest"),
             models.Index(fields=("organisation", "sha256"), name="deposit_digest"),
+            models.Index(fields=("organisation", "sm3"), name="deposit_sm3", condition=models.Q(sm3__isnull=False)),
             models.Index(fields=("sha256",), name="deposit_blob", condition=models.Q(kept=True)),
         )
 
