@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,11 +17,10 @@ PORTION = 500
 def sweep(at: datetime) -> int:
     """Remove expired uploads, stray upload files and answers kept longer than a day; how many uploads went."""
     expired = list(Upload.objects.filter(expires_at__lte=at).order_by("expires_at")[:PORTION])
-    for row in expired:
-        remove(row)
+    removed = sum(remove(row, expired=at) for row in expired)
     _remove_strays(at)
     IdempotencyKey.objects.filter(made_at__lte=at - REMEMBER).delete()
-    return len(expired)
+    return removed
 
 
 def _remove_strays(at: datetime) -> None:
@@ -29,8 +29,9 @@ def _remove_strays(at: datetime) -> None:
         return
     oldest = (at - REMEMBER).timestamp()
     for path in wiring.uploads().iterdir():
-        if path.stat().st_mtime < oldest and not _is_wanted(path.name):
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # another sweep was quicker
+            if path.stat().st_mtime < oldest and not _is_wanted(path.name):
+                path.unlink()
 
 
 def _is_wanted(name: str) -> bool:

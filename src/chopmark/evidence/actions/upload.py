@@ -112,6 +112,7 @@ def append_upload(
             what people's `must` raises.
         Invalid: `evidence.upload_too_long`, `evidence.upload_checksum`; `evidence.file_changed` when the whole file
             has not the announced digest.
+        Unavailable: `evidence.upload_lost` when the disk did not confirm a write; the upload is gone.
     """
     by.must("deposit")
     with _held(_mine(upload_id, by)) as (row, stream):
@@ -153,19 +154,31 @@ def discard_upload(upload_id: UUID, *, by: Actor) -> None:
     remove(_mine(upload_id, by))
 
 
-def remove(row: Upload) -> None:
-    """Take away a row and the bytes that only it needs, those of a piece that completes it at this moment too."""
+def remove(row: Upload, *, expired: datetime | None = None) -> bool:
+    """Take away a row and the bytes that only it needs, those of a piece that completes it at this moment too.
+
+    Args:
+        expired: leave the upload alone if, by now, it has longer to live than until then.
+    """
+    rows = Upload.objects.filter(pk=row.pk)
+    if expired is not None:
+        rows = rows.filter(expires_at__lte=expired)
     with wiring.blobs().locked():
         stored = Upload.objects.filter(pk=row.pk).values_list("sha256", flat=True).first()
-        Upload.objects.filter(pk=row.pk).delete()
+        if not rows.delete()[0]:
+            return False
         path_of(row.pk).unlink(missing_ok=True)
         if stored is not None:
             drop_unused(bytes(stored))
+    return True
 
 
 def drop_unused(sha256: bytes) -> None:
-    """Forget a stored file that no deposit keeps and no upload needs. Call with the store locked."""
-    needed = Deposit.objects.filter(sha256=sha256, kept=True).exists() or Upload.objects.filter(sha256=sha256).exists()
+    """Forget a stored file that no deposit keeps and no upload needs. Call with the store locked.
+
+    Uploads are looked for first: one that becomes a deposit between the two questions is found by the second.
+    """
+    needed = Upload.objects.filter(sha256=sha256).exists() or Deposit.objects.filter(sha256=sha256, kept=True).exists()
     if not needed:
         wiring.blobs().discard(sha256)
 
@@ -244,7 +257,11 @@ def _write(row: Upload, stream: BinaryIO, chunks: Iterable[bytes], checksum: Che
 
 def _keep(row: Upload, stream: BinaryIO, offset: int, at: datetime) -> None:
     stream.flush()
-    os.fsync(stream.fileno())
+    try:
+        os.fsync(stream.fileno())
+    except OSError as error:  # asking again proves nothing, so the bytes cannot be counted, now or later
+        remove(row)
+        raise Unavailable("evidence.upload_lost") from error
     row.offset = offset
     row.expires_at = at + LIFE
     _note(row, offset=row.offset, expires_at=row.expires_at)
