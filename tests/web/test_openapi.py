@@ -7,7 +7,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 import schemathesis
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from schemathesis import GenerationMode, checks
 from world.pages import PageWorld
 
@@ -22,6 +24,16 @@ CONFORMANCE = (
     "response_schema_conformance",
 )
 OF_THE_SERVER = (404, 405)  # a generated name with a slash leads to another address
+
+
+@pytest.fixture(autouse=True)
+def one_connection():
+    """The end of a request must not close the connection that holds the test's transaction, as PostgreSQL's would."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
 
 
 @pytest.fixture
