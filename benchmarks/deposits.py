@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 BIN = Path(sys.executable).parent
 CLIENTS = 8
@@ -219,7 +220,7 @@ class Signer:
         prepared = prepare(
             Draft(digests=digests_of([b"own " + data]), **words),
             issuer=self._me["issuer"],
-            subject=f"urn:sha-256:{plain['digests']['sha-256']}",
+            subject=uuid4().urn,
             depositor="Bench",
             agent=False,
             policy=bytes.fromhex(self._me["policy"]),
