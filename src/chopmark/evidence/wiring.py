@@ -11,6 +11,7 @@ the intake key only; the log's private keys are opened by the writer, never here
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from chopmark.base.errors import Unavailable
 from chopmark.evidence.blobs import Blobs
@@ -175,13 +176,44 @@ def dialect() -> Dialect:
     return "postgresql" if connection.vendor == "postgresql" else "sqlite"
 
 
-def _cursor() -> Any:  # noqa: ANN401 (Django's cursor; asked for anew, since a connection belongs to one thread)
-    return connection.cursor()
+@contextmanager
+def answering() -> Iterator[None]:
+    """Around work with the database; a lost connection is opened anew by the next use.
+
+    Raises:
+        Unavailable: `ledger.database_unavailable` when the database is locked for too long, full or does not answer.
+    """
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        if not passes(error):
+            raise
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+        raise Unavailable("ledger.database_unavailable") from error
+
+
+def passes(error: Exception) -> bool:
+    """Whether the database's trouble is not ours and may be over soon; a missing table, say, is a bug."""
+    if not isinstance(error, OperationalError | InterfaceError):
+        return False
+    code = getattr(error.__cause__, "sqlite_errorcode", None)
+    return code & 0xFF in _PASSING if code is not None else connection.vendor != "sqlite"
+
+
+_PASSING = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL)
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    """Asked for anew each time, since a connection belongs to one thread."""
+    with answering(), connection.cursor() as cursor:
+        yield cursor
 
 
 @contextmanager
 def _transaction() -> Iterator[Any]:
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+    with answering(), transaction.atomic(savepoint=False), connection.cursor() as cursor:
         yield cursor
 
 

@@ -19,7 +19,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils.deprecation import MiddlewareMixin
 
-from chopmark.base.errors import PlatformError
+from chopmark.base.errors import PlatformError, Unavailable
+from chopmark.evidence import wiring
 from chopmark.web import errors
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
@@ -132,5 +133,7 @@ class Errors:
         return self._respond(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Anything but a `PlatformError` is a bug and crashes on."""
+        """Anything but a `PlatformError` and a database that does not answer is a bug and crashes on."""
+        if wiring.passes(exception):
+            exception = Unavailable("ledger.database_unavailable")
         return errors.answer(exception, request) if isinstance(exception, PlatformError) else None

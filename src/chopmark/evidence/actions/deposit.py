@@ -104,12 +104,13 @@ class _Signed:
     issuer_key: bytes
 
 
+@wiring.answering()
 def deposit(drafts: Sequence[NewDeposit], *, by: Actor, at: datetime) -> list[DepositSummary | PlatformError]:
     """Make a deposit of each draft; the answers stand in the order of the drafts.
 
     Raises:
         Refused: what people's `must` raises; `evidence.batch_too_large`.
-        Unavailable: `evidence.intake_key_missing`, `evidence.busy`.
+        Unavailable: `evidence.intake_key_missing`, `evidence.busy`, `ledger.database_unavailable`.
     """
     by.must("deposit")
     if len(drafts) > MAX_BATCH:

@@ -25,6 +25,7 @@ from chopmark.people.queries import issuer_key
 KIND = "document"  # of a statement that does not say
 
 
+@wiring.answering()
 def register_statement(raw: bytes, *, at: datetime) -> bytes:
     """Put the statement on the ledger; its leaf hash. Registering it again changes nothing.
 
@@ -34,6 +35,7 @@ def register_statement(raw: bytes, *, at: datetime) -> bytes:
         Invalid: as `Statement.parse` and `Statement.verify`; `evidence.statement_rejected` with the field that the
             registration policy does not allow; `evidence.empty_file`.
         Refused: `people.issuer_key_not_found`, `evidence.key_retired`.
+        Unavailable: `evidence.busy`, `ledger.database_unavailable`.
     """
     statement = Statement.parse(raw)
     leaves = leaves_of(statement)
