@@ -89,6 +89,16 @@ def test_a_key_that_is_true_has_its_own_place():
         cbor.decode(bytes.fromhex("a2f5000200"))
 
 
+def test_a_value_that_cannot_be_encoded_leaves_no_trace():
+    inner: dict[str, object] = {"a": [1]}
+    value = {"list": inner, "z": object()}
+    for encode in (cbor.encode, cbor.encode_in_order):
+        for _ in range(3):
+            with pytest.raises((cbor2.CBORError, TypeError)):
+                encode(value)
+            assert encode(inner) == cbor2.dumps(inner)
+
+
 def test_tags_survive():
     assert cbor.decode(cbor.encode(cbor2.CBORTag(18, [b""]))) == cbor2.CBORTag(18, [b""])
 
