@@ -2,6 +2,7 @@ import hashlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import cbor2
 import pytest
 from corpus import maker
 from hypothesis import given
@@ -17,6 +18,7 @@ from chopmark.ledger.statement import (
     IssuerKey,
     PublicKey,
     Statement,
+    _read,
     key_statement,
     policy_statement,
     search_keys,
@@ -156,6 +158,54 @@ def test_no_byte_of_a_statement_can_change(raw):
 def test_any_bytes_are_read_or_refused(data):
     with pytest.raises(Invalid):
         Statement.parse(data)
+
+
+def slowly(raw: bytes) -> Statement:
+    """`Statement.parse` without short cuts: the whole header is decoded strictly first, and printed sorted at last."""
+    try:
+        envelope = Envelope.parse(raw)
+        header = envelope.header()
+    except Invalid as error:
+        raise Invalid("ledger.statement_malformed") from error
+    statement = _read(raw, envelope, header)
+    if statement.claim.header(statement.algorithm, statement.kid) != envelope.protected:
+        raise Invalid("ledger.statement_malformed")
+    return statement
+
+
+def result(read, raw: bytes) -> object:
+    try:
+        return read(raw)
+    except Invalid as error:
+        return error.code
+
+
+LABELS = st.sampled_from([1, 2, 3, 4, 15, 258, 259, "chopmark", True, b"x", "x", 2**64, -1])
+VALUES = st.sampled_from([-8, -7, -16, 0, True, False, None, b"k" * 32, "text/plain", [], {}, 1.0, AT, 2**70])
+OURS = st.sampled_from(["kind", "policy", "agent", "sm3", "private", "commitments", "z", 1])
+
+
+@st.composite
+def spoiled_statements(draw):
+    """A right header with some labels changed, added or moved, in either order of keys, with some bytes changed."""
+    header = cbor.decode(draw(claims()).header(-8, KEY.public.thumbprint))
+    header |= draw(st.dictionaries(LABELS, VALUES, max_size=2))
+    for inner, labels in ((15, st.sampled_from([1, 2, 6, True, "x"])), ("chopmark", OURS)):
+        if isinstance(header.get(inner), dict):
+            header[inner] = header[inner] | draw(st.dictionaries(labels, VALUES, max_size=1))
+    if draw(st.booleans()):
+        header = dict(draw(st.permutations(list(header.items()))))
+    protected = bytearray(cbor2.dumps(header, canonical=draw(st.booleans()), datetime_as_timestamp=True))
+    for position in draw(st.lists(st.integers(0, len(protected) - 1), max_size=1)):
+        protected[position] ^= 1 << draw(st.integers(0, 7))
+    unprotected = draw(st.sampled_from([{}, {}, {}, {1: 2}]))
+    parts = [bytes(protected), unprotected, draw(st.sampled_from([b"p" * 32, b"p" * 32, None])), b"s" * 64]
+    return cbor2.dumps(cbor2.CBORTag(18, parts))
+
+
+@given(spoiled_statements())
+def test_the_short_cuts_read_and_refuse_as_the_long_way(raw):
+    assert result(Statement.parse, raw) == result(slowly, raw)
 
 
 def test_a_shorter_statement_is_refused():

@@ -39,6 +39,7 @@ KEY_ID = 4
 CLAIMS = 15
 ISSUER, SUBJECT, ISSUED_AT = 1, 2, 6
 
+_LABEL_TYPES = frozenset({int, str})
 _OKP, _EC2 = 1, 2
 _ED25519, _P256 = 6, 1
 
@@ -204,13 +205,12 @@ class Envelope:
         Raises:
             Invalid: `base.cbor_malformed`, `ledger.cose_malformed`.
         """
-        match cbor.decode(raw):
-            case cbor2.CBORTag(
-                tag=18, value=[bytes(protected), dict(unprotected), bytes() | None as payload, bytes(signature)]
-            ):
-                return Envelope(protected=protected, unprotected=unprotected, payload=payload, signature=signature)
-            case _:
-                raise Invalid("ledger.cose_malformed")
+        tagged = cbor.decode(raw)
+        if isinstance(tagged, cbor2.CBORTag) and tagged.tag == SIGN1_TAG and isinstance(tagged.value, list):
+            match tagged.value:
+                case [bytes(protected), dict(unprotected), bytes() | None as payload, bytes(signature)]:
+                    return Envelope(protected=protected, unprotected=unprotected, payload=payload, signature=signature)
+        raise Invalid("ledger.cose_malformed")
 
     def encode(self) -> bytes:
         """Back to bytes."""
@@ -224,7 +224,7 @@ class Envelope:
             Invalid: `base.cbor_malformed`, `ledger.cose_malformed`.
         """
         header = cbor.decode(self.protected)
-        if not isinstance(header, dict) or not all(type(label) in (int, str) for label in header):
+        if not isinstance(header, dict) or not _LABEL_TYPES.issuperset(map(type, header)):
             raise Invalid("ledger.cose_malformed")
         return header
 

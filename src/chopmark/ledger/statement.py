@@ -115,6 +115,10 @@ class Claim:
 
     def header(self, algorithm: int, kid: bytes) -> bytes:
         """The encoded protected header of a statement that says this."""
+        return cbor.encode(self.labels(algorithm, kid))
+
+    def labels(self, algorithm: int, kid: bytes) -> dict[int | str, Any]:
+        """The same, not yet encoded, every map in the order of its encoding."""
         claims: dict[int, Any] = {ISSUER: self.issuer, SUBJECT: self.subject}
         if self.issued_at is not None:
             claims[ISSUED_AT] = clock.to_seconds(self.issued_at)
@@ -127,18 +131,20 @@ class Claim:
         }
         if self.kind is not None:
             header[CHOPMARK] = self._ours()
-        return cbor.encode(header)
+        return header
 
     def _ours(self) -> dict[str, Any]:
-        ours: dict[str, Any] = {"kind": self.kind, "policy": self.policy}
+        ours: dict[str, Any] = {} if self.sm3 is None else {"sm3": self.sm3}
+        ours["kind"] = self.kind
         if self.agent:
             ours["agent"] = True
-        if self.sm3 is not None:
-            ours["sm3"] = self.sm3
+        ours["policy"] = self.policy
         if self.private:
             ours["private"] = True
         if self.commitments:
-            ours["commitments"] = dict(self.commitments)
+            ours["commitments"] = {
+                name: self.commitments[name] for name in sorted(self.commitments, key=lambda name: (len(name), name))
+            }
         return ours
 
 
@@ -173,19 +179,14 @@ class Statement:
             raise Invalid("ledger.statement_too_large", size=len(raw), limit=MAX_ENTRY)
         try:
             envelope = Envelope.parse(raw)
-            header = envelope.header()
+            header = cbor.decode_loosely(envelope.protected)
         except Invalid as error:
             raise Invalid("ledger.statement_malformed") from error
-        if envelope.unprotected:
-            raise Invalid("ledger.statement_unprotected")
-        algorithm, kid = _signer(header)
-        _hash_envelope(header, envelope.payload)
-        if strange := [str(label) for label in header if label not in _LABELS]:
-            raise Invalid("ledger.statement_label", labels=strange)
-        claim = _claim(header, envelope.payload or b"")
-        if len(envelope.signature) != SIGNATURE_SIZE or claim.header(algorithm, kid) != envelope.protected:
-            raise Invalid("ledger.statement_malformed")
-        return Statement(raw=raw, claim=claim, kid=kid, algorithm=algorithm, signature=envelope.signature)
+        try:
+            return _read(raw, envelope, header)
+        except Invalid:
+            _must_be_well_formed(envelope)  # which is the first thing to say about it
+            raise
 
     def verify(self, key: PublicKey) -> None:
         """Check the signature with the key that the caller trusts for this.
@@ -252,6 +253,30 @@ def search_keys(statement: Statement) -> tuple[bytes, ...]:
     return tuple(digest for digest in (statement.claim.payload, statement.claim.sm3) if digest is not None)
 
 
+def _read(raw: bytes, envelope: Envelope, header: object) -> Statement:
+    """The statement of a header that may yet be encoded in a way of its own; printed back, that would show."""
+    if not isinstance(header, dict):
+        raise Invalid("ledger.statement_malformed")
+    if envelope.unprotected:
+        raise Invalid("ledger.statement_unprotected")
+    algorithm, kid = _signer(header)
+    _hash_envelope(header, envelope.payload)
+    if strange := [str(label) for label in header if label not in _LABELS]:
+        raise Invalid("ledger.statement_label", labels=strange)
+    claim = _claim(header, envelope.payload or b"")
+    printed = cbor.encode_in_order(claim.labels(algorithm, kid))
+    if len(envelope.signature) != SIGNATURE_SIZE or printed != envelope.protected:
+        raise Invalid("ledger.statement_malformed")
+    return Statement(raw=raw, claim=claim, kid=kid, algorithm=algorithm, signature=envelope.signature)
+
+
+def _must_be_well_formed(envelope: Envelope) -> None:
+    try:
+        envelope.header()
+    except Invalid as error:
+        raise Invalid("ledger.statement_malformed") from error
+
+
 def _signer(header: Mapping[int | str, Any]) -> tuple[int, bytes]:
     """Algorithm and `kid`; a header marked critical is refused, since none of ours is."""
     if CRITICAL in header:
@@ -301,7 +326,7 @@ def _extension(ours: Mapping[Any, Any], content_type: object) -> dict[str, Any]:
     private, sm3, commitments = ours.get("private", False), ours.get("sm3"), ours.get("commitments", {})
     right = (
         _OURS.issuperset(ours)
-        and _is(ours.get("kind"), _NAME)
+        and _is_name(ours.get("kind"))
         and _is_digest(ours.get("policy"))
         and type(private) is bool
         and type(ours.get("agent", False)) is bool
@@ -309,7 +334,8 @@ def _extension(ours: Mapping[Any, Any], content_type: object) -> dict[str, Any]:
         and private == (content_type == DISCLOSURE_TYPE)
         and isinstance(commitments, dict)
         and len(commitments) <= MAX_COMMITMENTS
-        and all(_is(name, _NAME) and _is_digest(commitment) for name, commitment in commitments.items())
+        and all(map(_is_name, commitments))
+        and all(map(_is_digest, commitments.values()))
     )
     if not right:
         raise Invalid("ledger.statement_malformed")
@@ -318,6 +344,10 @@ def _extension(ours: Mapping[Any, Any], content_type: object) -> dict[str, Any]:
 
 def _is(value: object, form: re.Pattern[str]) -> bool:
     return isinstance(value, str) and form.fullmatch(value) is not None
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def _is_digest(value: object) -> bool:
