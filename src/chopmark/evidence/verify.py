@@ -328,7 +328,8 @@ class _Examination:
             judgement = self._judge(read, self._policy)
             self._cose_signature(read, root, self._policy)
         except Invalid as error:
-            self._find(6, "verify.log_signature_wrong", Verdict.FAILED, name=str(error.facts.get("name", "")))
+            name = str(error.facts.get("name") or error.facts.get("origin") or "")
+            self._find(6, "verify.log_signature_wrong", Verdict.FAILED, name=name)
             return None
         logs = sorted({each.name for each in self._signers if each.role == "log"})
         if not logs:
@@ -395,7 +396,7 @@ class _Examination:
         signed = statement.claim.issued_at
         if latest > self._at + CLOCK_SKEW:
             self._find(8, "verify.time_in_future", Verdict.INDETERMINATE, time=clock.to_text(latest))
-        elif signed is not None and earliest < signed - CLOCK_SKEW:
+        elif signed is not None and signed - earliest > CLOCK_SKEW:
             self._find(
                 8,
                 "verify.time_before_statement",

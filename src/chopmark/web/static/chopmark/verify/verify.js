@@ -241,7 +241,7 @@ class Examination {
       await this.coseSignature(root);
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
-      this.find(6, "verify.log_signature_wrong", FAILED, { name: String(error.facts.name ?? "") });
+      this.find(6, "verify.log_signature_wrong", FAILED, { name: error.facts.name || error.facts.origin || "" });
       return null;
     }
     const logs = this.signers.filter(({ role }) => role === "log");
