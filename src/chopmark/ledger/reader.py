@@ -6,8 +6,6 @@ The files are not trusted: what leaves here has been checked against the signed 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger import tree
 from chopmark.ledger.statement import Statement
@@ -23,14 +21,12 @@ class LogReader:
     Args:
         objects: the static files.
         book: the database side.
-        cache: full tiles kept in memory, 8 KiB each.
+        cache: full tiles of hashes kept in memory, about 17 KiB each; 256 entries need one.
     """
 
     def __init__(self, objects: Objects, book: Book, *, cache: int = 2048) -> None:
-        self._objects = objects
         self._book = book
-        self._full_tile = lru_cache(maxsize=cache)(objects.get)
-        self._tiles = TileReader(self._fetch, 0)
+        self._tiles = TileReader(objects.get, 0, cache=cache)
 
     def latest(self) -> Published | None:
         """The checkpoint of greatest size; None while the log is empty."""
@@ -93,11 +89,5 @@ class LogReader:
             latest = self.latest()
             if latest is None or latest.size < size:
                 raise Unavailable("ledger.not_published", position=size - 1)
-            tiles = self._tiles = TileReader(self._fetch, latest.size)
+            tiles = self._tiles = tiles.at(latest.size)
         return tiles
-
-    def _fetch(self, path: str) -> bytes:
-        """Only full tiles of hashes are worth keeping: they never change and every proof needs them."""
-        if ".p/" in path or path.startswith("tile/entries/"):
-            return self._objects.get(path)
-        return self._full_tile(path)

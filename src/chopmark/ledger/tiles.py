@@ -22,6 +22,8 @@ TILE_WIDTH = 256
 TILE_HEIGHT = 8
 MAX_LEVEL = 63
 MAX_ENTRY = 65_535
+_EDGE = 16
+"""More partial tiles than a tree has."""
 
 
 def tile_path(level: int, index: int, width: int = TILE_WIDTH) -> str:
@@ -194,14 +196,21 @@ class TileReader:
     Args:
         fetch: path to bytes; raises `Unavailable` when there is no such file.
         size: a published size of the log.
-        cache: how many tiles are kept, about 37 KiB each.
+        cache: how many full tiles are kept, about 17 KiB each.
     """
 
     def __init__(self, fetch: Callable[[str], bytes], size: int, *, cache: int = 1024) -> None:
         self.size = size
         self._fetch = fetch
-        self._tile = lru_cache(maxsize=cache)(self._load_tile)
+        self._full_tile = lru_cache(maxsize=cache)(self._load_tile)
+        self._partial_tile = lru_cache(maxsize=_EDGE)(self._load_tile)
         self._bundle = lru_cache(maxsize=16)(self._load_bundle)
+
+    def at(self, size: int) -> TileReader:
+        """A reader of another published size that shares the full tiles in memory; they are the same in every size."""
+        other = TileReader(self._fetch, size)
+        other._full_tile = self._full_tile
+        return other
 
     def nodes(self, level: int, index: int) -> bytes:
         """The hash of a complete subtree of `2**level` leaves; a `tree.Nodes`.
@@ -214,7 +223,8 @@ class TileReader:
             raise Invalid("ledger.index_outside", index=index << level, size=self.size)
         tile_level, row = divmod(level, TILE_HEIGHT)
         tile_index, column = divmod(index, TILE_WIDTH >> row)
-        return self._tile(tile_level, tile_index)[row][column]
+        here = column * HASH_SIZE
+        return self._tile(tile_level, tile_index)[row][here : here + HASH_SIZE]
 
     def root(self, size: int | None = None) -> bytes:
         """The root hash at `size`, the published one if none is given."""
@@ -244,20 +254,25 @@ class TileReader:
         tiles = []
         for level, width in enumerate(_widths(self.size)):
             index = self.size >> TILE_HEIGHT * (level + 1)
-            tiles.append(b"".join(self._tile(level, index)[0]) if width else b"")
+            tiles.append(self._tile(level, index)[0] if width else b"")
         width = self.size % TILE_WIDTH
         bundle = encode_bundle(self._bundle(self.size // TILE_WIDTH)) if width else b""
         return Edge(size=self.size, tiles=tuple(tiles), bundle=bundle)
 
-    def _load_tile(self, level: int, index: int) -> list[list[bytes]]:
-        """The rows of a tile, from its own hashes up to its last complete pairs."""
+    def _tile(self, level: int, index: int) -> list[bytes]:
         width = self._width(level, index)
+        return (self._full_tile if width == TILE_WIDTH else self._partial_tile)(level, index, width)
+
+    def _load_tile(self, level: int, index: int, width: int) -> list[bytes]:
+        """The rows of a tile, from its own hashes up to its last complete pairs, each joined."""
         found, data = self._fetch_either(lambda wide: tile_path(level, index, wide), width)
         if len(data) != found * HASH_SIZE:
             raise Invalid("ledger.tile_malformed", path=tile_path(level, index, found))
-        rows = [_split(data)[:width]]
+        data = data[: width * HASH_SIZE]
+        rows, hashes = [data], _split(data)
         for _ in range(TILE_HEIGHT - 1):
-            rows.append(tree.next_level(rows[-1]))
+            hashes = tree.next_level(hashes)
+            rows.append(b"".join(hashes))
         return rows
 
     def _load_bundle(self, index: int) -> list[bytes]:
