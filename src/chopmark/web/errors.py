@@ -2,7 +2,7 @@
 
 | kind | status |
 |---|---|
-| `Refused` | 403; 401, 404, 409, 410, 413, 429 by the code's last word |
+| `Refused` | 403; 401, 404, 409, 410, 411, 413, 429 by the code's last word |
 | `Invalid` | 422; 400 for malformed bytes, 413 for too large ones |
 | `Unavailable` | 503 with `Retry-After` |
 
@@ -35,6 +35,7 @@ _ENDINGS: Mapping[str, HTTPStatus] = {
     "_expired": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too_fast": HTTPStatus.TOO_MANY_REQUESTS,
+    "length_missing": HTTPStatus.LENGTH_REQUIRED,
     "_taken": HTTPStatus.CONFLICT,
     "_used": HTTPStatus.CONFLICT,
     "_conflict": HTTPStatus.CONFLICT,
@@ -144,6 +145,13 @@ def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpR
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001 (Django's)
     """404: no such address."""
     return _plain_error(request, "web.page_not_found", HTTPStatus.NOT_FOUND, "errors/404.html")
+
+
+def method_not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
+    """405: the address takes what a form sends, or only shows something."""
+    response = _plain_error(request, "web.method_not_allowed", HTTPStatus.METHOD_NOT_ALLOWED, "errors/405.html")
+    response["Allow"] = allowed
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 (Django's)

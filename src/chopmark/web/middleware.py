@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
@@ -17,15 +18,19 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
+from django.utils import translation
+from django.utils.cache import add_never_cache_headers
 from django.utils.deprecation import MiddlewareMixin
 
-from chopmark.base.errors import PlatformError, Unavailable
+from chopmark.base.errors import PlatformError, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.web import errors
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 
 PLAIN_PREFIXES = ("/api/", "/entries", "/log/", "/.well-known/", "/uploads", "/healthz", "/readyz", "/policy")
+OWN_LIMITS = ("/api/", "/entries", "/uploads")
+TAKES_A_FILE = "/deposits/new"
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
 
@@ -111,7 +116,13 @@ class Sessions(ForPages, SessionMiddleware):
 
 
 class Locale(ForPages, LocaleMiddleware):
-    """Django's choice of language, for pages; the errors of plain calls choose theirs themselves."""
+    """Django's choice of language, for pages; a plain call only must not speak that of the call before it."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Choose the language."""
+        if is_plain(request):
+            translation.activate(translation.get_language_from_request(request))
+        return super().__call__(request)
 
 
 class Authentication(ForPages, AuthenticationMiddleware):
@@ -122,6 +133,54 @@ class Messages(ForPages, MessageMiddleware):
     """Django's one-time messages, for pages."""
 
 
+class OwnEyesOnly:
+    """Keeps what somebody saw with their session out of every cache, and out of reach after signing out."""
+
+    def __init__(self, get_response: Respond) -> None:
+        self._respond = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Add the header, unless the view has said something itself."""
+        response = self._respond(request)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and not response.has_header("Cache-Control"):
+            add_never_cache_headers(response)
+        return response
+
+
+class Bodies:
+    """Refuses a body that no page takes before a byte of it is read, let alone written to a temporary file.
+
+    Programmes' calls have limits of their own; only the plain deposit form takes a file, from people signed in.
+    """
+
+    def __init__(self, get_response: Respond) -> None:
+        self._respond = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Look at the length that the headers announce."""
+        try:
+            self._judge(request)
+        except Refused as refused:
+            return errors.answer(refused, request)
+        return self._respond(request)
+
+    @staticmethod
+    def _judge(request: HttpRequest) -> None:
+        announced = request.META.get("CONTENT_LENGTH") or ""
+        if not announced and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise Refused("web.length_missing")
+        if request.path_info.startswith(OWN_LIMITS):
+            return
+        length = int(announced) if announced.isascii() and announced.isdigit() and len(announced) <= 20 else 0
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        if length > limit and request.path_info == TAKES_A_FILE:
+            if not request.user.is_authenticated:
+                raise Refused("people.sign_in_first")
+            limit += settings.CHOPMARK_UPLOAD_LIMIT
+        if length > limit:
+            raise Refused("web.body_too_large", limit=limit)
+
+
 class Errors:
     """Answers a `PlatformError` that a view let through: a page, or problem+json for programmes."""
 
@@ -129,8 +188,11 @@ class Errors:
         self._respond = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Nothing to do on the way; see `process_exception`."""
-        return self._respond(request)
+        """A method that the address does not know gets a page too; see `process_exception` for the rest."""
+        response = self._respond(request)
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED and errors.wants_page(request):
+            return errors.method_not_allowed(request, response["Allow"])
+        return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """Anything but a `PlatformError` and a database that does not answer is a bug and crashes on."""

@@ -7,7 +7,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, URLResolver, path
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
@@ -25,8 +25,18 @@ Send an API key as `Authorization: Bearer chopmark_…`; keys are made on your o
 class Api(NinjaAPI):
     """Ninja's, with errors documented under their own media type and the session beside the key."""
 
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 (passed on)
+        super().__init__(**options)
+        self._described: dict[str, OpenAPISchema] = {}
+
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:  # noqa: ANN401 (passed on)
-        """The whole description."""
+        """The whole description, made once: it takes a third of a second, and anybody may ask for it."""
+        prefix = str(options.get("path_prefix"))
+        if prefix not in self._described:
+            self._described[prefix] = self._describe(**options)
+        return self._described[prefix]
+
+    def _describe(self, **options: Any) -> OpenAPISchema:  # noqa: ANN401 (passed on)
         schema = super().get_openapi_schema(**options)
         # Items are judged one by one, so that one wrong item does not refuse the batch; here their form is told.
         schema["components"]["schemas"]["BatchIn"]["properties"]["items"]["items"] = {"$ref": _ITEM}
@@ -73,7 +83,7 @@ api.add_router("", log.public)
 api.add_router("", log.members)
 
 
-@require_GET
+@require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """The description, readable and with buttons to try it; all of it served from here."""
     return render(request, "api/docs.html")

@@ -16,7 +16,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.http import content_disposition_header
 from ninja import Header, Query, Router
 
 from chopmark.base import clock
@@ -28,6 +27,7 @@ from chopmark.evidence.queries import DepositSummary
 from chopmark.people.actor import Actor
 from chopmark.web.api import problems, schemas, shown
 from chopmark.web.api.auth import MEMBERS
+from chopmark.web.downloads import attachment
 from chopmark.web.errors import language_of
 
 router = Router(tags=["Deposits"], auth=MEMBERS)
@@ -342,7 +342,7 @@ def _file(data: bytes, content_type: str, name: str) -> HttpResponse:
 
 
 def _guarded(response: _Response, name: str) -> _Response:
-    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=name) or "attachment"
+    response["Content-Disposition"] = attachment(name)
     response["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-store"

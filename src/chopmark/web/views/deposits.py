@@ -18,9 +18,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import path, reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
 from chopmark.base.digests import digests_of
@@ -33,6 +32,7 @@ from chopmark.evidence.actions.upload import append_upload, start_upload
 from chopmark.evidence.queries import DepositSummary
 from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of, language
+from chopmark.web.downloads import attachment
 from chopmark.web.forms.deposits import KIND_WORDS, KINDS, DepositFilters, PlainDepositForm
 from chopmark.web.views import receipts
 
@@ -44,7 +44,7 @@ POLL_MS = 1000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def new(request: HttpRequest) -> HttpResponseBase:
     """The deposit page; a POST comes from its plain form only."""
     actor = actor_of(request)
@@ -55,7 +55,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
         if isinstance(made, DepositSummary):
             return redirect("deposit", made.id)
         form.add_error(None, say(made.code, made.facts, language()))
-    return render(
+    response = render(
         request,
         "deposits/new.html",
         {
@@ -67,6 +67,8 @@ def new(request: HttpRequest) -> HttpResponseBase:
         },
         status=422 if form.errors else 200,
     )
+    response["Cache-Control"] = "private, no-cache"  # it may be stored, so that going back finds what was typed
+    return response
 
 
 def _deposit_plain(form: PlainDepositForm, actor: Actor) -> DepositSummary | PlatformError:
@@ -107,7 +109,7 @@ def _deposit_plain(form: PlainDepositForm, actor: Actor) -> DepositSummary | Pla
     return made
 
 
-@require_GET
+@require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """The organisation's deposits, narrowed by what stands in the address."""
     actor = actor_of(request)
@@ -136,7 +138,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 def export(request: HttpRequest, form: str) -> HttpResponseBase:
     """Everything that fits the address, on all pages, as a file."""
     rows = queries.export_rows(actor_of(request), **DepositFilters(request.GET).chosen())
@@ -144,19 +146,17 @@ def export(request: HttpRequest, form: str) -> HttpResponseBase:
         response = StreamingHttpResponse(_csv(rows), content_type="text/csv; charset=utf-8")
     else:
         response = StreamingHttpResponse(_json(rows), content_type="application/json")
-    response["Content-Disposition"] = content_disposition_header(
-        as_attachment=True, filename=f"deposits-{clock.now():%Y%m%d}.{form}"
-    )
+    response["Content-Disposition"] = attachment(f"deposits-{clock.now():%Y%m%d}.{form}")
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-@require_GET
+@require_safe
 def detail(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     """One deposit: where it stands, its digests, its receipt, its share link."""
     actor = actor_of(request)
     one = queries.deposit_of(actor, deposit_id)
-    token = request.session.pop(_token_key(one.id), None)
+    token = request.session.pop(_token_key(one.id), None) if request.method == "GET" else None
     earlier = queries.earlier_deposits(one.sha256, actor) if one.sha256 else ()
     response = render(
         request,
@@ -179,7 +179,7 @@ def detail(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     return response
 
 
-@require_GET
+@require_safe
 def receipt(request: HttpRequest, deposit_id: UUID, form: str) -> HttpResponse:
     """The receipt as a file, in one of its two forms."""
     actor = actor_of(request)
@@ -187,28 +187,32 @@ def receipt(request: HttpRequest, deposit_id: UUID, form: str) -> HttpResponse:
     return receipts.as_file(queries.receipt_for(actor, deposit_id), one, form)
 
 
-@require_GET
+@require_safe
 def file(request: HttpRequest, deposit_id: UUID) -> HttpResponseBase:
     """The kept file, always as a download and never shown inside this site."""
     stored = queries.file_of(actor_of(request), deposit_id)
     response = StreamingHttpResponse(stored.chunks, content_type="application/octet-stream")
     response["Content-Length"] = str(stored.size)
-    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=stored.file_name)
+    response["Content-Disposition"] = attachment(stored.file_name)
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = "private, no-store"
     return response
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def make_link(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     """Make a share link; the page after this shows it, once."""
+    if request.method != "POST":  # back from signing in
+        return redirect("deposit", deposit_id)
     request.session[_token_key(deposit_id)] = share(deposit_id, by=actor_of(request), at=clock.now())
     return redirect(reverse("deposit", args=[deposit_id]) + "#head-share")
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def revoke_links(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     """Revoke every share link of a deposit."""
+    if request.method != "POST":  # back from signing in
+        return redirect("deposit", deposit_id)
     unshare(deposit_id, by=actor_of(request), at=clock.now())
     return redirect(reverse("deposit", args=[deposit_id]) + "#head-share")
 

@@ -14,7 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from chopmark.base import cbor
 from chopmark.base.clock import to_text
@@ -40,7 +40,7 @@ HEX_LINE = 32
 ALGORITHMS = {ED25519: "Ed25519", MLDSA44_COSIGNATURE: "ML-DSA-44"}
 
 
-@require_GET
+@require_safe
 def overview(request: HttpRequest) -> HttpResponse:
     """The newest checkpoint and the newest entries."""
     latest = wiring.book().latest()
@@ -50,7 +50,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "explorer/overview.html", shown)
 
 
-@require_GET
+@require_safe
 def entries(request: HttpRequest) -> HttpResponse:
     """Entries, newest first; or those under a digest that was searched for."""
     latest = wiring.book().latest()
@@ -70,7 +70,7 @@ def entries(request: HttpRequest) -> HttpResponse:
     return render(request, "explorer/entries.html", shown)
 
 
-@require_GET
+@require_safe
 def entry(request: HttpRequest, position: int) -> HttpResponse:
     """One entry: what its statement says, its proof, its bytes."""
     size = _size_beyond(position)
@@ -90,14 +90,14 @@ def entry(request: HttpRequest, position: int) -> HttpResponse:
     return render(request, "explorer/entry.html", shown | _statement(raw))
 
 
-@require_GET
+@require_safe
 def entry_raw(request: HttpRequest, position: int) -> HttpResponse:  # noqa: ARG001 (public)
     """The entry's bytes as a file."""
     _size_beyond(position)
     return _file(wiring.reader().entry(position), "application/cose", f"entry-{position}.cose")
 
 
-@require_GET
+@require_safe
 def entry_proof(request: HttpRequest, position: int) -> HttpResponse:  # noqa: ARG001 (public)
     """The inclusion proof of an entry as a C2SP tlog-proof; the statement is its extra data."""
     _size_beyond(position)
@@ -108,7 +108,7 @@ def entry_proof(request: HttpRequest, position: int) -> HttpResponse:  # noqa: A
     return _file(proof.encode(), "text/plain; charset=utf-8", f"entry-{position}.tlog-proof")
 
 
-@require_GET
+@require_safe
 def checkpoints(request: HttpRequest) -> HttpResponse:
     """All checkpoints, newest first."""
     latest = wiring.book().latest()
@@ -127,7 +127,7 @@ def checkpoints(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_GET
+@require_safe
 def checkpoint(request: HttpRequest, size: int) -> HttpResponse:  # noqa: ARG001 (public)
     """One checkpoint as its signed note."""
     found = _checkpoint_of(size)
@@ -136,7 +136,7 @@ def checkpoint(request: HttpRequest, size: int) -> HttpResponse:  # noqa: ARG001
     return _file(found.note, "text/plain; charset=utf-8", f"checkpoint-{size}.txt", download=False)
 
 
-@require_GET
+@require_safe
 def consistency(request: HttpRequest) -> HttpResponse:
     """The proof that the later of two checkpoints continues the earlier one."""
     shown: dict[str, Any] = {"here": "consistency", "proof": None}
@@ -149,7 +149,7 @@ def consistency(request: HttpRequest) -> HttpResponse:
     return render(request, "explorer/consistency.html", shown)
 
 
-@require_GET
+@require_safe
 def keys(request: HttpRequest) -> HttpResponse:
     """Every key that somebody may need to check what the platform signed."""
     now = [_log_key(each, _("signs checkpoints now")) for each in wiring.log_keys()]
@@ -168,7 +168,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     return render(request, "explorer/keys.html", {"here": "keys", "keys": [*now, *former, *receipt_keys, intake]})
 
 
-@require_GET
+@require_safe
 def policy(request: HttpRequest) -> HttpResponse:
     """The trust policy and the registration policy, in full."""
     return render(

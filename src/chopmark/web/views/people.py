@@ -22,7 +22,7 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused
@@ -127,6 +127,23 @@ def _signed_in(view: View) -> View:
     return never_cache(guarded)
 
 
+def _form_on(page: str) -> Callable[[View], View]:
+    """A view that only takes a form; who opens its address instead is led to the page that the form is on."""
+
+    def around(view: View) -> View:
+        @_signed_in
+        @require_http_methods(["GET", "HEAD", "POST"])
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **values: object) -> HttpResponse:
+            if request.method != "POST":
+                return redirect(page)
+            return view(request, *args, **values)
+
+        return guarded
+
+    return around
+
+
 def _user_id(request: HttpRequest) -> int:
     if request.user.pk is None:
         raise Refused("people.sign_in_first")
@@ -178,8 +195,7 @@ def new_organisation(request: HttpRequest) -> HttpResponse:
     return render(request, "people/new_organisation.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@_signed_in
-@require_POST
+@_form_on("home")
 def switch(request: HttpRequest) -> HttpResponse:
     """Act for another of one's organisations."""
     try:
@@ -193,8 +209,7 @@ def switch(request: HttpRequest) -> HttpResponse:
 def _then_back(change: Callable[[HttpRequest, Actor], str], to: str) -> View:
     """A view for one small form: do it, say so, go back; a refusal is said in the same place."""
 
-    @_signed_in
-    @require_POST
+    @_form_on(to)
     def view(request: HttpRequest) -> HttpResponse:
         actor = actor_of(request)
         try:
@@ -263,8 +278,7 @@ revoke_api_key = _then_back(_revoke_api_key, "organisation_keys")
 retire_issuer_key = _then_back(_retire_issuer_key, "organisation_keys")
 
 
-@_signed_in
-@require_POST
+@_form_on("organisation")
 def invite(request: HttpRequest) -> HttpResponse:
     """Invite somebody; the page then shows the link once, for places without a mail server."""
     actor, form = actor_of(request), Invite(request.POST)
@@ -351,8 +365,7 @@ def _state(key: queries.ApiKeySummary, now: datetime) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
-@_signed_in
-@require_POST
+@_form_on("organisation_keys")
 def new_api_key(request: HttpRequest) -> HttpResponse:
     """Make a key and show it, once."""
     actor, form = actor_of(request), NewApiKey(request.POST)
@@ -375,8 +388,7 @@ def new_api_key(request: HttpRequest) -> HttpResponse:
     return _keys_page(request, actor, NewApiKey(), NewIssuerKey(), new_key=made.text)
 
 
-@_signed_in
-@require_POST
+@_form_on("organisation_keys")
 def new_issuer_key(request: HttpRequest) -> HttpResponse:
     """Register a depositor's own public key."""
     actor, form = actor_of(request), NewIssuerKey(request.POST)

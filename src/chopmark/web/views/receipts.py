@@ -13,14 +13,14 @@ import segno
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from chopmark.base.errors import Refused
 from chopmark.evidence import queries, wiring
 from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
+from chopmark.web.downloads import attachment, bare_name
 from chopmark.web.forms.deposits import KIND_WORDS
 
 TLOG_PROOF = "tlog-proof"
@@ -29,7 +29,7 @@ KILO, UNITS = 1000, ("B", "kB", "MB", "GB")
 MEDIA_TYPES = {TLOG_PROOF: "text/plain; charset=utf-8", COSE: "application/cose"}
 
 
-@require_GET
+@require_safe
 def shared(request: HttpRequest, token: str) -> HttpResponse:
     """What a share link shows."""
     try:
@@ -54,7 +54,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     return _guarded(response)
 
 
-@require_GET
+@require_safe
 def shared_file(request: HttpRequest, token: str, form: str) -> HttpResponse:  # noqa: ARG001 (the link is all it needs)
     """The receipt of a share link as a file."""
     try:
@@ -66,7 +66,7 @@ def shared_file(request: HttpRequest, token: str, form: str) -> HttpResponse:  #
     return _guarded(as_file(receipt, one, form))
 
 
-@require_GET
+@require_safe
 def qr(request: HttpRequest, token: str) -> HttpResponse:
     """The QR code of a share link, as an image of its own: the page's policy allows no inline drawing."""
     try:
@@ -83,7 +83,7 @@ def as_file(receipt: Receipt, one: DepositSummary, form: str) -> HttpResponse:
         raise Http404
     data = receipt.tlog_proof() if form == TLOG_PROOF else receipt.transparent_statement()
     response = HttpResponse(data, content_type=MEDIA_TYPES[form])
-    response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=f"{_stem(one)}.{form}")
+    response["Content-Disposition"] = attachment(f"{_stem(one)}.{form}")
     response["Cache-Control"] = "private, no-store"
     return response
 
@@ -117,6 +117,7 @@ def size_text(size: int) -> str:
 def command(one: DepositSummary) -> str:
     """The exact command that verifies a deposit offline."""
     name = _stem(one)
+    name = f"./{name}" if name.startswith("-") else name  # a file, never an option
     parts = ["chopmark", "verify", name, "--receipt", f"{name}.{TLOG_PROOF}", "--policy", "chopmark.policy"]
     return " ".join(shlex.quote(each) for each in parts)
 
@@ -128,7 +129,7 @@ def _depositor(receipt: Receipt | None) -> str:
 
 
 def _stem(one: DepositSummary) -> str:
-    return one.file_name or one.number
+    return bare_name(one.file_name) or one.number
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from django.templatetags.static import static
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from chopmark.base.errors import Unavailable
 from chopmark.base.wording import catalogue
@@ -25,7 +25,7 @@ from chopmark.web.context import language
 WORDED = ("base.", "evidence.disclosure_", "evidence.receipt_", "ledger.", "verify.")
 
 
-@require_GET
+@require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """The page; all that its script needs comes with it."""
     policy = platform_policy()
