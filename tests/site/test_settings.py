@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from chopmark.site.config import Config, databases, prepare_home, read_config, read_secret_key
@@ -128,7 +129,18 @@ def test_postgresql_is_read_from_one_url(tmp_path):
     config, _ = _read(tmp_path, CHOPMARK_DATABASE_URL="postgresql://me:p%40ss@db.example:6432/chop?sslmode=require")
     database = databases(config)
     assert (database["NAME"], database["USER"], database["PASSWORD"]) == ("chop", "me", "p@ss")
-    assert (database["HOST"], database["PORT"], database["OPTIONS"]) == ("db.example", "6432", {"sslmode": "require"})
+    assert (database["HOST"], database["PORT"], database["OPTIONS"]["sslmode"]) == ("db.example", "6432", "require")
+
+
+def test_postgresql_is_durable_even_on_a_server_that_is_set_otherwise(postgres_dsn, tmp_path):
+    with psycopg.connect(postgres_dsn, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET synchronous_commit = off")
+    url = f"{postgres_dsn}&options=-c%20lock_timeout%3D9s"
+    database = databases(_read(tmp_path, CHOPMARK_DATABASE_URL=url)[0])
+    names = {"dbname": "NAME", "user": "USER", "host": "HOST", "port": "PORT"}
+    with psycopg.connect(**{to: database[name] for to, name in names.items()}, **database["OPTIONS"]) as connection:
+        assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("9s",)
 
 
 def test_sqlite_is_durable(tmp_path):

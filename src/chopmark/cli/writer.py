@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from chopmark.base import clock
-from chopmark.base.errors import Unavailable
+from chopmark.base.errors import Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.actions import settle
 from chopmark.ledger.keys import SigningKey
@@ -20,6 +20,7 @@ def open_log() -> Log:
 
     Raises:
         Unavailable: `cli.log_keys_missing` before `chopmark init`.
+        Refused: `cli.log_keys_open` when others on this machine can read one.
         Invalid: a key file is damaged, or its key is not this log's.
     """
     folder = wiring.home()
@@ -36,4 +37,6 @@ def open_log() -> Log:
 def _key(path: Path) -> SigningKey:
     if not path.is_file():
         raise Unavailable("cli.log_keys_missing", path=str(path))
+    if path.stat().st_mode & 0o077:
+        raise Refused("cli.log_keys_open", path=str(path))
     return SigningKey.parse(path.read_text("ascii").strip())

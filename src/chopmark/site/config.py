@@ -460,8 +460,13 @@ def databases(config: Config) -> dict[str, Any]:
         "PORT": options.pop("port", "") or str(parts.port or ""),
         "CONN_MAX_AGE": 60,
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {name: unquote(value) for name, value in options.items()},
+        "OPTIONS": _durable({name: unquote(value) for name, value in options.items()}),
     }
+
+
+def _durable(options: dict[str, str]) -> dict[str, str]:
+    """What has been answered survives power loss, whatever the server is set to."""
+    return options | {"options": f"{options.get('options', '')} -c synchronous_commit=on".strip()}
 
 
 def prepare_home(config: Config) -> None:

@@ -120,6 +120,11 @@ def _write_secret(path: Path, content: str) -> None:
         os.link(draft, path)  # unlike a rename, refuses when the name is taken
     finally:
         draft.unlink()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # a log whose key is lost can never be continued
+    finally:
+        os.close(folder)
 
 
 def _make_tables() -> bool:

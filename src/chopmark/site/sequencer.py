@@ -12,12 +12,12 @@ from collections.abc import Mapping
 import structlog
 
 from chopmark.base import clock
-from chopmark.base.errors import Fact, Invalid, Unavailable
+from chopmark.base.errors import Fact, Invalid, Refused, Unavailable
 from chopmark.cli.home import use_platform
 from chopmark.ledger.stores import DurabilityLost
 from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
 
-PATIENCE = 30.0  # seconds that another writer (a deposit on the command line) is waited for
+PATIENCE = 30.0  # seconds that a database, or another writer (a deposit on the command line), is waited for
 
 
 def command() -> int:
@@ -31,9 +31,12 @@ def command() -> int:
     lines = structlog.get_logger("sequencer")
     try:
         _run(stop, lines)
-    except (DurabilityLost, Invalid) as error:
+    except (DurabilityLost, Invalid, Refused) as error:
         lines.error("cannot write", trouble=str(error))
         return CANNOT_LIVE
+    except Unavailable as error:
+        lines.error("gave up waiting", trouble=str(error))
+        return 1
     lines.info("stopped")
     return 0
 
@@ -52,7 +55,7 @@ def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
             lines.info("started")
             log.run(stop, report=report)
         except Unavailable as error:
-            if error.code != "ledger.writer_running" or time.monotonic() > until:
+            if time.monotonic() > until:
                 raise
             lines.info("waiting", code=error.code)
             stop.wait(1)
