@@ -95,6 +95,8 @@ class Published:
 
 def split_keys(joined: bytes) -> tuple[bytes, ...]:
     """Search keys from their bytes one behind the other."""
+    if len(joined) == HASH_SIZE:  # of most entries
+        return (joined,)
     return tuple(joined[here : here + HASH_SIZE] for here in range(0, len(joined), HASH_SIZE))
 
 

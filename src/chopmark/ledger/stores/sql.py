@@ -42,6 +42,11 @@ CACHE_KIB = 65_536
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MANY = 500
+_WAITING: dict[Dialect, str] = {
+    "sqlite": "SELECT leaf, statement, search_keys, NULL FROM ledger_pending ORDER BY seq LIMIT %s",
+    "postgresql": "SELECT p.leaf, p.statement, p.search_keys, l.position FROM ledger_pending p"
+    " LEFT JOIN ledger_leaf l ON l.leaf = p.leaf ORDER BY p.seq LIMIT %s",
+}
 _PUBLISHED = "size, root, note, sealed_root, published"
 
 
@@ -112,15 +117,12 @@ class SqlBook:
         """See `Book.pending`.
 
         In PostgreSQL an entry may arrive while the batch with the same entry is being settled, and neither transaction
-        sees the other. Such a latecomer is released here: it is told its position and waits no more.
+        sees the other. Such a latecomer is released here: it is told its position and waits no more. In SQLite, where
+        one transaction writes at a time, there is none to look for.
         """
         while True:
             with self._reading() as cursor:
-                cursor.execute(
-                    "SELECT p.leaf, p.statement, p.search_keys, l.position FROM ledger_pending p"
-                    " LEFT JOIN ledger_leaf l ON l.leaf = p.leaf ORDER BY p.seq LIMIT %s",
-                    [limit],
-                )
+                cursor.execute(_WAITING[self.dialect], [limit])
                 rows = cursor.fetchall()
             latecomers = [(position, _entry(*row)) for *row, position in rows if position is not None]
             if not latecomers:
