@@ -25,8 +25,10 @@ from chopmark.ledger import tree
 from chopmark.ledger.checkpoint import Checkpoint, sign_checkpoint
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
 from chopmark.ledger.log import Log
-from chopmark.ledger.stores import CHECKPOINT, Entry
+from chopmark.ledger.reader import LogReader
+from chopmark.ledger.stores import CHECKPOINT, Entry, Published
 from chopmark.ledger.stores.files import FileJournal, FileObjects
+from chopmark.ledger.stores.memory import MemoryObjects
 from chopmark.ledger.stores.sql import create_tables, sqlite_book, sqlite_transactions
 from chopmark.ledger.tiles import Edge, TileReader, integrate
 
@@ -35,6 +37,7 @@ ENTRY_SIZE = 256
 MILLION = 1_000_000
 BATCH = 4096
 TURNS = 20
+GROWTH = 40
 ORIGIN = "log.example/bench"
 
 Row = dict[str, object]
@@ -57,6 +60,7 @@ def rows() -> Iterator[Row]:
     million: Files = {}
     yield from append(million)
     yield from proofs(million)
+    yield from reader()
     yield from durable()
     yield from receipts()
 
@@ -124,6 +128,29 @@ def proofs(files: Files) -> Iterator[Row]:
     yield _row("inclusion proof at 10^6, cold", cold.value, "proofs/CPU-s", peer, theirs.value)
     yield _row("time of a proof at 10^6, warm", 1e6 / at_large.value, "us", "ours at 10^4", 1e6 / at_small.value)
     yield _row("inclusion checked at 10^6", checked.value, "checks/CPU-s", "aics-tlog", they_checked.value)
+
+
+def reader() -> Iterator[Row]:
+    """Proofs as the platform makes them: against the earliest checkpoint (in SQLite), checked, while the log grows."""
+    objects, rate = MemoryObjects(), Rate()
+    choose = random.Random(7)  # noqa: S311 (a fixed choice, nothing secret)
+    with tempfile.TemporaryDirectory() as name:
+        book = sqlite_book(Path(name, "book.sqlite"))
+        log, edge = LogReader(objects, book), Edge()
+        for _ in range(GROWTH):
+            entries = [Entry.of(os.urandom(ENTRY_SIZE)) for _ in range(BATCH)]
+            first, (edge, files) = edge.size, integrate(edge, [entry.statement for entry in entries])
+            objects.put(files)
+            root = edge.root()
+            at = datetime.now(UTC)
+            book.settle(first, entries, Published(size=edge.size, root=root, note=b"n" * 4000, sealed_root=b"", at=at))
+            for position in range(first, edge.size, 256):
+                log.inclusion(position)
+            chosen = [choose.randrange(edge.size) for _ in range(500)]
+            with rate.of(len(chosen)):
+                for position in chosen:
+                    log.inclusion(position)
+    yield _row(f"inclusion through LogReader at {edge.size:,}", rate.value, "proofs/CPU-s", None, None)
 
 
 def durable() -> Iterator[Row]:
