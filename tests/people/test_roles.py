@@ -233,8 +233,9 @@ def test_nobody_can_keep_another_from_registering_its_own_key() -> None:
     assert queries.issuer_key(house.thumbprint)[2] == "active"
 
 
-def test_the_demo_is_made_once() -> None:
-    first = actions.ensure_demo("demo@example.org", "a-long-password", at=AT)
-    second = actions.ensure_demo("DEMO@example.org", "another", at=AT + timedelta(days=1))
+def test_an_account_is_opened_once() -> None:
+    said = {"name": "Lin Qing", "organisation": "Blue Wave"}
+    first = actions.open_account("lin@example.org", "a-long-password", **said, at=AT)
+    second = actions.open_account("LIN@example.org", "another", **said, at=AT + timedelta(days=1))
     assert (first.created, second.created, first.actor) == (True, False, second.actor)
     assert first.actor.role == "owner"

@@ -37,8 +37,6 @@ MAX_ORGANISATIONS = 50
 NAME_SIZE = 120
 KEY_NAME_SIZE = 80
 
-DEMO_ORGANISATION = "Blue Wave Studio 青浪工作室"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewInvitation:
@@ -59,11 +57,11 @@ class NewApiKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Demo:
-    """The demo account.
+class Opened:
+    """An account and the organisation that it owns.
 
     Attributes:
-        created: False when it was there before; its password is then whatever it was.
+        created: False when the account was there before; its password is then whatever it was.
     """
 
     email: str
@@ -314,22 +312,24 @@ def retire_issuer_key(thumbprint: bytes, *, by: Actor, at: datetime) -> None:
         raise Refused("people.issuer_key_not_found")
 
 
-def ensure_demo(email: str, password: str, *, at: datetime) -> Demo:
-    """The demo organisation and a confirmed account that owns it; the second call finds the first one's.
+def open_account(email: str, password: str, *, name: str, organisation: str, at: datetime) -> Opened:
+    """An account with a confirmed address that owns an organisation, made by whoever runs the platform.
+
+    An account that is there already is left as it is; one that owns no organisation gets this one.
 
     Raises:
-        Invalid: `people.email_malformed`.
+        Invalid: `people.email_malformed`, `people.name_malformed`.
     """
     email = _email(email)
     with transaction.atomic():
         user = User.objects.filter(email=email).first()
         created = user is None
         if user is None:
-            user = User.objects.create_user(email, password, name="Demo 示范")
+            user = User.objects.create_user(email, password, name=visible_name(name, NAME_SIZE) if name else "")
             EmailAddress.objects.create(user=user, email=email, verified=True, primary=True)
         member = Membership.objects.filter(user=user, role="owner").order_by("joined_at", "pk").first()
-        organisation_id = member.organisation_id if member else create_organisation(user.pk, DEMO_ORGANISATION, at=at)
-    return Demo(email=email, actor=actor_for(user, organisation_id), created=created)
+        organisation_id = member.organisation_id if member else create_organisation(user.pk, organisation, at=at)
+    return Opened(email=email, actor=actor_for(user, organisation_id), created=created)
 
 
 def _lock(by: Actor) -> None:

@@ -11,6 +11,7 @@ from chopmark.cli.app import main as run
 
 COMMANDS = (
     ("init", "chopmark.site.init:command"),
+    ("account", "chopmark.site.account:command"),
     ("demo", "chopmark.site.demo:command"),
     ("serve", "chopmark.site.supervisor:command"),
     ("sequencer", "chopmark.site.sequencer:command"),

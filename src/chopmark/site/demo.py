@@ -17,6 +17,8 @@ from chopmark.cli.output import PLAIN, Common, print_json, say
 from chopmark.cli.status import DONE
 
 EMAIL = "demo@chopmark.example"
+NAME = "Demo 示范"
+ORGANISATION = "Blue Wave Studio 青浪工作室"
 WAIT = 60.0  # seconds
 FILES = (
     # name, kind, title, author, media type, private, SM3 beside SHA-256, kept
@@ -33,10 +35,10 @@ def command(*, common: Common = PLAIN) -> int:
     place = home()
     use_platform()
     from chopmark.cli.embedded import Embedded  # noqa: PLC0415 (the framework is set up only now)
-    from chopmark.people.actions import ensure_demo  # noqa: PLC0415
+    from chopmark.people.actions import open_account  # noqa: PLC0415
 
     note = place / "demo.txt"
-    demo = ensure_demo(EMAIL, _password(note), at=clock.now())
+    demo = open_account(EMAIL, _password(note), name=NAME, organisation=ORGANISATION, at=clock.now())
     folder = place / "demo"
     folder.mkdir(mode=0o700, exist_ok=True)
     door = Embedded(str(demo.actor.organisation_id))
