@@ -298,6 +298,8 @@ def _is_value_of(name: str, value: object) -> bool:
 
 def _has_controls(text: str) -> bool:
     """Control characters and half surrogates: neither is written by a person, neither survives UTF-8 everywhere."""
+    if text.isprintable():  # neither kind is; most texts are, and are looked at once
+        return False
     return any(unicodedata.category(character) in ("Cc", "Cs") for character in text)
 
 
