@@ -453,6 +453,29 @@ class Loop:
         self._thread.join(20)
 
 
+class Pauses(threading.Event):
+    """Remembers how long it was asked to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.asked.append(timeout)
+        return super().wait(timeout)
+
+
+def test_a_backlog_is_written_without_pauses(world, monkeypatch):
+    monkeypatch.setattr("chopmark.ledger.log.MAX_BATCH", 4)
+    world.enqueue(*statements(9))
+    loop = Loop(world.log(), interval=0.04, count=1)
+    loop.stop = Pauses()
+    with loop, loop.heard:
+        assert loop.heard.wait_for(lambda: len(loop.reports) == 3, 20)
+    assert [facts["entries"] for _, facts in loop.reports] == [4, 4, 1]
+    assert loop.stop.asked[:4] == [0.01, 0.0, 0.0, 0.01]
+
+
 def test_the_loop_writes_when_the_oldest_has_waited_long_enough(world):
     with Loop(world.log(), interval=0.01, count=1000) as loop:
         world.enqueue(b"one")

@@ -272,7 +272,8 @@ class Log:
     def run(self, stop: Event, *, report: Report, interval: float = 0.2, count: int = 1024) -> None:
         """Recover, then write until told to stop: when `count` wait, or `interval` after something began to wait.
 
-        What is `Unavailable` is reported and tried again with growing pauses, except at the start; all else is raised.
+        After a full batch it looks again at once. What is `Unavailable` is reported and tried again with growing
+        pauses, except at the start; all else is raised.
 
         Args:
             stop: set it from another thread; a batch in hand is finished.
@@ -289,7 +290,9 @@ class Log:
                 if since is not None and (waiting >= count or monotonic() - since >= interval):
                     written, since = self.step(), None
                     report("written", {"entries": written, "size": self._edge.size if self._edge else 0})
-                pause = interval / 4
+                    pause = 0.0 if written == MAX_BATCH else interval / 4
+                else:
+                    pause = interval / 4
             except Unavailable as error:
                 pause = min(max(pause * 2, interval), LONGEST_PAUSE)
                 report("waiting", {"code": error.code, **error.facts})
