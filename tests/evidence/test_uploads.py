@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -296,3 +297,13 @@ def test_discarding_an_upload_that_completes_at_this_moment_takes_its_bytes_too(
     assert stored(world) == [SHA256.hex()]
     remove(as_read_before)
     assert stored(world) == []
+
+
+def test_an_announced_sm3_must_be_the_one_of_the_stored_file(world, mei):
+    upload = start(world, mei, sm3=True)
+    append(world, mei, upload, 0, DATA)
+    right = digests_of([DATA], sm3=True)
+    refused = keep(world, mei, upload, digests=replace(right, sm3=bytes(32)))
+    assert isinstance(refused, Invalid)
+    assert refused.code == "evidence.file_changed"
+    assert keep(world, mei, upload, digests=right).sm3 == right.sm3

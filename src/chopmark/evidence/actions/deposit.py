@@ -187,6 +187,8 @@ def _digests(new: NewDeposit, uploads: Mapping[UUID, Upload]) -> Digests:
         stored = Digests(sha256=bytes(row.sha256), size=row.length, sm3=bytes(row.sm3) if row.sm3 is not None else None)
         if given is not None and (given.sha256, given.size) != (stored.sha256, stored.size):
             raise Invalid("evidence.file_changed")
+        if given is not None and None not in (given.sm3, stored.sm3) and given.sm3 != stored.sm3:
+            raise Invalid("evidence.file_changed")
         given = stored if given is None or given.sm3 is None else given
     if given is None:
         raise Invalid("evidence.digest_missing")
