@@ -41,7 +41,8 @@ def test_no_file_is_without_its_line():
     listed = {entry["file"] for folder, entry in ENTRIES if folder == SERVED}
     listed |= {"manifest.json"}
     lying = {str(path.relative_to(SERVED)) for path in SERVED.rglob("*") if path.is_file()}
-    assert {name for name in lying if "LICENSE" not in name} == listed
+    # `./run` puts .gz copies beside the files; they are not committed.
+    assert {name for name in lying if "LICENSE" not in name and not name.endswith(".gz")} == listed
 
 
 def test_all_of_it_is_small():
