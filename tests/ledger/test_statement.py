@@ -64,7 +64,9 @@ def claims(draw):
 
 @given(claims())
 def test_what_is_signed_is_what_is_read(claim):
-    statement = Statement.parse(sign_statement(claim, KEY))
+    signed = Statement.sign(claim, KEY)
+    statement = Statement.parse(signed.raw)
+    assert statement == signed
     assert statement.claim == claim
     statement.verify(KEY.public)
 
@@ -248,7 +250,9 @@ def test_the_limit_is_65535_bytes():
 
 def test_a_fraction_of_a_second_is_not_signed():
     later = replace(CLAIM, issued_at=AT.replace(microsecond=999_999))
-    assert Statement.parse(sign_statement(later, KEY)).claim.issued_at == AT
+    signed = Statement.sign(later, KEY)
+    assert signed.claim.issued_at == AT
+    assert Statement.parse(signed.raw) == signed
 
 
 def test_another_key_is_told_apart_from_a_wrong_signature():

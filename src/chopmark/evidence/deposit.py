@@ -32,7 +32,6 @@ from chopmark.ledger.statement import (
     PublicKey,
     Statement,
     search_keys,
-    sign_statement,
 )
 from chopmark.ledger.tree import leaf_hash
 
@@ -209,11 +208,11 @@ def prepare(
 
     Raises:
         Refused: as `describe`.
-        Invalid: as `sign_statement`.
+        Invalid: as `Statement.sign`.
     """
     disclosures = describe(draft, depositor=depositor, salts=salts)
     claim = claim_of(draft, disclosures, issuer=issuer, subject=subject, agent=agent, policy=policy, at=at)
-    return _prepared(Statement.parse(sign_statement(claim, key)), disclosures)
+    return _prepared(Statement.sign(claim, key), disclosures)
 
 
 def check_signed(

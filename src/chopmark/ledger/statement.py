@@ -115,7 +115,7 @@ class Claim:
 
     def header(self, algorithm: int, kid: bytes) -> bytes:
         """The encoded protected header of a statement that says this."""
-        return cbor.encode(self.labels(algorithm, kid))
+        return cbor.encode_in_order(self.labels(algorithm, kid))
 
     def labels(self, algorithm: int, kid: bytes) -> dict[int | str, Any]:
         """The same, not yet encoded, every map in the order of its encoding."""
@@ -188,6 +188,26 @@ class Statement:
             _must_be_well_formed(envelope)  # which is the first thing to say about it
             raise
 
+    @staticmethod
+    def sign(claim: Claim, key: IssuerKey) -> Statement:
+        """Make the statement; exactly what `parse` reads from its bytes, without reading them again.
+
+        Raises:
+            Invalid: as `parse`, when the claim says what no statement may.
+        """
+        kid = key.public.thumbprint
+        labels = claim.labels(EDDSA, kid)
+        _hash_envelope(labels, claim.payload)
+        said = _claim(labels, claim.payload)
+        if said.labels(EDDSA, kid) != labels:
+            raise Invalid("ledger.statement_malformed")
+        protected = cbor.encode_in_order(labels)
+        signature = key.sign(to_be_signed(protected, said.payload))
+        raw = Envelope(protected=protected, unprotected={}, payload=said.payload, signature=signature).encode()
+        if len(raw) > MAX_ENTRY:
+            raise Invalid("ledger.statement_too_large", size=len(raw), limit=MAX_ENTRY)
+        return Statement(raw=raw, claim=said, kid=kid, algorithm=EDDSA, signature=signature)
+
     def verify(self, key: PublicKey) -> None:
         """Check the signature with the key that the caller trusts for this.
 
@@ -203,16 +223,12 @@ class Statement:
 
 
 def sign_statement(claim: Claim, key: IssuerKey) -> bytes:
-    """The statement, ready for the ledger.
+    """The bytes of `Statement.sign`, ready for the ledger.
 
     Raises:
         Invalid: as `Statement.parse`, when the claim says what no statement may.
     """
-    protected = claim.header(EDDSA, key.public.thumbprint)
-    signature = key.sign(to_be_signed(protected, claim.payload))
-    raw = Envelope(protected=protected, unprotected={}, payload=claim.payload, signature=signature).encode()
-    Statement.parse(raw)
-    return raw
+    return Statement.sign(claim, key).raw
 
 
 def policy_statement(text: bytes, *, issuer: str, subject: str, key: IssuerKey, at: datetime) -> bytes:
