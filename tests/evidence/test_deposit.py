@@ -170,7 +170,7 @@ def test_drafts_that_cannot_be_deposited_are_refused(changes, code):
 
 def check(raw, draft, disclosures, **changes):
     said = {"issuer": maker.DEPOSITOR, "policy": maker.REGISTRATION_POLICY, "at": maker.AT}
-    return check_signed(raw, draft, disclosures, maker.OWN.public, **{**said, **changes})
+    return check_signed(Statement.parse(raw), draft, disclosures, maker.OWN.public, **{**said, **changes})
 
 
 @pytest.mark.parametrize("private", [False, True])

@@ -15,7 +15,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -64,10 +64,13 @@ class Disclosure:
     salt: bytes
     name: str
     value: Value
+    _encoded: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.salt) != SALT_SIZE or not _is_value_of(self.name, self.value):
             raise Invalid("evidence.disclosure_malformed")
+        value = dict(self.value) if isinstance(self.value, Mapping) else self.value
+        object.__setattr__(self, "_encoded", cbor.encode([self.salt, self.name, value]))
 
     @staticmethod
     def parse(data: bytes) -> Disclosure:
@@ -77,24 +80,26 @@ class Disclosure:
             Invalid: `evidence.disclosure_malformed`.
         """
         try:
-            parts = cbor.decode(data) if len(data) <= MAX_DISCLOSURE else None
+            parts = cbor.decode_loosely(data) if len(data) <= MAX_DISCLOSURE else None
         except Invalid as error:
             raise Invalid("evidence.disclosure_malformed") from error
         match parts:
             case [bytes(salt), str(name), str() | int() | dict() as value]:
-                return Disclosure(salt=salt, name=name, value=value)
+                disclosure = Disclosure(salt=salt, name=name, value=value)
             case _:
                 raise Invalid("evidence.disclosure_malformed")
+        if disclosure.encode() != data:
+            raise Invalid("evidence.disclosure_malformed")
+        return disclosure
 
     def encode(self) -> bytes:
         """Deterministic CBOR `[salt, name, value]`."""
-        value = dict(self.value) if isinstance(self.value, Mapping) else self.value
-        return cbor.encode([self.salt, self.name, value])
+        return self._encoded
 
     @property
     def commitment(self) -> bytes:
         """SHA-256 of the encoded disclosure: what stands on the ledger."""
-        return hashlib.sha256(self.encode()).digest()
+        return hashlib.sha256(self._encoded).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +221,7 @@ def prepare(
 
 
 def check_signed(
-    raw: bytes,
+    statement: Statement,
     draft: Draft,
     disclosures: Sequence[Disclosure],
     key: PublicKey,
@@ -228,10 +233,9 @@ def check_signed(
     """Take a statement that the depositor signed itself, if it says what the draft says and nothing else.
 
     Raises:
-        Invalid: as `Statement.parse` and `Statement.verify`; `evidence.statement_differs` with the field that does;
+        Invalid: as `Statement.verify`; `evidence.statement_differs` with the field that does;
             `evidence.statement_time` when signed more than 24 hours before, or 10 minutes after, `at`.
     """
-    statement = Statement.parse(raw)
     statement.verify(key)
     claim = statement.claim
     if claim.issued_at is None or not at - SIGNED_BEFORE <= claim.issued_at <= at + CLOCK_AHEAD:

@@ -84,7 +84,7 @@ class _Candidate:
     new: NewDeposit
     draft: Draft
     upload: UUID | None
-    statement: bytes | None
+    statement: Statement | None
     disclosures: tuple[Disclosure, ...]
     key: PublicKey | None
     leaves: tuple[bytes, ...]
@@ -153,7 +153,7 @@ def _candidate(new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes
         media_type=media_type(new.media_type),
         private=new.private,
     )
-    key = None
+    key = statement = None
     leaves: tuple[bytes, ...] = ()
     disclosures: tuple[Disclosure, ...] = ()
     if new.statement is not None:
@@ -167,7 +167,7 @@ def _candidate(new: NewDeposit, uploads: Mapping[UUID, Upload], keys: dict[bytes
         draft=draft,
         upload=new.upload if new.upload in uploads else None,
         upload_gone=new.upload is not None and new.upload not in uploads,
-        statement=new.statement,
+        statement=statement,
         disclosures=disclosures,
         key=key,
         leaves=leaves,
