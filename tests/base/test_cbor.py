@@ -75,7 +75,7 @@ def test_the_short_cuts_accept_exactly_what_the_sorting_encoder_writes(value, ca
     data = cbor2.dumps(value, canonical=canonical, timezone=UTC)
     try:
         expected = slowly(data)
-    except (AssertionError, cbor2.CBORError, ValueError, TypeError):
+    except (AssertionError, cbor2.CBORError, ValueError, TypeError, ArithmeticError):
         with pytest.raises(Invalid):
             cbor.decode(data)
         return
