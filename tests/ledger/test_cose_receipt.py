@@ -108,7 +108,7 @@ def test_another_log_key_is_refused():
 @pytest.mark.parametrize("length", [1, 3])
 def test_a_path_of_the_wrong_length_is_refused(length):
     receipt = CoseReceipt.parse(receipt_of([b"a", b"b", b"c"], 0))
-    with pytest.raises(Invalid, match=r"ledger\.receipt_path_wrong"):
+    with pytest.raises(Invalid, match=r"ledger\.proof_wrong"):
         replace(receipt, path=(b"\x01" * 32,) * length).root(b"a")
 
 

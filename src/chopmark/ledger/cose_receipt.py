@@ -37,7 +37,7 @@ from chopmark.ledger.cose import (
 )
 from chopmark.ledger.keys import ED25519, SigningKey
 from chopmark.ledger.statement import CHOPMARK
-from chopmark.ledger.tree import leaf_hash, node_hash
+from chopmark.ledger.tree import inclusion_root, leaf_hash
 
 RECEIPTS = 394
 DATA_STRUCTURE = 395
@@ -166,25 +166,12 @@ class CoseReceipt:
         ).encode()
 
     def root(self, statement: bytes) -> bytes:
-        """The root that the path leads to from this entry (RFC 9162 §2.1.3.2).
+        """The root that the path leads to from this entry.
 
         Raises:
-            Invalid: `ledger.receipt_path_wrong` when the path has not the length that index and size demand.
+            Invalid: `ledger.proof_wrong` when the path has not the length that index and size demand.
         """
-        found, last, rest = leaf_hash(statement), self.sealed.size - 1, self.index
-        for sibling in self.path:
-            if last == 0:
-                raise Invalid("ledger.receipt_path_wrong")
-            if rest & 1 or rest == last:
-                found = node_hash(sibling, found)
-                while not rest & 1:
-                    rest, last = rest >> 1, last >> 1
-            else:
-                found = node_hash(found, sibling)
-            rest, last = rest >> 1, last >> 1
-        if last:
-            raise Invalid("ledger.receipt_path_wrong")
-        return found
+        return inclusion_root(leaf=leaf_hash(statement), index=self.index, size=self.sealed.size, proof=self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +226,7 @@ def verify_receipt(raw: bytes, statement: bytes, key: PublicKey) -> CoseReceipt:
     """Check one receipt of a statement with the key of a trusted log.
 
     Raises:
-        Invalid: as `CoseReceipt.parse`; `ledger.receipt_path_wrong`, `ledger.receipt_signature_wrong`.
+        Invalid: as `CoseReceipt.parse`; `ledger.proof_wrong`, `ledger.receipt_signature_wrong`.
     """
     receipt = CoseReceipt.parse(raw)
     receipt.sealed.verify(receipt.root(statement), key)

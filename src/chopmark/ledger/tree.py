@@ -167,15 +167,15 @@ def _split(size: int) -> int:
 # ---- checking -----------------------------------------------------------------------------------------------------
 
 
-def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
-    """Check that the leaf hash stands at `index` in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2).
+def inclusion_root(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
+    """The root that a proof leads to from the leaf hash at `index` of `size` leaves (RFC 9162 §2.1.3.2).
 
     Raises:
-        Invalid: `ledger.index_outside`; `ledger.proof_wrong`.
+        Invalid: `ledger.index_outside`; `ledger.proof_wrong` when the proof has not the length that both demand.
     """
     if not 0 <= index < size <= MAX_INT63:
         raise Invalid("ledger.index_outside", index=index, size=size)
-    _must_be_hashes(leaf, root, *proof)
+    _must_be_hashes(leaf, *proof)
     found, last, rest = leaf, size - 1, index
     for sibling in proof:
         if last == 0:
@@ -187,7 +187,18 @@ def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[byte
         else:
             found = node_hash(found, sibling)
         rest, last = rest >> 1, last >> 1
-    if last or found != root:
+    if last:
+        raise Invalid("ledger.proof_wrong")
+    return found
+
+
+def verify_inclusion(*, leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Check that the leaf hash stands at `index` in the tree of `size` leaves with this root (RFC 9162 §2.1.3.2).
+
+    Raises:
+        Invalid: `ledger.index_outside`; `ledger.proof_wrong`.
+    """
+    if inclusion_root(leaf=leaf, index=index, size=size, proof=proof) != root:
         raise Invalid("ledger.proof_wrong")
 
 

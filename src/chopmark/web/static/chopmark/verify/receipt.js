@@ -123,11 +123,11 @@ export class CoseReceipt {
 
   /**
    * The root that the path leads to from this leaf hash (RFC 9162 section 2.1.3.2).
-   * @throws {Invalid} `ledger.receipt_path_wrong` when the path has not the length that index and size demand
+   * @throws {Invalid} `ledger.proof_wrong` when the path has not the length that index and size demand
    */
   root(leaf) {
     const root = rootFrom({ leaf, index: this.index, size: this.sealed.size, proof: this.path });
-    if (root === null) throw new Invalid("ledger.receipt_path_wrong");
+    if (root === null) throw new Invalid("ledger.proof_wrong");
     return root;
   }
 
