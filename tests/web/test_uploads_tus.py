@@ -11,6 +11,7 @@ from world.pages import PageWorld
 from chopmark.evidence.models import Upload
 from chopmark.people import actions as people
 from chopmark.web.api import limits
+from chopmark.web.views import uploads
 
 DATA = bytes(range(256)) * 4096
 SIZE = len(DATA)
@@ -233,3 +234,18 @@ def test_other_methods_and_addresses_are_told_apart(sender):
     assert (sender.send("GET", "/uploads/").status_code, sender.send("PUT", path).status_code) == (405, 405)
     assert sender.send("HEAD", f"/uploads/{uuid4()}").status_code == 404
     assert sender.send("HEAD", "/uploads/../x").status_code == 404
+
+
+def test_slow_uploads_leave_room_for_everybody_else(sender, monkeypatch, settings):
+    monkeypatch.setattr(uploads, "PATIENCE", 0.01)
+    path = sender.start()["Location"]
+    for _ in range(settings.CHOPMARK_UPLOADS_AT_ONCE):
+        assert uploads._ROOM.acquire(blocking=False)
+    try:
+        refused = sender.append(path, 0, DATA)
+    finally:
+        uploads._ROOM.release(settings.CHOPMARK_UPLOADS_AT_ONCE)
+    assert (refused.status_code, refused.json()["code"]) == (503, "api.uploads_busy")
+    assert "Retry-After" in refused
+    assert sender.offset(path) == 0
+    assert sender.append(path, 0, DATA).status_code == 204

@@ -7,6 +7,7 @@ sessions then end with the process, and `chopmark.site.wsgi` refuses to serve.
 
 from __future__ import annotations
 
+import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -212,6 +213,8 @@ CHOPMARK_HOME = CONFIG.home
 CHOPMARK_BASE_URL = CONFIG.base_url
 CHOPMARK_ORIGIN = CONFIG.origin
 CHOPMARK_UPLOAD_LIMIT = CONFIG.upload_limit
+# An upload holds its thread as long as its line is slow: half of the server's threads stay for everybody else.
+CHOPMARK_UPLOADS_AT_ONCE = max(1, int(os.environ.get("CHOPMARK_THREADS", "8")) // 2)
 CHOPMARK_SIGNUP = CONFIG.signup
 CHOPMARK_TRUSTED_PROXIES = CONFIG.trusted_proxies
 CHOPMARK_OIDC = CONFIG.oidc

@@ -241,6 +241,7 @@ def serve_web(host: str, port: int, *, threads: int, workers: int) -> None:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     end_with_parent()
+    os.environ["CHOPMARK_THREADS"] = str(threads)  # for the settings of the worker processes
     Granian(
         "chopmark.site.worker:application",
         address=host,

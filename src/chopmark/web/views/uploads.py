@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from http import HTTPStatus
@@ -27,7 +28,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from chopmark.base import clock
 from chopmark.base.digests import CHUNK, parse_digest
-from chopmark.base.errors import Invalid, PlatformError, Refused
+from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence import actions, queries
 from chopmark.evidence.actions import Checksum
 from chopmark.evidence.queries import UploadState
@@ -41,6 +42,10 @@ PIECE = "application/offset+octet-stream"
 MAX_METADATA = 4096
 CHECKSUM_MISMATCH = 460  # the protocol's own status
 VERSION_UNKNOWN = HTTPStatus.PRECONDITION_FAILED
+
+PATIENCE = 1.0  # seconds that a piece waits for others to be through
+
+_ROOM = threading.BoundedSemaphore(settings.CHOPMARK_UPLOADS_AT_ONCE)
 
 View = Callable[..., HttpResponse]
 
@@ -130,12 +135,16 @@ def _append(request: HttpRequest, upload_id: UUID) -> HttpResponse:
         raise Refused("api.upload_not_octets")
     offset = _number(request, "Upload-Offset")
     checksum = _checksum(request.headers.get("Upload-Checksum", ""))
+    if not _ROOM.acquire(timeout=PATIENCE):
+        raise Unavailable("api.uploads_busy")
     try:
         upload = actions.append_upload(
             upload_id, offset=offset, chunks=_chunks(request), checksum=checksum, by=actor, at=clock.now()
         )
     except UnreadablePostError:  # nobody is left to read an answer; what arrived is kept
         return HttpResponse(status=HTTPStatus.BAD_REQUEST)
+    finally:
+        _ROOM.release()
     return _state(upload, HTTPStatus.NO_CONTENT)
 
 
