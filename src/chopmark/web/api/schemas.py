@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from ninja import Schema
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from chopmark.evidence.actions import MAX_BATCH
 
@@ -18,8 +18,11 @@ BASE64 = r"^[A-Za-z0-9+/]*={0,2}$"
 Digest = Annotated[str, Field(pattern=HEX, min_length=64, max_length=64)]
 
 
-class Strict(Schema):
-    """A field that is not known is refused rather than ignored: it may be a misspelt `private`."""
+class Strict(BaseModel):
+    """A field that is not known is refused rather than ignored: it may be a misspelt `private`.
+
+    No `Schema` of ninja's: that one also reads objects and querysets, at several times the cost.
+    """
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
