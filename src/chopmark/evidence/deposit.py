@@ -249,9 +249,9 @@ def check_signed(
     wanted = claim_of(
         draft, disclosures, issuer=issuer, subject=claim.subject, agent=False, policy=policy, at=claim.issued_at
     )
-    for field in ("issuer", "policy", "kind", "agent", "private", "payload", "sm3", "content_type", "commitments"):
-        if getattr(claim, field) != getattr(wanted, field):
-            raise Invalid("evidence.statement_differs", field=field)
+    for name in ("issuer", "policy", "kind", "agent", "private", "payload", "sm3", "content_type", "commitments"):
+        if getattr(claim, name) != getattr(wanted, name):
+            raise Invalid("evidence.statement_differs", field=name)
     return _prepared(statement, tuple(disclosures))
 
 

@@ -12,14 +12,14 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from operator import attrgetter, itemgetter
-from typing import Literal
+from operator import itemgetter
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import DateTimeField, UUIDField
+from django.db.models import Field
 
 from chopmark.base import cbor
 from chopmark.base.digests import DIGEST_SIZE, Digests
@@ -349,7 +349,7 @@ def _write(
     good: Sequence[_Candidate],
     by: Actor,
     at: datetime,
-) -> dict[bytes, Deposit]:
+) -> dict[bytes, DepositSummary]:
     """Rows, pending entries and used-up uploads in one transaction."""
     used = {each.upload for each in good if each.upload is not None}
     filed = {each.fingerprint for each in good if each.upload is not None}
@@ -359,8 +359,11 @@ def _write(
     with transaction.atomic():
         if used and Upload.objects.filter(pk__in=used, organisation=by.organisation_id).delete()[0] != len(used):
             raise _Moved
-        rows = _rows(signed, take_serials(len(signed)), filed, by, at) if signed else []
-        insert(rows)
+        made = []
+        if signed:
+            first = take_serials(len(signed))
+            made = _summaries(signed, first, filed, by, at)
+            _insert(signed, made, first, by, at)
         if keep:
             Deposit.objects.filter(pk__in=[row.pk for row in keep]).update(kept=True)
         entries = [
@@ -371,7 +374,7 @@ def _write(
             wiring.book().enqueue(entries, at)
     for row in keep:
         row.kept = True
-    return {bytes(row.fingerprint): row for row in rows}
+    return {each.candidate.fingerprint: new for each, new in zip(signed, made, strict=True)}
 
 
 def take_serials(count: int) -> int:
@@ -385,36 +388,23 @@ def take_serials(count: int) -> int:
     return int(row[0]) - count + 1
 
 
-def insert(rows: Sequence[Deposit]) -> None:
-    """Write new rows; several times cheaper than `bulk_create`, which works on every value of every row."""
-    fields = Deposit._meta.concrete_fields  # noqa: SLF001 (Django's documented name)
-    columns, markers = ", ".join(f'"{each.column}"' for each in fields), ", ".join(["%s"] * len(fields))
-    values_of = attrgetter(*(each.attname for each in fields))
-    special = [(n, each) for n, each in enumerate(fields) if isinstance(each, UUIDField | DateTimeField)]
-    values = [list(values_of(row)) for row in rows]
-    for row in values:
-        for n, field in special:
-            row[n] = field.get_db_prep_save(row[n], connection)
-    with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO evidence_deposit ({columns}) VALUES ({markers})", values)  # noqa: S608 (columns)
-
-
 def number_of(serial: int, at: datetime) -> str:
     """The short number, `D-2026-000123`; the serial goes on over the years."""
     return f"D-{at.year}-{serial:06d}"
 
 
-def _rows(signed: Sequence[_Signed], first: int, filed: Collection[bytes], by: Actor, at: datetime) -> list[Deposit]:
-    rows = []
+def _summaries(
+    signed: Sequence[_Signed], first: int, filed: Collection[bytes], by: Actor, at: datetime
+) -> list[DepositSummary]:
+    """What the new rows will say, in their order."""
+    summaries = []
     for serial, each in enumerate(signed, first):
         draft, digests = each.candidate.draft, each.candidate.draft.digests
-        rows.append(
-            Deposit(
+        summaries.append(
+            DepositSummary(
                 id=each.id,
-                serial=serial,
                 number=number_of(serial, at),
-                organisation=by.organisation_id,
-                made_by=by.user_id,
+                organisation_id=by.organisation_id,
                 source=each.candidate.new.source,
                 kind=draft.kind,
                 title=draft.title,
@@ -426,21 +416,69 @@ def _rows(signed: Sequence[_Signed], first: int, filed: Collection[bytes], by: A
                 sha256=digests.sha256,
                 sm3=digests.sm3,
                 kept=each.candidate.fingerprint in filed,
-                fingerprint=each.candidate.fingerprint,
-                leaf=each.prepared.leaf,
-                statement=each.prepared.statement,
-                disclosures=encode_disclosures(each.prepared.disclosures),
-                issuer_key=each.issuer_key,
                 agent=each.candidate.key is None,
+                leaf=each.prepared.leaf,
                 made_at=at,
+                position=None,
+                published_at=None,
             )
         )
-    return rows
+    return summaries
+
+
+def _insert(
+    signed: Sequence[_Signed], summaries: Sequence[DepositSummary], first: int, by: Actor, at: datetime
+) -> None:
+    """Write the new rows; a model's instance for each would cost more than the database's own work."""
+    same = {
+        "organisation": _stored("organisation", by.organisation_id),
+        "made_by": by.user_id,
+        "made_at": _stored("made_at", at),
+    }
+    rows: list[dict[str, Any]] = []
+    for serial, (each, new) in enumerate(zip(signed, summaries, strict=True), first):
+        rows.append(
+            {
+                "id": _stored("id", new.id),
+                "serial": serial,
+                "number": new.number,
+                "source": new.source,
+                "kind": new.kind,
+                "title": new.title,
+                "author": new.author,
+                "file_name": new.file_name,
+                "media_type": new.media_type,
+                "size": new.size,
+                "private": new.private,
+                "sha256": new.sha256,
+                "sm3": new.sm3,
+                "kept": new.kept,
+                "fingerprint": each.candidate.fingerprint,
+                "leaf": new.leaf,
+                "statement": each.prepared.statement,
+                "disclosures": encode_disclosures(each.prepared.disclosures),
+                "issuer_key": each.issuer_key,
+                "agent": new.agent,
+                **same,
+            }
+        )
+    columns, markers = ", ".join(rows[0]), ", ".join(["%s"] * len(rows[0]))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO evidence_deposit ({columns}) VALUES ({markers})",  # noqa: S608 (our own names)
+            [list(row.values()) for row in rows],
+        )
+
+
+def _stored(name: str, value: object) -> Any:  # noqa: ANN401 (whatever the database's driver takes)
+    """A value as the database takes it: each of the two has a form of its own for ids and times."""
+    field: Field[Any, Any] = Deposit._meta.get_field(name)  # type: ignore[assignment]  # noqa: SLF001 (a plain column; Django's documented name)
+    return field.get_db_prep_save(value, connection)
 
 
 def _answers(
     judged: Sequence[_Candidate | PlatformError],
-    made: Mapping[bytes, Deposit],
+    made: Mapping[bytes, DepositSummary],
     known: Mapping[bytes, Deposit],
     same_digest: Mapping[bytes, Sequence[tuple[int, str]]],
 ) -> list[DepositSummary | PlatformError]:
@@ -450,9 +488,15 @@ def _answers(
         if isinstance(each, PlatformError):
             answers.append(each)
             continue
-        row = made.get(each.fingerprint) or known[each.fingerprint]
-        created = each.fingerprint in made and each.fingerprint not in given
+        before = same_digest.get(each.draft.digests.sha256, ())
+        if each.fingerprint in known:
+            row = known[each.fingerprint]
+            earlier = [number for serial, number in before if serial < row.serial]
+            answers.append(summary_of(row, earlier=earlier, created=False))
+            continue
+        new = made[each.fingerprint]
+        if before or each.fingerprint in given:
+            new = replace(new, earlier=tuple(number for _, number in before), created=each.fingerprint not in given)
         given.add(each.fingerprint)
-        earlier = [number for serial, number in same_digest.get(each.draft.digests.sha256, ()) if serial < row.serial]
-        answers.append(summary_of(row, earlier=earlier, created=created))
+        answers.append(new)
     return answers
