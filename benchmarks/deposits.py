@@ -354,7 +354,9 @@ def _keys() -> Sequence[Any]:
     from chopmark.base import clock  # noqa: PLC0415 (needs the framework to be set up)
     from chopmark.people import actions as people  # noqa: PLC0415
 
-    demo = people.ensure_demo("bench@example.com", "bench password", at=clock.now())
+    demo = people.open_account(
+        "bench@example.com", "bench password", name="Bench", organisation="Bench", at=clock.now()
+    )
     scopes = ["deposits:write", "deposits:read", "keys:write"]
     return [people.create_api_key(f"bench {n}", scopes, by=demo.actor, at=clock.now()) for n in range(KEYS)]
 
