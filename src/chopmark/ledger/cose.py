@@ -108,14 +108,12 @@ class PublicKey:
 
     def to_cose(self) -> bytes:
         """The COSE_Key of the required parameters alone (RFC 9679 §4)."""
-        if self.y is None:
-            return cbor.encode({1: _OKP, -1: _ED25519, -2: self.x})
-        return cbor.encode({1: _EC2, -1: _P256, -2: self.x, -3: self.y})
+        return _cose_key(self.x, self.y)
 
     @property
     def thumbprint(self) -> bytes:
         """RFC 9679 thumbprint with SHA-256, 32 bytes; the `kid` of all we sign."""
-        return hashlib.sha256(self.to_cose()).digest()
+        return _thumbprint(self.x, self.y)
 
     def accepts(self, signature: bytes, message: bytes) -> bool:
         """Whether `signature` (64 bytes: R||S, or r||s) is this key's over `message`."""
@@ -133,6 +131,18 @@ class PublicKey:
         except InvalidSignature:
             return False
         return True
+
+
+@lru_cache(maxsize=256)
+def _cose_key(x: bytes, y: bytes | None) -> bytes:
+    if y is None:
+        return cbor.encode({1: _OKP, -1: _ED25519, -2: x})
+    return cbor.encode({1: _EC2, -1: _P256, -2: x, -3: y})
+
+
+@lru_cache(maxsize=256)
+def _thumbprint(x: bytes, y: bytes | None) -> bytes:
+    return hashlib.sha256(_cose_key(x, y)).digest()
 
 
 @lru_cache(maxsize=256)
