@@ -84,12 +84,13 @@ def intake_key() -> IssuerKey:
     Raises:
         Unavailable: `evidence.intake_key_missing` before `chopmark init`.
     """
-    return _intake_key(home() / "keys" / "intake")
+    return _intake_key(str(settings.CHOPMARK_HOME))
 
 
 @lru_cache(maxsize=2)
-def _intake_key(path: Path) -> IssuerKey:
+def _intake_key(place: str) -> IssuerKey:
     """Read once a process: a new key takes a restart."""
+    path = Path(place) / "keys" / "intake"
     if not path.is_file():
         raise Unavailable("evidence.intake_key_missing")
     return IssuerKey.from_seed(bytes.fromhex(path.read_text("ascii").strip()))
