@@ -125,6 +125,7 @@ MFA_TOTP_ISSUER = "Chopmark"
 # A passkey needs a confirmed address; on a local site without mail nobody could confirm one.
 MFA_ALLOW_UNVERIFIED_EMAIL = CONFIG.mail is None
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = CONFIG.local
+SOCIALACCOUNT_ADAPTER = "chopmark.people.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
 SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {
