@@ -47,3 +47,12 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !window.confirm(question)) event.preventDefault();
 });
+
+// A passkey that did not work is said on the page; the sign-in scripts would only tell the console.
+document.addEventListener("allauth.error", (event) => {
+  const place = document.querySelector("[data-passkey-alert]");
+  if (!place) return;
+  event.preventDefault();
+  place.className = "alert alert-danger";
+  place.textContent = place.dataset.passkeyAlert;
+});
