@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +54,50 @@ class Platform:
             check=False,
             **more,
         )
+
+
+@contextmanager
+def started(home: Path, host: str = "127.0.0.1", **settings: str) -> Iterator[Platform]:
+    """Initialise and serve a platform on a free port, with more settings (`CHOPMARK_…`); it ends with the block."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://{host}:{port}"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CHOPMARK_")}
+    environment = {**kept, "CHOPMARK_HOME": str(home), "CHOPMARK_BASE_URL": url, "NO_COLOR": "1", **settings}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    running = Platform(url=url, home=home, environment=environment)
+    made = running.run("init")
+    assert made.returncode == 0, made.stdout + made.stderr
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "chopmark.site.command", "serve", "--port", str(port)],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_ready(serving, url, home)
+        yield running
+    finally:
+        serving.send_signal(signal.SIGTERM)
+        try:
+            serving.wait(30)
+        except subprocess.TimeoutExpired:
+            serving.kill()
+            serving.wait(10)
+
+
+def _wait_until_ready(serving: subprocess.Popen[bytes], url: str, home: Path) -> None:
+    until = time.monotonic() + START_PATIENCE
+    while time.monotonic() < until and serving.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 (our own loopback address)
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    logs = "\n".join(f"--- {each}\n{each.read_text('utf-8', 'replace')[-3000:]}" for each in home.glob("logs/*"))
+    raise AssertionError(f"the platform did not start (status {serving.poll()})\n{logs}")
 
 
 class Watch:
