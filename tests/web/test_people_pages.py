@@ -84,7 +84,7 @@ def test_an_invitation_opens_signing_up_for_its_own_address_only(settings):
 def test_the_invitations_link_is_not_told_to_other_pages():
     link = _invite(_sign_up("owner@example.org"), "guest@example.org")
     response = Client().get(link)
-    assert response["Referrer-Policy"] == "no-referrer"
+    assert response["Referrer-Policy"] == "strict-origin"
     assert "no-store" in response["Cache-Control"]
 
 

@@ -42,7 +42,7 @@ def test_a_stranger_with_the_link_reads_what_the_receipt_says(world, mei):
         assert said in text
     assert "infring" not in text.lower()
     assert "noindex" in answer["X-Robots-Tag"]
-    assert answer["Referrer-Policy"] == "no-referrer"
+    assert answer["Referrer-Policy"] == "strict-origin"
     assert "no-store" in answer["Cache-Control"]
 
 

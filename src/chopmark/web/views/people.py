@@ -319,8 +319,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     fits = request.user.is_authenticated and request.user.email == offer.email
     values = {"offer": offer, "role_name": ROLE_NAMES[offer.role], "fits": fits, "sign_up": _sign_up_open()}
     response = render(request, "people/invitation.html", values)
-    # The address is the secret: no other page may learn it.
-    response["Referrer-Policy"] = "no-referrer"
+    # The address is the secret: no other page may learn it. With no-referrer the forms here would lose their Origin.
+    response["Referrer-Policy"] = "strict-origin"
     return response
 
 

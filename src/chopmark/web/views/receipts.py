@@ -142,7 +142,7 @@ def _qr(address: str) -> bytes:
 def _guarded(response: HttpResponse) -> HttpResponse:
     """The token in the address is the key to the page: it must not travel on or be kept."""
     response["Cache-Control"] = "private, no-store"
-    response["Referrer-Policy"] = "no-referrer"
+    response["Referrer-Policy"] = "strict-origin"  # no-referrer would take the Origin off the language form
     response["X-Robots-Tag"] = "noindex"
     return response
 
