@@ -52,6 +52,10 @@ WRONG = {
     "mail by web": ({"CHOPMARK_EMAIL_URL": "https://mail.example/?from=a@b.example"}, "chopmark.E007"),
     "a provider with a part missing": ({"CHOPMARK_OIDC": '[{"id": "x"}]'}, "chopmark.E008"),
     "providers that are no JSON": ({"CHOPMARK_OIDC": "court"}, "chopmark.E008"),
+    "a provider far away without https": (
+        {"CHOPMARK_OIDC": json.dumps([PROVIDER | {"server_url": "http://idp.example"}])},
+        "chopmark.E008",
+    ),
     "two providers of one id": ({"CHOPMARK_OIDC": json.dumps([PROVIDER, PROVIDER])}, "chopmark.E008"),
     "a size in words": ({"CHOPMARK_UPLOAD_LIMIT": "much"}, "chopmark.E009"),
     "a size of nothing": ({"CHOPMARK_UPLOAD_LIMIT": "0"}, "chopmark.E009"),

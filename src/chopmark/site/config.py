@@ -26,6 +26,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 CONFIG_FILE = "config.toml"
 SECRET_KEY_FILE = "keys/web_secret"  # noqa: S105 (a path, not a password)
 GIGABYTE = 1_000_000_000
+LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +213,7 @@ class Config:
     @property
     def local(self) -> bool:
         """Whether the site runs for its own machine only."""
-        return self.host in {"localhost", "127.0.0.1", "::1"}
+        return self.host in LOCAL_HOSTS
 
     @property
     def secret_key_file(self) -> Path:
@@ -381,8 +382,11 @@ def _oidc(raw: object) -> tuple[OidcProvider, ...]:
         provider = OidcProvider(**{name: _text(value) for name, value in table.items()})
         if not re.fullmatch(r"[a-z0-9-]{1,40}", provider.id):
             raise ValueError(f"the id {provider.id!r} has other than lower-case letters, digits and hyphens")
-        if urlsplit(provider.server_url).scheme not in {"https", "http"}:
+        server = urlsplit(provider.server_url)
+        if not server.hostname or server.scheme not in {"https", "http"}:
             raise ValueError(f"the server_url of {provider.id} is no address")
+        if server.scheme == "http" and server.hostname not in LOCAL_HOSTS:
+            raise ValueError(f"the server_url of {provider.id} needs https: its tokens are believed because of it")
         providers.append(provider)
     if len({provider.id for provider in providers}) != len(providers):
         raise ValueError("two providers have the same id")
