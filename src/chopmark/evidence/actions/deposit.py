@@ -12,9 +12,11 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import itemgetter
+from threading import Lock
 from typing import Any, Literal
 from uuid import UUID, uuid4
 
@@ -356,7 +358,7 @@ def _write(
     keep = [row for fingerprint, row in known.items() if fingerprint in filed and not row.kept]
     if not signed and not used:
         return {}
-    with transaction.atomic():
+    with _turn(), transaction.atomic():
         if used and Upload.objects.filter(pk__in=used, organisation=by.organisation_id).delete()[0] != len(used):
             raise _Moved
         made = []
@@ -375,6 +377,14 @@ def _write(
     for row in keep:
         row.kept = True
     return {each.candidate.fingerprint: new for each, new in zip(signed, made, strict=True)}
+
+
+_sqlite_turn = Lock()
+
+
+def _turn() -> AbstractContextManager[object]:
+    """SQLite writes one at a time, and who finds it busy sleeps ever longer: threads of one process queue instead."""
+    return _sqlite_turn if connection.vendor == "sqlite" else nullcontext()
 
 
 def take_serials(count: int) -> int:
