@@ -22,7 +22,7 @@ from chopmark.ledger.keys import (
     MAX_NAME,
     MLDSA44_COSIGNATURE,
     SIGNATURE_SIZES,
-    SigningKey,
+    Signer,
     VerifierKey,
 )
 from chopmark.ledger.note import Note, NoteSignature
@@ -93,7 +93,7 @@ class VerifiedSignature:
     at: datetime | None
 
 
-def sign_checkpoint(checkpoint: Checkpoint, keys: Sequence[SigningKey], at: datetime) -> bytes:
+def sign_checkpoint(checkpoint: Checkpoint, keys: Sequence[Signer], at: datetime) -> bytes:
     """The checkpoint as a note signed by each key, in their order.
 
     Who calls sees to it that the log never signs two checkpoints that contradict each other.
@@ -102,7 +102,7 @@ def sign_checkpoint(checkpoint: Checkpoint, keys: Sequence[SigningKey], at: date
     return Note(text=checkpoint.text(), signatures=signatures).encode()
 
 
-def cosign(checkpoint: Checkpoint, key: SigningKey, at: datetime) -> NoteSignature:
+def cosign(checkpoint: Checkpoint, key: Signer, at: datetime) -> NoteSignature:
     """One key's signature on a checkpoint, of the kind that the key's type says."""
     if key.type == ED25519:
         value = key.sign(checkpoint.text().encode())

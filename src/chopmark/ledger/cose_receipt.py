@@ -35,7 +35,7 @@ from chopmark.ledger.cose import (
     PublicKey,
     to_be_signed,
 )
-from chopmark.ledger.keys import ED25519, SigningKey
+from chopmark.ledger.keys import ED25519, Signer
 from chopmark.ledger.statement import CHOPMARK
 from chopmark.ledger.tree import inclusion_root, leaf_hash
 
@@ -189,7 +189,7 @@ class Transparent:
     extra: Mapping[Any, Any]
 
 
-def sign_root(origin: str, root: bytes, key: SigningKey, at: datetime, *, size: int) -> bytes:
+def sign_root(origin: str, root: bytes, key: Signer, at: datetime, *, size: int) -> bytes:
     """Seal one root: CBOR `[protected, signature]`, to be stored with the checkpoint.
 
     Args:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import nacl.bindings
 import nacl.exceptions
@@ -105,6 +106,25 @@ class VerifierKey:
                 _verify_ed25519(self.public, signature, message)
         except (InvalidSignature, nacl.exceptions.BadSignatureError) as error:
             raise Invalid("ledger.signature_wrong", name=self.name) from error
+
+
+class Signer(Protocol):
+    """What signs under a name: a key in memory (`SigningKey`) or one that never leaves its token."""
+
+    @property
+    def name(self) -> str:
+        """The key name."""
+
+    @property
+    def type(self) -> int:
+        """As in `VerifierKey`."""
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public side."""
+
+    def sign(self, message: bytes) -> bytes:
+        """The bare signature."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The program that an institution of the consortium runs: witness, mirror, monitor and reader of logs. No Django."""
