@@ -13,6 +13,7 @@ from chopmark.ledger.cose_receipt import (
     CoseReceipt,
     SealedRoot,
     assemble_receipt,
+    parse_receipts,
     parse_transparent,
     sign_root,
     transparent_statement,
@@ -98,6 +99,53 @@ def test_a_path_that_cannot_be_is_not_assembled(index, path):
 def test_only_a_root_with_entries_is_sealed_and_only_with_ed25519(size, root, key):
     with pytest.raises(ValueError, match="is signed"):
         sign_root(maker.ORIGIN, root, key, maker.AT, size=size)
+
+
+def test_a_member_seals_under_its_own_name_with_its_cosignature_key():
+    key = maker.HANGZHOU
+    sealed = SealedRoot.parse(sign_root(maker.ORIGIN, b"\x01" * 32, key, maker.AT, size=3))
+    assert (sealed.issuer, sealed.origin, sealed.by_log) == (key.name, maker.ORIGIN, False)
+    sealed.verify(b"\x01" * 32, PublicKey.ed25519(key.verifier.public))
+    with pytest.raises(Invalid, match=r"ledger\.receipt_signature_wrong"):
+        sealed.verify(b"\x02" * 32, PublicKey.ed25519(key.verifier.public))
+    assert cbor.decode(sealed.protected)[15][1] == key.name
+
+
+def test_the_log_s_seal_is_told_from_a_member_s():
+    sealed = SealedRoot.parse(sign_root(maker.ORIGIN, b"\x01" * 32, maker.LOG, maker.AT, size=3))
+    assert sealed.by_log
+    assert sealed.issuer == sealed.origin == maker.ORIGIN
+
+
+def sealed_by(*keys, entries=(b"a", b"b", b"c"), index=1, size=3):
+    nodes = maker.nodes_of(list(entries))
+    root = tree.root(size, nodes)
+    path = tree.inclusion_proof(index, size, nodes)
+    return [
+        assemble_receipt(sign_root(maker.ORIGIN, root, key, maker.AT, size=size), size, index, path) for key in keys
+    ]
+
+
+def test_one_statement_carries_the_log_s_receipt_and_its_members():
+    receipts = parse_receipts(sealed_by(maker.LOG, maker.HANGZHOU, maker.GUANGZHOU))
+    assert [each.sealed.issuer for each in receipts] == [maker.ORIGIN, maker.HANGZHOU.name, maker.GUANGZHOU.name]
+    assert parse_receipts(sealed_by(maker.HANGZHOU))[0].sealed.issuer == maker.HANGZHOU.name
+
+
+TOGETHER = {
+    "a key twice": sealed_by(maker.LOG, maker.HANGZHOU, maker.HANGZHOU),
+    "the log after a member": sealed_by(maker.HANGZHOU, maker.LOG),
+    "two sizes": sealed_by(maker.LOG) + sealed_by(maker.HANGZHOU, size=2),
+    "two positions": sealed_by(maker.LOG) + sealed_by(maker.HANGZHOU, index=0),
+    "two paths": sealed_by(maker.LOG) + sealed_by(maker.HANGZHOU, entries=(b"a", b"b", b"d")),
+    "none": [],
+}
+
+
+@pytest.mark.parametrize("raws", TOGETHER.values(), ids=TOGETHER.keys())
+def test_receipts_that_do_not_belong_together_are_refused(raws):
+    with pytest.raises(Invalid, match=r"ledger\.receipt_malformed"):
+        parse_receipts(raws)
 
 
 def test_another_log_key_is_refused():

@@ -3,11 +3,13 @@
 One signature a checkpoint serves every entry: the writer makes it once with `sign_root`, and a receipt is
 assembled around it on demand. The signed payload is the root, detached; the protected header is
 
-    {1: -8, 4: kid, 15: {1: origin, 2: origin, 6: iat}, 395: 1, "chopmark": {"size": tree size}}
+    {1: -8, 4: kid, 15: {1: issuer, 2: origin, 6: iat}, 395: 1, "chopmark": {"size": tree size}}
 
 RFC 9942 leaves tree size and index outside the signature, where other values can lead to the same root.
 The signed size closes that; with size and root fixed, only one index fits.
-The log signs with the Ed25519 key that also signs its notes: a Sig_structure begins with 0x84 and no note does.
+The issuer is the name of the key that signs: the log's, which is its origin, or that of a member which holds the
+log's entries. Both sign with the Ed25519 key of their notes (the log's 0x01, a member's cosignature key 0x04): a
+Sig_structure begins with 0x84, and no note and no cosignature does.
 
 Whether the log is one to trust, and how many others vouch for it, is decided by the caller.
 """
@@ -35,7 +37,7 @@ from chopmark.ledger.cose import (
     PublicKey,
     to_be_signed,
 )
-from chopmark.ledger.keys import ED25519, Signer
+from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, Signer
 from chopmark.ledger.statement import CHOPMARK
 from chopmark.ledger.tree import inclusion_root, leaf_hash
 
@@ -53,17 +55,19 @@ MAX_RECEIPTS = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedRoot:
-    """A log's signature over one root, as CBOR `[protected, signature]`; its form is checked, not its truth.
+    """A signature over one root of a log, as CBOR `[protected, signature]`; its form is checked, not its truth.
 
     Attributes:
+        issuer: name of the key that signed; the origin itself when the log did.
         origin: name of the log, as in its checkpoints.
         size: number of entries under the root.
-        kid: thumbprint of the log's key.
-        issued_at: when the log signed, whole seconds.
+        kid: thumbprint of the key.
+        issued_at: when the issuer signed, whole seconds.
         protected: the encoded header.
         signature: 64 bytes.
     """
 
+    issuer: str
     origin: str
     size: int
     kid: bytes
@@ -96,29 +100,40 @@ class SealedRoot:
             Invalid: `ledger.receipt_malformed`.
         """
         try:
-            origin, size, kid, issued_at = _header(cbor.decode(protected))
+            issuer, origin, size, kid, issued_at = _header(cbor.decode(protected))
         except Invalid as error:
             raise Invalid("ledger.receipt_malformed") from error
-        same = _protected(origin=origin, size=size, kid=kid, at=issued_at) == protected
+        same = _protected(issuer=issuer, origin=origin, size=size, kid=kid, at=issued_at) == protected
         if not same or size < 1 or len(signature) != SIGNATURE_SIZE:
             raise Invalid("ledger.receipt_malformed")
         return SealedRoot(
-            origin=origin, size=size, kid=kid, issued_at=issued_at, protected=protected, signature=signature
+            issuer=issuer,
+            origin=origin,
+            size=size,
+            kid=kid,
+            issued_at=issued_at,
+            protected=protected,
+            signature=signature,
         )
+
+    @property
+    def by_log(self) -> bool:
+        """Whether it claims to be the log's own and not a member's."""
+        return self.issuer == self.origin
 
     def encode(self) -> bytes:
         """Back to bytes."""
         return cbor.encode([self.protected, self.signature])
 
     def verify(self, root: bytes, key: PublicKey) -> None:
-        """Check the signature over `root` with the log's key.
+        """Check the signature over `root` with the issuer's key; that the key has the issuer's name is checked before.
 
         Raises:
             Invalid: `ledger.receipt_signature_wrong`.
         """
         named = key.algorithm == EDDSA and key.thumbprint == self.kid
         if not named or not key.accepts(self.signature, to_be_signed(self.protected, root)):
-            raise Invalid("ledger.receipt_signature_wrong", origin=self.origin)
+            raise Invalid("ledger.receipt_signature_wrong", origin=self.issuer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +141,7 @@ class CoseReceipt:
     """A COSE Receipt with one inclusion proof.
 
     Attributes:
-        sealed: the log's signature; its size is the proof's size.
+        sealed: the signature; its size is the proof's size.
         index: zero-based position of the entry.
         path: inclusion path, from the leaf's sibling upwards, 32 bytes each.
     """
@@ -189,20 +204,21 @@ class Transparent:
     extra: Mapping[Any, Any]
 
 
-def sign_root(origin: str, root: bytes, key: Signer, at: datetime, *, size: int) -> bytes:
+def sign_root(origin: str, root: bytes, key: Signer, at: datetime, *, size: int, issuer: str | None = None) -> bytes:
     """Seal one root: CBOR `[protected, signature]`, to be stored with the checkpoint.
 
     Args:
         origin: name of the log, as in its checkpoints.
         root: 32 bytes.
-        key: the log's note key of type Ed25519 (0x01).
-        at: when the log signs; kept in whole seconds.
+        key: the log's note key of type Ed25519 (0x01), or a member's of type Ed25519 cosignature (0x04).
+        at: when the issuer signs; kept in whole seconds.
         size: number of entries under the root, at least 1.
+        issuer: who signs; the key's own name when nothing else is said, and verifiers expect no other.
     """
-    if size < 1 or len(root) != DIGEST_SIZE or key.type != ED25519:
+    if size < 1 or len(root) != DIGEST_SIZE or key.type not in {ED25519, ED25519_COSIGNATURE}:
         raise ValueError("a root of 32 bytes over at least one entry is signed, with Ed25519")
     kid = PublicKey.ed25519(key.verifier.public).thumbprint
-    protected = _protected(origin=origin, size=size, kid=kid, at=at)
+    protected = _protected(issuer=key.name if issuer is None else issuer, origin=origin, size=size, kid=kid, at=at)
     return cbor.encode([protected, key.sign(to_be_signed(protected, root))])
 
 
@@ -222,8 +238,23 @@ def assemble_receipt(sealed_root: bytes, size: int, index: int, path: Sequence[b
     return CoseReceipt(sealed=sealed, index=index, path=tuple(path)).encode()
 
 
+def parse_receipts(raws: Sequence[bytes]) -> tuple[CoseReceipt, ...]:
+    """The receipts of one Transparent Statement: one entry of one log at one size, each sealed by another key.
+
+    Raises:
+        Invalid: as `CoseReceipt.parse`; `ledger.receipt_malformed` also when they differ in log, size, index or path,
+            when a key comes twice, or when the log's own is not the first.
+    """
+    receipts = tuple(CoseReceipt.parse(raw) for raw in raws)
+    places = {(each.sealed.origin, each.sealed.size, each.index, each.path) for each in receipts}
+    kids = {each.sealed.kid for each in receipts}
+    if len(places) != 1 or len(kids) != len(receipts) or any(each.sealed.by_log for each in receipts[1:]):
+        raise Invalid("ledger.receipt_malformed")
+    return receipts
+
+
 def verify_receipt(raw: bytes, statement: bytes, key: PublicKey) -> CoseReceipt:
-    """Check one receipt of a statement with the key of a trusted log.
+    """Check one receipt of a statement with the key of a trusted log or member.
 
     Raises:
         Invalid: as `CoseReceipt.parse`; `ledger.proof_wrong`, `ledger.receipt_signature_wrong`.
@@ -271,24 +302,24 @@ def parse_transparent(raw: bytes) -> Transparent:
     return Transparent(statement=statement, receipts=tuple(receipts), extra=extra)
 
 
-def _protected(*, origin: str, size: int, kid: bytes, at: datetime) -> bytes:
+def _protected(*, issuer: str, origin: str, size: int, kid: bytes, at: datetime) -> bytes:
     return cbor.encode(
         {
             ALGORITHM: EDDSA,
             KEY_ID: kid,
-            CLAIMS: {ISSUER: origin, SUBJECT: origin, ISSUED_AT: clock.to_seconds(at)},
+            CLAIMS: {ISSUER: issuer, SUBJECT: origin, ISSUED_AT: clock.to_seconds(at)},
             DATA_STRUCTURE: RFC9162_SHA256,
             CHOPMARK: {"size": size},
         }
     )
 
 
-def _header(header: object) -> tuple[str, int, bytes, datetime]:
-    """Origin, size, kid and time of a receipt's protected header; the rest shows when it is printed back."""
+def _header(header: object) -> tuple[str, str, int, bytes, datetime]:
+    """Issuer, origin, size, kid and time of a receipt's protected header; the rest shows when it is printed back."""
     match header:
-        case {4: bytes(kid), 15: {1: str(origin), 6: int(seconds)}, "chopmark": {"size": int(size)}}:
+        case {4: bytes(kid), 15: {1: str(issuer), 2: str(origin), 6: int(seconds)}, "chopmark": {"size": int(size)}}:
             if type(size) is int and type(seconds) is int and len(kid) == DIGEST_SIZE:
-                return origin, size, kid, clock.from_seconds(seconds)
+                return issuer, origin, size, kid, clock.from_seconds(seconds)
     raise Invalid("ledger.receipt_malformed")
 
 
