@@ -6,6 +6,10 @@ the intake key only; the log's private keys are opened by the writer, never here
     keys/log.ed25519.pub, keys/log.mldsa44.pub    the log's verifier keys, one vkey a file
     keys/retired/*.pub                            the log's former keys, served for ever
     keys/intake                                   32-byte seed of the intake key, in hexadecimal
+    consortium/members/<name>.json                cards of the institutions that were adopted
+    consortium/retired/<name>-<8 hex>.json        cards that were: of former members, and of present ones before
+    consortium/policy                             the tlog-policy in force; there is none without a consortium
+    consortium/history/<size>.policy              those in force for checkpoints of this size and more
 """
 
 from __future__ import annotations
@@ -26,6 +30,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 
 from chopmark.base.errors import Unavailable
 from chopmark.evidence.blobs import Blobs
+from chopmark.ledger.card import Card
 from chopmark.ledger.keys import ED25519, VerifierKey
 from chopmark.ledger.policy import Policy, PolicyLog, policy_text
 from chopmark.ledger.reader import LogReader
@@ -129,12 +134,79 @@ def key_algorithm(cose_key: bytes) -> str:
 
 
 def log_policy() -> bytes:
-    """The trust policy (C2SP tlog-policy) that names this log.
+    """The trust policy (C2SP tlog-policy) that names this log and, where there is one, the consortium's quorum.
 
     Raises:
         Unavailable: `evidence.log_keys_missing` before `chopmark init`.
     """
-    return policy_text(Policy(logs=tuple(PolicyLog(key=key) for key in (*log_keys(), *retired_log_keys())))).encode()
+    return policy_text(consortium_policy() or own_policy()).encode()
+
+
+def own_policy() -> Policy:
+    """The trust policy of the log alone: no quorum, its keys in use and the retired ones.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    return Policy(logs=tuple(PolicyLog(key=key) for key in (*log_keys(), *retired_log_keys())))
+
+
+def consortium() -> Path:
+    """The folder of the consortium; it may not exist."""
+    return home() / "consortium"
+
+
+def consortium_policy() -> Policy | None:
+    """The trust policy that the writer must satisfy; None without a consortium. Read anew when the file changes.
+
+    Raises:
+        Invalid: what `Policy.parse` raises.
+    """
+    path = consortium() / "policy"
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return None
+    return _policy(path, seen.st_mtime_ns, seen.st_ino)
+
+
+@lru_cache(maxsize=2)
+def _policy(path: Path, _changed: int, _inode: int) -> Policy:
+    return Policy.parse(path.read_bytes())
+
+
+def policy_history() -> tuple[tuple[int, bytes], ...]:
+    """Every trust policy that was ever in force: from which checkpoint size on, and its text; smallest size first."""
+    found = (path for path in (consortium() / "history").glob("*.policy") if path.stem.isdecimal())
+    return tuple(sorted((int(path.stem), path.read_bytes()) for path in found))
+
+
+def policy_at(size: int) -> bytes:
+    """The trust policy that was in force for a checkpoint of this size.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    fitting = [text for start, text in policy_history() if start <= size]
+    return fitting[-1] if fitting else log_policy()
+
+
+def cards() -> tuple[Card, ...]:
+    """The cards of the consortium's members, by name.
+
+    Raises:
+        Invalid: what `Card.parse` raises.
+    """
+    return tuple(Card.parse(path.read_bytes()) for path in sorted((consortium() / "members").glob("*.json")))
+
+
+def retired_cards() -> tuple[Card, ...]:
+    """Cards that were in use once, of members gone and of members that have other keys now.
+
+    Raises:
+        Invalid: what `Card.parse` raises.
+    """
+    return tuple(Card.parse(path.read_bytes()) for path in sorted((consortium() / "retired").glob("*.json")))
 
 
 def blobs() -> Blobs:
