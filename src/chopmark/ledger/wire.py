@@ -6,6 +6,7 @@ memory hand it over as it is. Statuses and bodies are those of C2SP tlog-witness
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +15,11 @@ PLAIN_TEXT = "text/plain; charset=utf-8"
 TLOG_SIZE = "text/x.tlog.size"
 MIRROR_INFO = "text/x.tlog.mirror-info"
 OCTETS = "application/octet-stream"
+
+
+def origin_hash(origin: str) -> str:
+    """The part of a monitoring address that names a log: SHA-256 of its origin, 64 hexadecimal digits."""
+    return hashlib.sha256(origin.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
