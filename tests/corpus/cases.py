@@ -334,8 +334,8 @@ def bad() -> list[Case]:
     overlong = maker.register((overlong_s(own_made[0]), *own_made[1:]))
     zero = maker.register((zero_r(p256_made[0]), *p256_made[1:]))
     stranger = maker.register(made, log=maker.STRANGER, signers=(maker.STRANGER,))
-    sealed = SealedRoot.parse(agent.sealed_root)
-    broken_seal = replace(agent, sealed_root=replace(sealed, signature=flipped(sealed.signature)).encode())
+    sealed = SealedRoot.parse(agent.seals[0])
+    broken_seal = replace(agent, seals=(replace(sealed, signature=flipped(sealed.signature)).encode(),))
     return [
         *found,
         failed("the proof of another entry", replayed.tlog_proof(), TLOG, codes(included="inclusion_wrong", **stop)),
@@ -374,7 +374,7 @@ def malformed() -> list[Case]:
     receipt = Envelope.parse(binary).unprotected[394][0]
     one = maker.register(maker.by_agent(), index=0, size=1)
     empty_path = Envelope.parse(receipt)
-    sealed = SealedRoot.parse(one.sealed_root)
+    sealed = SealedRoot.parse(one.seals[0])
     single = replace(
         empty_path,
         protected=sealed.protected,

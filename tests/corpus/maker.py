@@ -179,5 +179,5 @@ def register(
         index=index,
         path=tuple(tree.inclusion_proof(index, size, nodes)),
         checkpoint=sign_checkpoint(Checkpoint(origin=log.name, size=size, root=root), list(signers), at),
-        sealed_root=sign_root(log.name, root, log, sealed_at or at, size=size),
+        seals=(sign_root(log.name, root, log, sealed_at or at, size=size),),
     )

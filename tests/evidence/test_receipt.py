@@ -43,7 +43,7 @@ def test_the_first_entry_has_a_tlog_proof_before_it_has_a_cose_receipt():
 def test_a_seal_of_another_checkpoint_is_not_assembled():
     other = maker.register(maker.by_agent(), size=8)
     with pytest.raises(Invalid, match=r"ledger\.receipt_malformed"):
-        replace(RECEIPT, sealed_root=other.sealed_root).transparent_statement()
+        replace(RECEIPT, seals=other.seals).transparent_statement()
 
 
 @pytest.mark.parametrize("start", [b"", b"\xd2", b"c2sp.org/tlog-proof@v1\n"])

@@ -31,7 +31,7 @@ def test_chinese_sentences_do_not_call_witnesses_statutory_or_sureties():
 
 def test_a_wrong_cose_signature_names_its_log():
     receipt = maker.register(maker.by_agent())
-    spoiled = receipt.transparent_statement().replace(receipt.sealed_root[-64:], bytes(64))
+    spoiled = receipt.transparent_statement().replace(receipt.seals[0][-64:], bytes(64))
     report = verify(spoiled, digests=maker.DIGESTS, policy=POLICY, at=AT)
     [wrong] = [each for each in report.findings if each.code == "verify.log_signature_wrong"]
     assert wrong.facts["name"] == maker.ORIGIN

@@ -187,7 +187,7 @@ SEALS = {
     "not a list": 1,
     "one part": [b""],
     "an empty header": [cbor.encode({}), b"\x01" * 64],
-    "a short signature": [cbor.decode(maker.register(maker.by_agent()).sealed_root)[0], b"\x01" * 63],
+    "a short signature": [cbor.decode(maker.register(maker.by_agent()).seals[0])[0], b"\x01" * 63],
     "a time that is a truth value": [
         cbor.encode({1: -8, 4: b"\x01" * 32, 15: {1: "a", 2: "a", 6: True}, 395: 1, "chopmark": {"size": 2}}),
         b"\x01" * 64,
@@ -210,7 +210,7 @@ def test_malformed_seals_are_refused(seal):
 
 
 def test_seals_print_back():
-    raw = maker.register(maker.by_agent()).sealed_root
+    raw = maker.register(maker.by_agent()).seals[0]
     assert SealedRoot.parse(raw).encode() == raw
 
 

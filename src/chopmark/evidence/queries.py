@@ -430,7 +430,7 @@ def _receipt(row: Deposit) -> Receipt:
         index=row.position,
         path=tuple(path),
         checkpoint=published.note,
-        sealed_root=published.sealed_root,
+        seals=(published.sealed_root,),
     )
 
 

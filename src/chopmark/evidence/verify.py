@@ -294,7 +294,7 @@ class _Examination:
         # 5 The statement is in the log. Returns the root, or None when there is none to look for signatures on.
         entry = read.statement.raw
         try:
-            root = None if read.cose is None else read.cose.root(entry)
+            root = read.cose[0].root(entry) if read.cose else None
             if checkpoint is not None:
                 self._size = checkpoint.size
                 verify_inclusion(
@@ -308,9 +308,9 @@ class _Examination:
         except Invalid:
             self._find(5, "verify.inclusion_wrong", Verdict.FAILED, index=read.index)
             return None
-        if read.cose is not None:
-            self._size = read.cose.sealed.size
-            same = (read.cose.sealed.origin, read.cose.sealed.size, root)
+        if read.cose:
+            self._size = read.cose[0].sealed.size
+            same = (read.cose[0].sealed.origin, read.cose[0].sealed.size, root)
             if checkpoint is not None and same != (checkpoint.origin, checkpoint.size, checkpoint.root):
                 self._find(5, "verify.checkpoint_differs", Verdict.FAILED)
                 return None
@@ -333,7 +333,7 @@ class _Examination:
             return None
         logs = sorted({each.name for each in self._signers if each.role == "log"})
         if not logs:
-            origin = read.cose.sealed.origin if read.cose else Note.parse(read.checkpoint or b"").text.split("\n")[0]
+            origin = read.cose[0].sealed.origin if read.cose else Note.parse(read.checkpoint or b"").text.split("\n")[0]
             self._find(6, "verify.log_unknown", Verdict.INDETERMINATE, origin=origin)
             return None
         algorithms = sorted({each.algorithm for each in self._signers if each.role == "log"})
@@ -362,9 +362,9 @@ class _Examination:
 
     def _cose_signature(self, read: ReadReceipt, root: bytes, policy: Policy) -> None:
         """The COSE Receipt's signature, when the policy lists an Ed25519 key of its origin with its kid."""
-        if read.cose is None:
+        if not read.cose:
             return
-        sealed = read.cose.sealed
+        sealed = read.cose[0].sealed
         for log in policy.logs:
             if log.key.type != ED25519 or log.key.name != sealed.origin:
                 continue

@@ -22,7 +22,7 @@ from chopmark.evidence import wiring
 from chopmark.web.context import language
 
 # The rooms whose codes a verifier can show, as a finding or as a finding's cause.
-WORDED = ("base.", "evidence.disclosure_", "evidence.receipt_", "ledger.", "verify.")
+WORDED = ("base.", "evidence.anchor_", "evidence.disclosure_", "evidence.receipt_", "ledger.", "verify.")
 
 
 @require_safe
