@@ -14,6 +14,7 @@ COMMANDS = (
     ("account", "chopmark.site.account:command"),
     ("demo", "chopmark.site.demo:command"),
     ("serve", "chopmark.site.supervisor:command"),
+    ("members", "chopmark.site.members:command"),
     ("sequencer", "chopmark.site.sequencer:command"),
     ("sweep", "chopmark.site.sequencer:sweep_command"),
 )

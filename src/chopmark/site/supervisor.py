@@ -1,12 +1,16 @@
-"""`chopmark serve`: the web server, the writer of the log and the hourly sweep under one process.
+"""`chopmark serve`: the web server, the writer of the log and what belongs to them under one process.
 
     supervisor ── web (granian) ── workers
                ├─ sequencer            exactly one; writes the log
+               ├─ tsa, stamper         the own time-stamp authority and what asks all of them, where initialised
+               ├─ member-NAME          local members of the consortium, where the home has any
                └─ sweep                every hour, ends by itself
 
 Each child has its own process group, so Ctrl-C reaches the supervisor alone, which stops them in order.
-A child that dies is started again, later each time; one that cannot live (it says so by exit status 78,
-or dies five times without living a minute) takes the platform down, loudly: half a platform helps nobody.
+A child that dies is started again, later each time. Web and sequencer are vital: one of them that cannot live (it says
+so by exit status 78, or dies five times without living a minute) takes the platform down, loudly: half a platform
+helps nobody. Any other that cannot live is reported and tried again: a member is an institution of its own, and without
+it deposits wait at worst. A member stopped by hand (`chopmark members stop`) stays stopped.
 If the supervisor itself is killed, every child notices within a second and ends.
 
 Only processes, signals and files of log lines: no rules and no database here.
@@ -22,7 +26,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -40,6 +44,8 @@ from chopmark.cli.words import text
 from chopmark.site.config import read_config
 
 CANNOT_LIVE = 78  # EX_CONFIG of sysexits.h: starting the same again cannot help
+PID_FILE = "supervisor.pid"  # in the home while it is served
+KILL = "kill"  # in the file that holds a child
 PARENT_CHECK = 0.5  # seconds
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a dead child is started again
 SOUND_AFTER = 60.0  # seconds; a child that lived this long has no record
@@ -68,16 +74,24 @@ class Child:
     """One program the supervisor keeps alive.
 
     Attributes:
+        vital: whether the platform ends when this one cannot live.
+        held: while this file exists the child stays stopped; with `kill` in it, it is stopped by SIGKILL.
+        pid_file: holds the process's number while it runs.
         deaths: how often it died since it last lived long enough.
         again_at: monotonic seconds from which it may be started again.
+        kill_at: monotonic seconds from which SIGKILL follows the SIGTERM it was held with.
     """
 
     name: str
     arguments: tuple[str, ...]
+    vital: bool = True
+    held: Path | None = None
+    pid_file: Path | None = None
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0
     again_at: float = 0.0
+    kill_at: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +120,8 @@ class Supervisor:
             signal.signal(number, self._asked_to_stop)
         self._next_sweep = time.monotonic() + 60
         threading.Thread(target=ready, name="ready", daemon=True).start()
+        own_number = self.home / PID_FILE
+        own_number.write_text(f"{os.getpid()}\n")
         status = 0
         try:
             while not self.stopping.is_set():
@@ -118,6 +134,7 @@ class Supervisor:
             status = 1
         finally:
             self._stop()
+            own_number.unlink(missing_ok=True)
         return status
 
     def _asked_to_stop(self, number: int, _frame: FrameType | None) -> None:
@@ -131,22 +148,46 @@ class Supervisor:
             Unavailable: `site.process_lost`.
         """
         moment = time.monotonic()
+        if (how := _held(child)) is not None:
+            self._hold(child, how, moment)
+            return
         if child.process is not None:
             status = child.process.poll()
             if status is None:
                 return
-            child.process = None
+            _ended(child)
             child.deaths = 1 if moment - child.started > SOUND_AFTER else child.deaths + 1
-            child.again_at = moment + min(LONGEST_WAIT, FIRST_WAIT * 2 ** (child.deaths - 1))
+            child.again_at = moment + min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(child.deaths - 1, 9))
             self._log("died", name=child.name, status=status, deaths=child.deaths)
-            if status == CANNOT_LIVE or child.deaths >= MOST_DEATHS:
+            lost = status == CANNOT_LIVE or child.deaths >= MOST_DEATHS
+            if child.vital and lost:
                 raise Unavailable(
                     "site.process_lost", name=child.name, status=status, log=str(self._log_of(child.name))
                 )
-            self.say("site.process_died", name=child.name, status=status)
+            if child.vital or child.deaths == 1:
+                self.say("site.process_died", name=child.name, status=status)
+            elif child.deaths == MOST_DEATHS:
+                self.say("site.process_failing", name=child.name, status=status, log=str(self._log_of(child.name)))
         if moment >= child.again_at:
             child.process = self._start(child.name, child.arguments)
             child.started = moment
+            if child.pid_file is not None:
+                child.pid_file.write_text(f"{child.process.pid}\n")
+
+    def _hold(self, child: Child, how: str, moment: float) -> None:
+        """Stop a child that somebody wants stopped; it starts with a clean record when it is no longer held."""
+        child.deaths, child.again_at = 0, 0.0
+        if child.process is None:
+            return
+        if child.process.poll() is not None:
+            self._log("held", name=child.name)
+            _ended(child)
+        elif child.kill_at is None and how != KILL:
+            child.process.terminate()
+            child.kill_at = moment + STOP_PATIENCE
+        elif child.kill_at is None or moment >= child.kill_at:
+            os.killpg(child.process.pid, signal.SIGKILL)
+            child.kill_at = moment + STOP_PATIENCE
 
     def _sweep_when_due(self) -> None:
         if self._sweeper is not None and self._sweeper.poll() is not None:
@@ -171,10 +212,18 @@ class Supervisor:
         return process
 
     def _stop(self) -> None:
-        """Ask every child to end, in the order web, sweep, writer; kill the group of one that does not."""
-        running = [(child.name, child.process) for child in self.children if child.process is not None]
-        if self._sweeper is not None:
-            running.append(("sweep", self._sweeper))
+        """End web, sweep and writer, then the others: the writer finishes its batch, and needs members for that."""
+        vital = [child for child in self.children if child.vital]
+        others = [child for child in self.children if not child.vital]
+        sweeper = [] if self._sweeper is None else [("sweep", self._sweeper)]
+        self._end([*_running(vital), *sweeper])
+        self._end(_running(others))
+        for child in self.children:
+            _ended(child)
+        self._log("stopped")
+
+    def _end(self, running: list[tuple[str, subprocess.Popen[bytes]]]) -> None:
+        """Ask these to end; kill the group of one that does not in time."""
         for _, process in running:
             process.terminate()
         until = time.monotonic() + STOP_PATIENCE
@@ -185,7 +234,6 @@ class Supervisor:
                 self._log("killed", name=name, pid=process.pid)
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        self._log("stopped")
 
     def _log_of(self, name: str) -> Path:
         return self.home / "logs" / f"{name}.log"
@@ -195,6 +243,26 @@ class Supervisor:
         line = json.dumps({"event": event, **facts, "logger": "supervisor", "timestamp": to_text(now())})
         with self._log_of("supervisor").open("a") as lines:
             lines.write(line + "\n")
+
+
+def _running(children: Iterable[Child]) -> list[tuple[str, subprocess.Popen[bytes]]]:
+    return [(child.name, child.process) for child in children if child.process is not None]
+
+
+def _held(child: Child) -> str | None:
+    """What stands in the file that holds the child; None when it is not held."""
+    try:
+        return None if child.held is None else child.held.read_text("ascii", "replace").strip()
+    except FileNotFoundError:
+        return None
+
+
+def _ended(child: Child) -> None:
+    """The child's process is gone."""
+    child.process = None
+    child.kill_at = None
+    if child.pid_file is not None:
+        child.pid_file.unlink(missing_ok=True)
 
 
 def put_logs_aside(home: Path) -> None:
@@ -273,6 +341,7 @@ def command(
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 (only a server needs the framework)
 
     from chopmark.site.checks import refuse_to_start  # noqa: PLC0415
+    from chopmark.site.members import children_of  # noqa: PLC0415 (it needs this module)
 
     try:
         refuse_to_start()
@@ -298,6 +367,7 @@ def command(
         children=(
             Child(name="web", arguments=(f"{me}.supervisor", host, str(chosen), str(threads), str(workers))),
             Child(name="sequencer", arguments=(f"{me}.command", "sequencer")),
+            *children_of(place),
         ),
         sweep=(f"{me}.command", "sweep"),
         say=say,
