@@ -249,6 +249,17 @@ class TileReader:
             raise Invalid("ledger.index_outside", index=index, size=self.size)
         return self._bundle(index // TILE_WIDTH)[index % TILE_WIDTH]
 
+    def bundle(self, index: int) -> list[bytes]:
+        """The entries of one bundle, as far as the size reaches; the caller's own list.
+
+        Raises:
+            Invalid: `ledger.index_outside`; `ledger.bundle_malformed`.
+            Unavailable: what `fetch` raises.
+        """
+        if not 0 <= index * TILE_WIDTH < self.size:
+            raise Invalid("ledger.index_outside", index=index * TILE_WIDTH, size=self.size)
+        return list(self._bundle(index))
+
     def edge(self) -> Edge:
         """The right edge of the published tree, from which appending goes on."""
         tiles = []
