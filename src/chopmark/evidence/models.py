@@ -83,6 +83,36 @@ class Founding(models.Model):
         return self.name
 
 
+class Governance(models.Model):
+    """A statement of governance: which paper, under which digest, and from when it is in force.
+
+    The papers themselves are files, `consortium/documents/<digest>`. Rows are in the order in which it was decided.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=32)  # one of `ledger.governance.TYPES`
+    name = models.CharField(max_length=300)  # the member, key or authority it is about; empty for a policy
+    sha256 = models.BinaryField(max_length=32)
+    leaf = models.BinaryField(max_length=32, unique=True)
+    statement = models.BinaryField()
+    issuer_key = models.BinaryField()
+    made_at = models.DateTimeField()
+    position = models.BigIntegerField(null=True)
+    published_in = models.BigIntegerField(null=True)  # size of the checkpoint; in force for those larger than this
+
+    class Meta:
+        """Found by digest, and quickly when none waits."""
+
+        indexes = (
+            models.Index(fields=("sha256",), name="governance_digest"),
+            models.Index(fields=("leaf",), name="governance_waits", condition=models.Q(position=None)),
+        )
+
+    def __str__(self) -> str:
+        """What it is about."""
+        return f"{self.kind} {self.name}"
+
+
 class Upload(models.Model):
     """A file on its way in (tus); `offset` counts bytes that are durable on disk."""
 
@@ -147,3 +177,35 @@ class IdempotencyKey(models.Model):
     def __str__(self) -> str:
         """The key."""
         return self.key
+
+
+class Stamp(models.Model):
+    """One checkpoint under one authority's time: wanted, begun or there; see `evidence.stamps` for the states."""
+
+    authority = models.CharField(max_length=255)  # its name in the settings
+    kind = models.CharField(max_length=8)  # rfc3161, ots or evm
+    own = models.BooleanField()  # the platform's own authority, no independent one
+    size = models.BigIntegerField()  # of the checkpoint
+    text = models.BinaryField()  # its three lines; what is stamped is their SHA-256
+    state = models.CharField(max_length=10)
+    tries = models.IntegerField(default=0)
+    next_try = models.DateTimeField()
+    trouble = models.CharField(max_length=64, blank=True)  # code of the last error
+    handle = models.BinaryField(default=b"")  # what the service needs to go on with a pending one
+    token = models.BinaryField(default=b"")
+    stamped_at = models.DateTimeField(null=True)  # as the token says; null where only others can tell
+    made_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """A checkpoint is stamped once by an authority."""
+
+        constraints = (models.UniqueConstraint(fields=("authority", "size"), name="stamp_once"),)
+        indexes = (
+            models.Index(fields=("next_try",), name="stamp_due", condition=models.Q(state__in=("waiting", "pending"))),
+            models.Index(fields=("authority", "size"), name="stamp_done", condition=models.Q(state="done")),
+        )
+
+    def __str__(self) -> str:
+        """Who, what and how far."""
+        return f"{self.authority} {self.size} {self.state}"

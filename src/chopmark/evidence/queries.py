@@ -21,7 +21,7 @@ from chopmark.base.clock import to_text
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.deposit import KINDS, Disclosure
-from chopmark.evidence.models import Deposit, Founding, ShareLink, Upload
+from chopmark.evidence.models import Deposit, Founding, Governance, ShareLink, Upload
 from chopmark.evidence.receipt import Receipt
 from chopmark.ledger.cose_receipt import assemble_receipt
 from chopmark.people.actor import Actor
@@ -391,7 +391,7 @@ def entry_receipt(leaf: bytes) -> bytes:
     """
     position = wiring.book().positions([leaf]).get(leaf)
     if position is None:
-        if Deposit.objects.filter(leaf=leaf).exists() or Founding.objects.filter(leaf=leaf).exists():
+        if any(rows.objects.filter(leaf=leaf).exists() for rows in (Deposit, Founding, Governance)):
             raise Unavailable("evidence.not_published")
         raise Refused("evidence.entry_not_found")
     published, path = wiring.reader().inclusion(position)

@@ -5,11 +5,14 @@ the intake key only; the log's private keys are opened by the writer, never here
 
     keys/log.ed25519.pub, keys/log.mldsa44.pub    the log's verifier keys, one vkey a file
     keys/retired/*.pub                            the log's former keys, served for ever
+    keys/next/log.*                               the keys that follow, during a rotation
     keys/intake                                   32-byte seed of the intake key, in hexadecimal
     consortium/members/<name>.json                cards of the institutions that were adopted
     consortium/retired/<name>-<8 hex>.json        cards that were: of former members, and of present ones before
     consortium/policy                             the tlog-policy in force; there is none without a consortium
     consortium/history/<size>.policy              those in force for checkpoints of this size and more
+    consortium/documents/<sha-256>                every paper whose digest a governance statement carries
+    keys/governance                               seed of the key that signs those; the web process never opens it
 """
 
 from __future__ import annotations
@@ -28,9 +31,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
-from chopmark.base.errors import Unavailable
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.blobs import Blobs
 from chopmark.ledger.card import Card
+from chopmark.ledger.governance import at_size
 from chopmark.ledger.keys import ED25519, VerifierKey
 from chopmark.ledger.policy import Policy, PolicyLog, policy_text
 from chopmark.ledger.reader import LogReader
@@ -101,6 +105,26 @@ def _intake_key(place: str) -> IssuerKey:
     return IssuerKey.from_seed(bytes.fromhex(path.read_text("ascii").strip()))
 
 
+def governance_key() -> IssuerKey:
+    """The key that signs what the consortium decides. Only the operator's commands read it, each time anew.
+
+    Raises:
+        Unavailable: `evidence.governance_key_missing` before the first decision.
+        Refused: `evidence.governance_key_open` when others on this machine can read it.
+    """
+    path = home() / "keys" / "governance"
+    if not path.is_file():
+        raise Unavailable("evidence.governance_key_missing")
+    if path.stat().st_mode & 0o077:
+        raise Refused("evidence.governance_key_open", path=str(path))
+    return IssuerKey.from_seed(bytes.fromhex(path.read_text("ascii").strip()))
+
+
+def governance_issuer() -> str:
+    """The issuer URI of governance statements."""
+    return f"https://{_host()}/issuers/governance"
+
+
 def log_keys() -> tuple[VerifierKey, ...]:
     """The log's verifier keys in use, Ed25519 first.
 
@@ -116,6 +140,20 @@ def log_keys() -> tuple[VerifierKey, ...]:
 def retired_log_keys() -> tuple[VerifierKey, ...]:
     """The log's former verifier keys."""
     return _keys_below(home() / "keys" / "retired", "*.pub")
+
+
+def next_log_keys() -> tuple[VerifierKey, ...]:
+    """The verifier keys that the log will sign with after a rotation that has begun; none at other times."""
+    return _keys_below(home() / "keys" / "next", "log.*.pub")
+
+
+def all_log_keys() -> tuple[VerifierKey, ...]:
+    """Those in use, those that follow in a rotation, and the retired ones.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    return tuple(dict.fromkeys((*log_keys(), *next_log_keys(), *retired_log_keys())))
 
 
 def receipt_keys() -> tuple[PublicKey, ...]:
@@ -143,12 +181,12 @@ def log_policy() -> bytes:
 
 
 def own_policy() -> Policy:
-    """The trust policy of the log alone: no quorum, its keys in use and the retired ones.
+    """The trust policy of the log alone: no quorum, its keys in use, those that follow, and the retired ones.
 
     Raises:
         Unavailable: `evidence.log_keys_missing` before `chopmark init`.
     """
-    return Policy(logs=tuple(PolicyLog(key=key) for key in (*log_keys(), *retired_log_keys())))
+    return Policy(logs=tuple(PolicyLog(key=key) for key in all_log_keys()))
 
 
 def consortium() -> Path:
@@ -187,8 +225,28 @@ def policy_at(size: int) -> bytes:
     Raises:
         Unavailable: `evidence.log_keys_missing` before `chopmark init`.
     """
-    fitting = [text for start, text in policy_history() if start <= size]
-    return fitting[-1] if fitting else log_policy()
+    return at_size(policy_history(), size) or log_policy()
+
+
+def papers() -> Path:
+    """The folder of governance papers; it may not exist."""
+    return consortium() / "documents"
+
+
+def paper(sha256: bytes) -> bytes:
+    """The paper with this digest.
+
+    Raises:
+        Unavailable: `evidence.paper_missing`.
+        Invalid: `evidence.paper_wrong` when the file is not what it was.
+    """
+    path = papers() / sha256.hex()
+    if not path.is_file():
+        raise Unavailable("evidence.paper_missing", sha256=sha256.hex())
+    data = path.read_bytes()
+    if hashlib.sha256(data).digest() != sha256:
+        raise Invalid("evidence.paper_wrong", sha256=sha256.hex())
+    return data
 
 
 def cards() -> tuple[Card, ...]:

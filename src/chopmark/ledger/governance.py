@@ -14,17 +14,22 @@ Pure: reads no file, keeps nothing, publishes nothing.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
 from itertools import pairwise
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
+from chopmark.base.clock import to_text
 from chopmark.base.errors import Invalid, Refused
 from chopmark.ledger.card import Card
-from chopmark.ledger.keys import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, VerifierKey
+from chopmark.ledger.keys import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, Signer, VerifierKey
 from chopmark.ledger.policy import NO_QUORUM, Policy, PolicyGroup, PolicyLog, PolicyWitness
-from chopmark.ledger.text import parse_decimal
+from chopmark.ledger.text import parse_base64, parse_decimal, to_base64
 
 QUORUM = "consortium"
 MAX_RULE = 4096
@@ -248,3 +253,186 @@ def _witnesses(card: Card) -> list[PolicyWitness]:
 
 def _is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None and text not in _WORDS
+
+
+# ---- papers --------------------------------------------------------------------------------------------------------
+
+CARD_TYPE = "application/json"
+TEXT_TYPE = "text/plain"
+CERTIFICATE_TYPE = "application/pkix-cert"
+MAX_PAPER = 262_144
+MAX_REASON = 500
+
+TYPES = {
+    "trust_policy": TEXT_TYPE,
+    "trust_policy_forced": TEXT_TYPE,
+    "member_card": CARD_TYPE,
+    "member_rotation": CARD_TYPE,
+    "member_retired": CARD_TYPE,
+    "log_key": TEXT_TYPE,
+    "log_key_rotation": CARD_TYPE,
+    "log_key_retired": TEXT_TYPE,
+    "authority": CERTIFICATE_TYPE,
+    "authority_retired": CERTIFICATE_TYPE,
+}
+"""Kinds of governance statements, and the media type of the paper whose digest each carries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """A paper by which keys hand over to keys: the new state, with the consent of every old key and every new one.
+
+    Each key signs `rotation/v1`, the subject, the SHA-256 of the old state and of the new one, a line each; nothing
+    else that these keys sign begins so.
+
+    Attributes:
+        subject: `member <name>` or `log <origin>`.
+        old: SHA-256 of the state before, 32 bytes.
+        new: the state after: a card, or the log's verifier keys, one a line.
+        signatures: key id in hexadecimal (as `VerifierKey.key_id`) to signature.
+    """
+
+    subject: str
+    old: bytes
+    new: bytes
+    signatures: Mapping[str, bytes]
+
+    @classmethod
+    def make(cls, subject: str, old: bytes, new: bytes, keys: Sequence[Signer]) -> Rotation:
+        """Let every key sign the way from one state to the other; `old` is the state itself here."""
+        digest = sha256(old).digest()
+        message = _rotation_message(subject, digest, new)
+        signatures = {key.verifier.key_id.hex(): key.sign(message) for key in keys}
+        return cls(subject=subject, old=digest, new=new, signatures=MappingProxyType(signatures))
+
+    def must_be_signed(self, old: bytes, keys: Sequence[VerifierKey]) -> None:
+        """Check that this starts at a state and that every one of these keys agrees.
+
+        Raises:
+            Invalid: `ledger.rotation_of_another` when the old state is not this one; `ledger.rotation_unsigned` for a
+                key without signature; `ledger.signature_wrong`.
+        """
+        if self.old != sha256(old).digest():
+            raise Invalid("ledger.rotation_of_another", subject=self.subject)
+        message = _rotation_message(self.subject, self.old, self.new)
+        for key in keys:
+            if key.key_id.hex() not in self.signatures:
+                raise Invalid("ledger.rotation_unsigned", key=f"{key.name}+{key.key_id.hex()}")
+            key.verify(self.signatures[key.key_id.hex()], message)
+
+    def encode(self) -> bytes:
+        """Canonical JSON: keys sorted, two spaces, one line feed at the end."""
+        document = {
+            "subject": self.subject,
+            "old": self.old.hex(),
+            "new": self.new.decode(),
+            "signatures": {key: to_base64(value) for key, value in self.signatures.items()},
+        }
+        return canonical(document)
+
+    @classmethod
+    def parse(cls, data: bytes) -> Rotation:
+        """Read what `encode` wrote, strictly.
+
+        Raises:
+            Invalid: `ledger.rotation_malformed`.
+        """
+        try:
+            document = json.loads(data if len(data) <= MAX_PAPER else b"")
+            rotation = cls(
+                subject=document["subject"],
+                old=bytes.fromhex(document["old"]),
+                new=document["new"].encode(),
+                signatures=MappingProxyType({key: parse_base64(text) for key, text in document["signatures"].items()}),
+            )
+            if rotation.encode() == data:
+                return rotation
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise Invalid("ledger.rotation_malformed") from error
+        raise Invalid("ledger.rotation_malformed")
+
+
+def rotation_note(old: Card, new: Card, keys: Sequence[Signer]) -> bytes:
+    """The paper by which a member exchanges its card: signed by every key of the old card and of the new one.
+
+    Args:
+        old: the card that the consortium knows.
+        new: the one that shall follow; the member's name stays.
+        keys: the private side of all keys on both cards.
+
+    Raises:
+        Refused: `ledger.member_name_changed`.
+        Invalid: `ledger.rotation_unsigned` when a key is missing.
+    """
+    rotation = Rotation.make(f"member {old.name}", old.encode(), new.encode(), keys)
+    open_rotation(rotation.encode(), old)
+    return rotation.encode()
+
+
+def open_rotation(note: bytes, old: Card) -> Card:
+    """The new card of a member, when all old keys consent and all new ones are shown to be in its hands.
+
+    Raises:
+        Invalid: `ledger.rotation_malformed`, `ledger.rotation_of_another`, `ledger.rotation_unsigned`,
+            `ledger.signature_wrong`; what `Card.parse` raises.
+        Refused: `ledger.member_name_changed`.
+    """
+    rotation = Rotation.parse(note)
+    new = Card.parse(rotation.new)
+    if new.name != old.name or rotation.subject != f"member {old.name}":
+        raise Refused("ledger.member_name_changed", name=old.name, other=new.name)
+    rotation.must_be_signed(old.encode(), [each.key for each in (*old.keys, *new.keys)])
+    return new
+
+
+def log_rotation_note(origin: str, old: Sequence[Signer], new: Sequence[Signer]) -> bytes:
+    """The paper by which a log exchanges its keys: signed by the old ones and by the new ones."""
+    before, after = (vkey_lines([key.verifier for key in keys]) for keys in (old, new))
+    return Rotation.make(f"log {origin}", before, after, (*old, *new)).encode()
+
+
+def open_log_rotation(note: bytes, origin: str, old: Sequence[VerifierKey]) -> tuple[VerifierKey, ...]:
+    """The new keys of a log, when all old ones consent.
+
+    Raises:
+        Invalid: `ledger.rotation_malformed`, `ledger.rotation_of_another`, `ledger.rotation_unsigned`,
+            `ledger.signature_wrong`; what `VerifierKey.parse` raises.
+    """
+    rotation = Rotation.parse(note)
+    new = tuple(VerifierKey.parse(line) for line in rotation.new.decode().splitlines())
+    if rotation.subject != f"log {origin}" or any(key.name != origin for key in new) or not new:
+        raise Invalid("ledger.rotation_of_another", subject=rotation.subject)
+    rotation.must_be_signed(vkey_lines(old), (*old, *new))
+    return new
+
+
+def vkey_lines(keys: Sequence[VerifierKey]) -> bytes:
+    """Verifier keys as a paper: one a line, by type and then by text."""
+    return "".join(f"{key}\n" for key in sorted(keys, key=lambda key: (key.type, str(key)))).encode()
+
+
+def retirement(card: Card, reason: str, at: datetime) -> bytes:
+    """The paper that says: this member's keys count no more, from now on, because of this.
+
+    Raises:
+        Invalid: `ledger.reason_malformed` unless it is 1 to 500 printable characters.
+    """
+    if not 0 < len(reason) <= MAX_REASON or not reason.isprintable() or reason != reason.strip():
+        raise Invalid("ledger.reason_malformed", limit=MAX_REASON)
+    digest = sha256(card.encode()).hexdigest()
+    return canonical({"member": card.name, "card": digest, "reason": reason, "at": to_text(at)})
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The one form in which a JSON paper is hashed."""
+    return (json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+
+
+def at_size(history: Sequence[tuple[int, bytes]], size: int) -> bytes | None:
+    """Of pairs `(from size, policy)`, the policy in force for a checkpoint of a size; None before the first."""
+    fitting = [each for each in history if each[0] <= size]
+    return max(fitting, key=lambda each: each[0])[1] if fitting else None
+
+
+def _rotation_message(subject: str, old: bytes, new: bytes) -> bytes:
+    return f"rotation/v1\n{subject}\n{old.hex()}\n{sha256(new).hexdigest()}\n".encode()

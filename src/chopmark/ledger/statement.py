@@ -55,6 +55,7 @@ __all__ = [
     "IssuerKey",
     "PublicKey",
     "Statement",
+    "governance_statement",
     "key_statement",
     "policy_statement",
     "search_keys",
@@ -258,6 +259,34 @@ def key_statement(
         policy=policy,
         payload=public.thumbprint,
         content_type=KEY_TYPE,
+    )
+    return sign_statement(claim, key)
+
+
+def governance_statement(
+    paper: bytes,
+    *,
+    kind: str,
+    content_type: str,
+    issuer: str,
+    subject: str,
+    policy: bytes,
+    key: IssuerKey,
+    at: datetime,
+) -> bytes:
+    """The statement by which the platform registers a paper of governance: its payload is the paper's SHA-256.
+
+    Raises:
+        Invalid: as `Statement.parse`, when kind or names have no place on the ledger.
+    """
+    claim = Claim(
+        issuer=issuer,
+        subject=subject,
+        issued_at=at,
+        kind=kind,
+        policy=policy,
+        payload=hashlib.sha256(paper).digest(),
+        content_type=content_type,
     )
     return sign_statement(claim, key)
 

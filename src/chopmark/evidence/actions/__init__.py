@@ -1,7 +1,18 @@
 """Everything that changes what this room knows, one verb a file; pages, API, commands and jobs call only these."""
 
 from chopmark.evidence.actions.deposit import MAX_BATCH, NewDeposit, Source, deposit
+from chopmark.evidence.actions.force import take_force
 from chopmark.evidence.actions.genesis import genesis
+from chopmark.evidence.actions.govern import (
+    Decided,
+    adopt_authority,
+    adopt_cards,
+    decide_policy,
+    exchange_card,
+    retire_member,
+    rotate_log_keys,
+    state_log_keys,
+)
 from chopmark.evidence.actions.register_statement import register_statement
 from chopmark.evidence.actions.remember import Remembered, forget, recall, remember
 from chopmark.evidence.actions.settle import settle
@@ -18,21 +29,30 @@ from chopmark.evidence.actions.upload import (
 __all__ = [
     "MAX_BATCH",
     "Checksum",
+    "Decided",
     "NewDeposit",
     "Remembered",
     "Source",
+    "adopt_authority",
+    "adopt_cards",
     "append_upload",
+    "decide_policy",
     "deposit",
     "discard_upload",
+    "exchange_card",
     "finish_upload",
     "forget",
     "genesis",
     "recall",
     "register_statement",
     "remember",
+    "retire_member",
+    "rotate_log_keys",
     "settle",
     "share",
     "start_upload",
+    "state_log_keys",
     "sweep",
+    "take_force",
     "unshare",
 ]
