@@ -32,12 +32,11 @@ LABELS = ("cli.option.", "cli.group.", "cli.column.", "cli.state.")
 
 def commands() -> list[tuple[str, ...]]:
     """Every command that can be asked for help, the program itself first."""
-    from chopmark.cli.app import build
+    from chopmark.cli.app import add, build
     from chopmark.site.command import COMMANDS
 
     app = build()
-    for name, path in COMMANDS:
-        app.command(path, name=name)
+    add(app, COMMANDS)
     found: list[tuple[str, ...]] = [()]
     for name in (each for each in app if not each.startswith("-")):
         found.append((name,))
@@ -50,13 +49,12 @@ def help_texts() -> dict[str, str]:
     from rich.console import Console
 
     from chopmark.cli import words
-    from chopmark.cli.app import build
+    from chopmark.cli.app import add, build
     from chopmark.site.command import COMMANDS
 
     words.speak(words.choose((), os.environ))
     app = build()
-    for name, path in COMMANDS:
-        app.command(path, name=name, help=words.text(f"cli.{name}.help"))
+    add(app, COMMANDS)
     texts = {}
     for command in commands():
         page = StringIO()

@@ -117,9 +117,22 @@ def _complain(code: str, facts: dict[str, Fact], *, in_json: bool) -> None:
 
 
 def main(arguments: Sequence[str], extend: Sequence[tuple[str, str]] = ()) -> int:
-    """Run a command line with further commands: pairs of a name and the path of its function."""
+    """Run a command line with further commands, given as `add` takes them."""
     words.speak(words.choose(arguments, os.environ))
     app = build()
-    for name, path in extend:
-        app.command(path, name=name, help=text(f"cli.{name}.help"))
+    add(app, extend)
     return run(app, arguments)
+
+
+def add(app: App, commands: Sequence[tuple[str, str]]) -> None:
+    """Further commands: pairs of a name, of one word or of a noun and a verb, and the path of its function."""
+    groups: dict[str, App] = {}
+    for name, path in commands:
+        noun, _, verb = name.partition(" ")
+        if not verb:
+            app.command(path, name=name, help=text(f"cli.{name}.help"))
+            continue
+        if noun not in groups:
+            groups[noun] = _group(noun, f"cli.{noun}.help")
+            app.command(groups[noun])
+        groups[noun].command(path, name=verb, help=text(f"cli.{noun}.{verb}.help"))
