@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from chopmark.ledger.audit import Audit, audit
+from chopmark.ledger.consortium import Cosigners
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
 from chopmark.ledger.log import Log
 from chopmark.ledger.reader import LogReader
@@ -54,10 +55,12 @@ class LedgerWorld:
     book: Book = field(default_factory=MemoryBook)
     clock: Clock = field(default_factory=Clock)
     shown: list[bytes] = field(default_factory=list)
+    cosigners: Cosigners | None = None
 
     def log(self, *, journal: Journal | None = None) -> Log:
         """A writer, as after a start of the process."""
-        return Log(ORIGIN, Watched(self.objects, self.shown), journal or self.journal, self.book, KEYS, self.clock)
+        objects = Watched(self.objects, self.shown)
+        return Log(ORIGIN, objects, journal or self.journal, self.book, KEYS, self.clock, self.cosigners)
 
     def reader(self) -> LogReader:
         """What web and command line read with."""

@@ -5,21 +5,24 @@ One batch, in this order; a crash between any two lines loses nothing and writes
  1 journal     the batch, under the name of the head it leads to, durable before anybody may rely on it
  2 swap        compare-and-swap of the head in the book decides; of two writers one wins, the other has changed nothing
  3 tiles       hashes and entries, durable
- 4 checkpoint  signed (only now, so that no two contradicting ones ever are) and published
- 5 settle      positions, search index and checkpoint recorded, the entries wait no more: one transaction
- 6 tidy        the journal's batch and outgrown partial tiles are removed
+ 4 sign        only now, so that no two contradicting checkpoints ever are
+ 5 gather      the quorum of the consortium cosigns, where there is one; without it the batch stays here and waits
+ 6 publish     the checkpoint with all signatures
+ 7 settle      positions, search index and checkpoint recorded, the entries wait no more: one transaction
+ 8 tidy        the journal's batch and outgrown partial tiles are removed
 
 `recover` finds where the line was cut and goes on from there. It never overwrites: when files, journal and book
 contradict each other it refuses and says what to bring back. `docs/trust.md` has the table, each row a test.
 
-A journal belongs to one writer. Reads no clock of its own but to wait; opens no file and no database.
+A journal belongs to one writer. A batch that a former writer decided on is finished without its journal where the
+book keeps other writers out (`Book.hold`). Reads no clock of its own but to wait; opens no file and no database.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Event, RLock
 from time import monotonic
@@ -27,11 +30,13 @@ from time import monotonic
 from chopmark.base import cbor
 from chopmark.base.errors import Fact, Invalid, Unavailable
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
+from chopmark.ledger.consortium import Cosigners
 from chopmark.ledger.cose_receipt import sign_root
 from chopmark.ledger.keys import ED25519, SigningKey
 from chopmark.ledger.stores import (
     CHECKPOINT,
     Book,
+    ConsortiumState,
     DurabilityLost,
     Entry,
     Head,
@@ -45,6 +50,11 @@ from chopmark.ledger.tiles import TILE_WIDTH, Edge, TileReader, bundle_path, int
 MAX_BATCH = 4096
 LONGEST_PAUSE = 30.0
 """Seconds between tries when something does not answer."""
+LONGEST_PAUSE_FOR_MEMBERS = 2.0
+"""The same while the quorum is missing: receipts are to appear soon after members come back."""
+NOTE_EVERY = 5.0
+"""Seconds after which the members' state is written down, if nothing but their progress has changed."""
+NO_QUORUM = "ledger.quorum_missing"
 
 Report = Callable[[str, Mapping[str, Fact]], None]
 """Told `("written", {entries, size})` and `("waiting", {code, ...})`."""
@@ -115,6 +125,7 @@ class Log:
         book: the database side.
         keys: all sign each checkpoint; exactly one is a plain Ed25519 key, which seals the roots for receipts too.
         clock: the present moment, aware.
+        cosigners: the consortium, under whose quorum alone anything is published; closed with the log.
     """
 
     def __init__(  # noqa: PLR0917 (from the public end to the private one, as in the architecture)
@@ -125,6 +136,7 @@ class Log:
         book: Book,
         keys: Sequence[SigningKey],
         clock: Callable[[], datetime],
+        cosigners: Cosigners | None = None,
     ) -> None:
         plain = [key for key in keys if key.type == ED25519 and key.name == origin]
         if len(plain) != 1:
@@ -136,6 +148,9 @@ class Log:
         self._keys = tuple(keys)
         self._seal = plain[0]
         self._clock = clock
+        self._cosigners = cosigners
+        self._waiting = ConsortiumState()  # without members: what waits for the quorum, if anything
+        self._noted: tuple[ConsortiumState, float] | None = None
         self._edge: Edge | None = None  # known only between steps that went well
         self._dead = False
         self._lock = RLock()
@@ -146,8 +161,9 @@ class Log:
         """Write one batch of what waits; the number of entries written.
 
         Raises:
-            Unavailable: `ledger.log_moved` when another writer was quicker, and what the stores and `recover` raise;
-                the next call recovers and goes on.
+            Unavailable: `ledger.log_moved` when another writer was quicker; `ledger.quorum_missing` when the batch is
+                decided and must wait for members; what the stores and `recover` raise. The next call recovers and
+                goes on.
             Invalid: as `recover`.
             DurabilityLost: the process must end.
         """
@@ -155,6 +171,7 @@ class Log:
             if self._edge is None:
                 self.recover()
             edge, self._edge = self._edge or Edge(), None
+            self._book.hold()
             entries = self._book.pending(min(limit, MAX_BATCH))
             self._edge = self._write(edge, entries) if entries else edge
             return len(entries)
@@ -164,7 +181,7 @@ class Log:
         batch = Batch(old=_head(edge), new=_head(grown), entries=tuple(entries))
         self._journal.put({batch.name: batch.encode()})  # 1
         try:
-            self._book.swap(batch.old, batch.new)  # 2
+            self._book.swap(batch.old, batch.new, batch.entries)  # 2
         except Unavailable as error:
             # Lost for certain. The winner may have taken the very same batch; finishing it is the winner's work alone.
             if error.code == "ledger.log_moved":
@@ -175,13 +192,50 @@ class Log:
 
     def _publish(self, batch: Batch, files: Mapping[str, bytes]) -> None:
         self._objects.put(files)  # 3
-        latest = self._book.latest()
-        if latest is None or latest.size < batch.new.size:  # else a successor, taking this writer for dead, finished it
-            published = self._sign(batch.new)
-            self._objects.put({CHECKPOINT: published.note})  # 4
-            self._book.settle(batch.old.size, batch.entries, published)  # 5
-        self._tidy(batch.new.size)  # 6
+        if not self._finished(batch):
+            published = self._sign(batch.new)  # 4
+            if self._cosigners is not None:
+                published = self._gather(self._cosigners, published)  # 5
+            if not self._finished(batch):  # gathering may have taken long
+                self._objects.put({CHECKPOINT: published.note})  # 6
+                self._book.settle(batch.old.size, batch.entries, published)  # 7
+        self._tidy(batch.new.size)  # 8
         self._objects.delete(self._outgrown(batch.old.size, batch.new.size))
+
+    def _finished(self, batch: Batch) -> bool:
+        """Whether a successor, which took this writer for dead, has finished the batch; then nothing is put back."""
+        latest = self._book.latest()
+        return latest is not None and latest.size >= batch.new.size
+
+    def _gather(self, cosigners: Cosigners, published: Published) -> Published:
+        checkpoint = Checkpoint(origin=self.origin, size=published.size, root=published.root)
+        try:
+            gathered = cosigners.gather(published.note, checkpoint)
+        except Unavailable as error:
+            if error.code == NO_QUORUM:
+                known = self._waiting if self._waiting.waiting_size is not None else self._book.consortium()
+                self._waiting = ConsortiumState(
+                    waiting_size=published.size,
+                    waiting_since=known.waiting_since if known.waiting_size == published.size else published.at,
+                    missing=str(error.facts["missing"]),
+                )
+                self._note(cosigners)
+            raise
+        self._waiting = ConsortiumState()
+        self._note(cosigners)
+        self._book.hold()
+        return replace(published, note=gathered.note, member_seals=gathered.seals)
+
+    def _note(self, cosigners: Cosigners) -> None:
+        """Write down how the members are, when there is news or it was long ago."""
+        state = replace(self._waiting, members=cosigners.states())
+        if self._noted is not None:
+            before, when = self._noted
+            news = _without_progress(before) != _without_progress(state)
+            if before == state or not (news or monotonic() - when >= NOTE_EVERY):
+                return
+        self._book.note_consortium(state)
+        self._noted = state, monotonic()
 
     def _sign(self, head: Head) -> Published:
         at = self._clock()
@@ -210,8 +264,10 @@ class Log:
         """Take the journal, compare files, journal and book, and finish a batch that was cut off.
 
         Raises:
-            Unavailable: `ledger.writer_running`; `ledger.log_moved`; `ledger.journal_missing` when the book has
-                decided on a batch that is neither published nor in this journal; what the stores raise.
+            Unavailable: `ledger.writer_running`; `ledger.writer_elsewhere`; `ledger.log_moved`;
+                `ledger.quorum_missing`; `ledger.journal_missing` when the book has decided on a batch that is neither
+                published nor in this journal, and other writers are not kept out or what it was made of waits no
+                more; what the stores raise.
             Invalid: `ledger.database_behind`, `ledger.files_behind`, `ledger.heads_differ`, `ledger.files_differ`,
                 `ledger.journal_wrong`; `ledger.signature_wrong` and the like for a foreign checkpoint.
             DurabilityLost: the process must end.
@@ -219,13 +275,16 @@ class Log:
         with self._alive():
             self._edge = None
             self._journal.hold()
+            alone = self._book.hold()
             head = self._book.head()
             settled, shown = _head(self._book.latest()), self._shown()
             if self._book.head() != head:  # another writer is at work: what was read belongs to different moments
                 raise Unavailable("ledger.log_moved", size=head.size)
             self._must_agree(head, settled, shown)
             if settled != head:
-                self._finish(settled, head)
+                self._finish(settled, head, alone=alone)
+            elif self._cosigners is not None and head.size:
+                self._show_again(self._cosigners)
             self._edge = self._edge_at(head)
             self._tidy(head.size)
 
@@ -238,15 +297,24 @@ class Log:
         if settled.size > head.size or shown not in (settled, head):
             raise Invalid("ledger.heads_differ", published=shown.size, head=head.size)
 
-    def _finish(self, settled: Head, head: Head) -> None:
+    def _finish(self, settled: Head, head: Head, *, alone: bool) -> None:
         name = journal_name(settled, head)
-        if not self._journal.exists(name):
-            raise Unavailable("ledger.journal_missing", name=name, head=head.size, published=settled.size)
-        batch = Batch.parse(self._journal.get(name))
+        kept = self._journal.exists(name)
+        if kept:
+            batch = Batch.parse(self._journal.get(name))
+        else:
+            batch = Batch(old=settled, new=head, entries=tuple(self._book.decided() if alone else ()))
         grown, files = integrate(self._edge_at(settled), [entry.statement for entry in batch.entries])
         if (batch.old, batch.new) != (settled, head) or _head(grown) != head:
-            raise Invalid("ledger.journal_wrong")
+            if kept:
+                raise Invalid("ledger.journal_wrong")
+            raise Unavailable("ledger.journal_missing", name=name, head=head.size, published=settled.size)
         self._publish(batch, files)
+
+    def _show_again(self, cosigners: Cosigners) -> None:
+        """Let members that are behind catch up to what is published, without waiting for them."""
+        checkpoint, _ = open_checkpoint(self._objects.get(CHECKPOINT), [key.verifier for key in self._keys])
+        cosigners.follow(sign_checkpoint(checkpoint, self._keys, self._clock()), checkpoint)
 
     def _shown(self) -> Head:
         """What the public checkpoint says; the empty log when there is none."""
@@ -273,7 +341,7 @@ class Log:
         """Recover, then write until told to stop: when `count` wait, or `interval` after something began to wait.
 
         After a full batch it looks again at once. What is `Unavailable` is reported and tried again with growing
-        pauses, except at the start; all else is raised.
+        pauses, except at the start, where only a missing quorum is; all else is raised.
 
         Args:
             stop: set it from another thread; a batch in hand is finished.
@@ -281,8 +349,13 @@ class Log:
             interval: seconds.
             count: entries.
         """
-        self.recover()
         pause, since = interval / 4, None
+        try:
+            self.recover()
+        except Unavailable as error:
+            if error.code != NO_QUORUM:
+                raise
+            report("waiting", {"code": error.code, **error.facts})
         while not stop.wait(pause):
             try:
                 waiting = self._book.pending_count()
@@ -293,14 +366,21 @@ class Log:
                     pause = 0.0 if written == MAX_BATCH else interval / 4
                 else:
                     pause = interval / 4
+                if self._cosigners is not None:
+                    self._note(self._cosigners)
             except Unavailable as error:
-                pause = min(max(pause * 2, interval), LONGEST_PAUSE)
+                longest = LONGEST_PAUSE_FOR_MEMBERS if error.code == NO_QUORUM else LONGEST_PAUSE
+                pause = min(max(pause * 2, interval), longest)
                 report("waiting", {"code": error.code, **error.facts})
 
     def close(self) -> None:
-        """Let another writer start."""
+        """Let another writer start; the members are called no more."""
         with self._lock:
             self._edge = None
+            if self._cosigners is not None:
+                self._cosigners.close()
+            with suppress(Unavailable):  # a database that does not answer has ended the session
+                self._book.release()
             self._journal.release()
 
     @contextmanager
@@ -314,6 +394,11 @@ class Log:
             except DurabilityLost:
                 self._dead = True
                 raise
+
+
+def _without_progress(state: ConsortiumState) -> ConsortiumState:
+    """What makes a difference to somebody who looks at a page."""
+    return replace(state, members=tuple(replace(member, size=0, at=None, next_entry=0) for member in state.members))
 
 
 def _head(of: Edge | Published | None) -> Head:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from chopmark.base import cbor
 from chopmark.base.errors import Invalid
 from chopmark.ledger.tiles import MAX_ENTRY
 from chopmark.ledger.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash
@@ -84,6 +85,7 @@ class Published:
         note: the signed note.
         sealed_root: the log's signature for COSE Receipts, from `cose_receipt.sign_root`.
         at: when it was signed.
+        member_seals: the same from members of the consortium (`cose_receipt.SealedRoot`), in the policy's order.
     """
 
     size: int
@@ -91,6 +93,85 @@ class Published:
     note: bytes = field(repr=False)
     sealed_root: bytes = field(repr=False)
     at: datetime
+    member_seals: tuple[bytes, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberState:
+    """How the writer finds one member of the consortium.
+
+    Attributes:
+        name: as on its card.
+        size: of the largest checkpoint that it cosigned for this writer; 0 when none since the writer's start.
+        at: when that cosignature came, by the writer's clock.
+        next_entry: how many entries it holds, as far as the writer knows.
+        trouble: error code of the last failed call; None while all is well.
+        since: since when it has been so, well or in this trouble.
+    """
+
+    name: str
+    size: int = 0
+    at: datetime | None = None
+    next_entry: int = 0
+    trouble: str | None = None
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsortiumState:
+    """What the writer last knew of the consortium; for people to look at, nothing is decided by it.
+
+    Attributes:
+        waiting_size: size of the checkpoint that waits for the quorum; None while none waits.
+        waiting_since: since when.
+        missing: names of the members that have not cosigned it, joined by spaces.
+        members: each, in the order of the cards.
+    """
+
+    waiting_size: int | None = None
+    waiting_since: datetime | None = None
+    missing: str = ""
+    members: tuple[MemberState, ...] = ()
+
+    def encode(self) -> bytes:
+        """As CBOR; times in microseconds since 1970."""
+        members = [[m.name, m.size, _us(m.at), m.next_entry, m.trouble, _us(m.since)] for m in self.members]
+        return cbor.encode([self.waiting_size, _us(self.waiting_since), self.missing, members])
+
+    @classmethod
+    def parse(cls, data: bytes) -> ConsortiumState:
+        """Read what `encode` wrote; a row that this version does not understand is as good as none."""
+        try:
+            waiting, since, missing, members = cbor.decode(data)
+            return cls(
+                waiting_size=waiting,
+                waiting_since=_moment(since),
+                missing=missing,
+                members=tuple(
+                    MemberState(
+                        name=name,
+                        size=size,
+                        at=_moment(at),
+                        next_entry=next_entry,
+                        trouble=trouble,
+                        since=_EPOCH + timedelta(microseconds=of),
+                    )
+                    for name, size, at, next_entry, trouble, of in members
+                ),
+            )
+        except (Invalid, ValueError, TypeError):
+            return cls()
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _us(at: datetime | None) -> int | None:
+    return None if at is None else (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _EPOCH + timedelta(microseconds=microseconds)
 
 
 def split_keys(joined: bytes) -> tuple[bytes, ...]:
@@ -168,11 +249,30 @@ class Book(Protocol):
     def head(self) -> Head:
         """The size decided on."""
 
-    def swap(self, old: Head, new: Head) -> None:
-        """Compare-and-swap of the head: the one place where two writers meet.
+    def hold(self) -> bool:
+        """Take the log for this writer alone, or see that it still has it; again is no error.
+
+        Whether others are kept out: True, then a batch that a former writer left may be finished from here; False
+        where the book cannot tell, then only the writer that decided on a batch may finish it.
+
+        Raises:
+            Unavailable: `ledger.writer_elsewhere` when another writer has it.
+        """
+
+    def release(self) -> None:
+        """Give it back; the end of the connection does the same."""
+
+    def swap(self, old: Head, new: Head, entries: Sequence[Entry] = ()) -> None:
+        """Compare-and-swap of the head: the one place where two writers meet. What was decided on is recorded with it.
 
         Raises:
             Unavailable: `ledger.log_moved` when the head is not `old`; nothing is changed then.
+        """
+
+    def decided(self) -> list[Entry]:
+        """The entries that the last swap decided on, in order, as long as they are not settled.
+
+        One that waits no more is missing, so who uses them compares the root.
         """
 
     def settle(self, first: int, entries: Sequence[Entry], published: Published) -> None:
@@ -202,6 +302,12 @@ class Book(Protocol):
 
     def checkpoints(self, before_size: int, limit: int) -> list[Published]:
         """Checkpoints smaller than a size, greatest first."""
+
+    def note_consortium(self, state: ConsortiumState) -> None:
+        """Keep what the writer knows of the members, in place of what was kept before."""
+
+    def consortium(self) -> ConsortiumState:
+        """What was kept last; empty when nothing was."""
 
 
 def must_follow(settled: int, first: int, entries: Sequence[Entry], published: Published) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 from threading import RLock
 
 from chopmark.base.errors import Invalid, Unavailable
-from chopmark.ledger.stores import CHECKPOINT, Entry, Head, OnSettled, Published, must_follow
+from chopmark.ledger.stores import CHECKPOINT, ConsortiumState, Entry, Head, OnSettled, Published, must_follow
 from chopmark.ledger.stores.paths import must_be_path
 
 
@@ -73,6 +73,8 @@ class MemoryBook:
         self._on_settled = on_settled
         self._lock = RLock()
         self._head = Head()
+        self._decided: tuple[bytes, ...] = ()
+        self._consortium = ConsortiumState()
         self._pending: dict[bytes, Entry] = {}
         self._positions: dict[bytes, int] = {}
         self._digests: defaultdict[bytes, list[int]] = defaultdict(list)
@@ -100,12 +102,25 @@ class MemoryBook:
         """See `Book.head`."""
         return self._head
 
-    def swap(self, old: Head, new: Head) -> None:
+    def hold(self) -> bool:
+        """See `Book.hold`; whether another writer uses the same object is not known."""
+        return False
+
+    def release(self) -> None:
+        """See `Book.release`."""
+
+    def swap(self, old: Head, new: Head, entries: Sequence[Entry] = ()) -> None:
         """See `Book.swap`."""
         with self._lock:
             if self._head != old:
                 raise Unavailable("ledger.log_moved", size=old.size)
             self._head = new
+            self._decided = tuple(entry.leaf for entry in entries)
+
+    def decided(self) -> list[Entry]:
+        """See `Book.decided`."""
+        with self._lock:
+            return [self._pending[leaf] for leaf in self._decided if leaf in self._pending]
 
     def settle(self, first: int, entries: Sequence[Entry], published: Published) -> None:
         """See `Book.settle`."""
@@ -153,3 +168,11 @@ class MemoryBook:
         """See `Book.checkpoints`."""
         with self._lock:
             return [each for each in reversed(self._checkpoints) if each.size < before_size][:limit]
+
+    def note_consortium(self, state: ConsortiumState) -> None:
+        """See `Book.note_consortium`."""
+        self._consortium = state
+
+    def consortium(self) -> ConsortiumState:
+        """See `Book.consortium`."""
+        return self._consortium

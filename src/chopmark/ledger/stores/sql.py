@@ -6,11 +6,12 @@ That stops mistakes and lesser accounts, not the owner of the database; what a r
 
 The tables (times are microseconds since 1970):
 
-    ledger_head        one row: the size decided on and its root; may only grow
+    ledger_head        one row: the size decided on, its root and the leaves that led to it; may only grow
     ledger_pending     entries that wait, in order of arrival
     ledger_leaf        leaf hash to position
     ledger_digest      search key to positions
     ledger_checkpoint  every published checkpoint
+    ledger_consortium  one row: what the writer last knew of the members; replaced at will
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from pathlib import Path
 from threading import Lock, local
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from chopmark.base import cbor
 from chopmark.base.errors import Invalid, Unavailable
-from chopmark.ledger.stores import Entry, Head, OnSettled, Published, must_follow, split_keys
+from chopmark.ledger.stores import ConsortiumState, Entry, Head, OnSettled, Published, must_follow, split_keys
 from chopmark.ledger.tree import EMPTY_ROOT
 
 if TYPE_CHECKING:
@@ -47,7 +49,9 @@ _WAITING: dict[Dialect, str] = {
     "postgresql": "SELECT p.leaf, p.statement, p.search_keys, l.position FROM ledger_pending p"
     " LEFT JOIN ledger_leaf l ON l.leaf = p.leaf ORDER BY p.seq LIMIT %s",
 }
-_PUBLISHED = "size, root, note, sealed_root, published"
+_PUBLISHED = "size, root, note, sealed_root, published, member_seals"
+_WRITER = 0x63686F706D61726B
+"""The number of the advisory lock that the one writer holds in PostgreSQL: "chopmark"."""
 
 
 class Cursor(Protocol):
@@ -151,15 +155,55 @@ class SqlBook:
             size, root = cursor.fetchone()
         return Head(size=size, root=bytes(root))
 
-    def swap(self, old: Head, new: Head) -> None:
+    def hold(self) -> bool:
+        """See `Book.hold`.
+
+        In PostgreSQL an advisory lock of the session decides; it goes when the session goes. A pooler that gives each
+        transaction another session must not stand between. A SQLite file belongs to one home, and the lock on that
+        home's journal keeps other writers out.
+        """
+        if self.dialect == "postgresql":
+            with self._reading() as cursor:
+                cursor.execute(
+                    "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+                    " AND classid = %s AND objid = %s AND objsubid = 1 AND granted) OR pg_try_advisory_lock(%s)",
+                    [_WRITER >> 32, _WRITER & 0xFFFFFFFF, _WRITER],
+                )
+                if not cursor.fetchone()[0]:
+                    raise Unavailable("ledger.writer_elsewhere")
+        return True
+
+    def release(self) -> None:
+        """See `Book.release`."""
+        if self.dialect == "postgresql":
+            with self._reading() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_WRITER])
+
+    def swap(self, old: Head, new: Head, entries: Sequence[Entry] = ()) -> None:
         """See `Book.swap`."""
         with self._transaction() as cursor:
             cursor.execute(
-                "UPDATE ledger_head SET size = %s, root = %s WHERE id = 1 AND size = %s AND root = %s",
-                [new.size, new.root, old.size, old.root],
+                "UPDATE ledger_head SET size = %s, root = %s, leaves = %s WHERE id = 1 AND size = %s AND root = %s",
+                [new.size, new.root, b"".join(entry.leaf for entry in entries), old.size, old.root],
             )
             if cursor.rowcount != 1:
                 raise Unavailable("ledger.log_moved", size=old.size)
+
+    def decided(self) -> list[Entry]:
+        """See `Book.decided`."""
+        with self._reading() as cursor:
+            cursor.execute("SELECT leaves FROM ledger_head")
+            leaves = split_keys(bytes(cursor.fetchone()[0]))
+            waiting: dict[bytes, Entry] = {}
+            for here in range(0, len(leaves), _MANY):
+                some = leaves[here : here + _MANY]
+                markers = ", ".join(["%s"] * len(some))
+                cursor.execute(
+                    f"SELECT leaf, statement, search_keys FROM ledger_pending WHERE leaf IN ({markers})",  # noqa: S608 (markers only)
+                    some,
+                )
+                waiting.update((entry.leaf, entry) for entry in (_entry(*row) for row in cursor.fetchall()))
+        return [waiting[leaf] for leaf in leaves if leaf in waiting]
 
     def settle(self, first: int, entries: Sequence[Entry], published: Published) -> None:
         """See `Book.settle`."""
@@ -173,8 +217,15 @@ class SqlBook:
             cursor.execute("SELECT coalesce(max(size), 0) FROM ledger_checkpoint")
             must_follow(cursor.fetchone()[0], first, entries, published)
             cursor.execute(
-                "INSERT INTO ledger_checkpoint (size, root, note, sealed_root, published) VALUES (%s, %s, %s, %s, %s)",
-                [published.size, published.root, published.note, published.sealed_root, _microseconds(published.at)],
+                f"INSERT INTO ledger_checkpoint ({_PUBLISHED}) VALUES (%s, %s, %s, %s, %s, %s)",  # noqa: S608 (a literal)
+                [
+                    published.size,
+                    published.root,
+                    published.note,
+                    published.sealed_root,
+                    _microseconds(published.at),
+                    cbor.encode(list(published.member_seals)) if published.member_seals else b"",
+                ],
             )
             placed = list(enumerate(entries, first))
             cursor.executemany(
@@ -230,10 +281,33 @@ class SqlBook:
             cursor.execute(f"SELECT {_PUBLISHED} FROM ledger_checkpoint {which}", parameters)  # noqa: S608 (literals)
             return [
                 Published(
-                    size=size, root=bytes(root), note=bytes(note), sealed_root=bytes(sealed), at=_moment(published)
+                    size=size,
+                    root=bytes(root),
+                    note=bytes(note),
+                    sealed_root=bytes(sealed),
+                    at=_moment(published),
+                    member_seals=tuple(cbor.decode(bytes(seals))) if seals else (),
                 )
-                for size, root, note, sealed, published in cursor.fetchall()
+                for size, root, note, sealed, published, seals in cursor.fetchall()
             ]
+
+    # ---- the consortium, for people to look at -----------------------------------------------------------------------
+
+    def note_consortium(self, state: ConsortiumState) -> None:
+        """See `Book.note_consortium`."""
+        with self._transaction() as cursor:
+            cursor.execute(
+                "INSERT INTO ledger_consortium (id, state) VALUES (1, %s)"
+                " ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+                [state.encode()],
+            )
+
+    def consortium(self) -> ConsortiumState:
+        """See `Book.consortium`."""
+        with self._reading() as cursor:
+            cursor.execute("SELECT state FROM ledger_consortium")
+            row = cursor.fetchone()
+        return ConsortiumState() if row is None else ConsortiumState.parse(bytes(row[0]))
 
 
 def _entry(leaf: bytes, statement: bytes, search_keys: bytes) -> Entry:
@@ -254,7 +328,8 @@ _TABLES = (
     """CREATE TABLE IF NOT EXISTS ledger_head (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         size BIGINT NOT NULL CHECK (size >= 0),
-        root {bytes} NOT NULL CHECK (length(root) = 32)
+        root {bytes} NOT NULL CHECK (length(root) = 32),
+        leaves {bytes} NOT NULL DEFAULT {empty}
     )""",
     """CREATE TABLE IF NOT EXISTS ledger_pending (
         seq {serial},
@@ -277,31 +352,70 @@ _TABLES = (
         root {bytes} NOT NULL CHECK (length(root) = 32),
         note {bytes} NOT NULL,
         sealed_root {bytes} NOT NULL,
-        published BIGINT NOT NULL
+        published BIGINT NOT NULL,
+        member_seals {bytes} NOT NULL DEFAULT {empty}
+    )""",
+    """CREATE TABLE IF NOT EXISTS ledger_consortium (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        state {bytes} NOT NULL
     )""",
 )
+_LATER = (("ledger_head", "leaves"), ("ledger_checkpoint", "member_seals"))
+"""Columns that tables made by an earlier version lack; they begin empty."""
 _WORDS: dict[Dialect, dict[str, str]] = {
-    "sqlite": {"bytes": "BLOB", "serial": "INTEGER PRIMARY KEY", "integer": "INTEGER", "rowless": " WITHOUT ROWID"},
+    "sqlite": {
+        "bytes": "BLOB",
+        "serial": "INTEGER PRIMARY KEY",
+        "integer": "INTEGER",
+        "rowless": " WITHOUT ROWID",
+        "empty": "x''",
+    },
     "postgresql": {
         "bytes": "BYTEA",
         "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
         "integer": "BIGINT",
         "rowless": "",
+        "empty": "''",
     },
 }
-TABLES = ("ledger_head", "ledger_pending", "ledger_leaf", "ledger_digest", "ledger_checkpoint")
+TABLES = (
+    "ledger_head",
+    "ledger_pending",
+    "ledger_leaf",
+    "ledger_digest",
+    "ledger_checkpoint",
+    "ledger_consortium",
+)
 APPEND_ONLY = ("ledger_leaf", "ledger_digest", "ledger_checkpoint")
 
 
 def create_tables(cursor: Cursor, dialect: Dialect) -> None:
-    """Make the tables, their triggers and the head of an empty log, where they are missing."""
+    """Make the tables, columns, triggers and the head of an empty log, where they are missing."""
     for table in _TABLES:
         cursor.execute(table.format_map(_WORDS[dialect]).replace("%", "%%"), ())
+    for table, column in _LATER:
+        if column not in _columns(cursor, dialect, table):
+            words = _WORDS[dialect]
+            cursor.execute(
+                f"ALTER TABLE {table} ADD COLUMN {column} {words['bytes']} NOT NULL DEFAULT {words['empty']}"
+            )
     for trigger in _sqlite_triggers() if dialect == "sqlite" else _postgres_triggers():
         cursor.execute(trigger, ())
     cursor.execute(
         "INSERT INTO ledger_head (id, size, root) VALUES (%s, %s, %s) ON CONFLICT (id) DO NOTHING", [1, 0, EMPTY_ROOT]
     )
+
+
+def _columns(cursor: Cursor, dialect: Dialect, table: str) -> set[str]:
+    if dialect == "sqlite":
+        cursor.execute("SELECT name FROM pragma_table_info(%s)", [table])
+    else:
+        cursor.execute(
+            "SELECT column_name FROM information_schema.columns"
+            " WHERE table_schema = current_schema() AND table_name = %s",
+            [table],
+        )
+    return {name for (name,) in cursor.fetchall()}
 
 
 def _sqlite_triggers() -> Iterator[str]:
