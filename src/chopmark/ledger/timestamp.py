@@ -103,6 +103,19 @@ class Authority:
     own: bool = False
 
 
+def authority_from_pem(name: str, pem: bytes, *, own: bool = False) -> Authority:
+    """An authority from a file of PEM certificates.
+
+    Raises:
+        Invalid: `ledger.authority_malformed`.
+    """
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise Invalid("ledger.authority_malformed", name=name) from error
+    return Authority(name=name, certificates=tuple(_encoded(each) for each in certificates), own=own)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
     """What a true token says: these bytes existed at `time`.
