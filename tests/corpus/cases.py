@@ -16,6 +16,7 @@ from chopmark.base import cbor, clock
 from chopmark.base.digests import Digests, digests_of
 from chopmark.evidence.deposit import Disclosure
 from chopmark.evidence.receipt import Receipt
+from chopmark.ledger.checkpoint import Checkpoint, sign_checkpoint
 from chopmark.ledger.cose import Envelope
 from chopmark.ledger.cose_receipt import SealedRoot, transparent_statement
 from chopmark.ledger.keys import SigningKey
@@ -39,6 +40,7 @@ def codes(**steps: str | list[str] | None) -> list[str]:
         "log": "log_signed",
         "quorum": "quorum_not_required",
         "time": "existed_by",
+        "anchors": None,
     }
     wanted: list[str] = []
     for found in (good | steps).values():
@@ -111,12 +113,10 @@ def flipped(data: bytes, at: int = -1) -> bytes:
 def with_wrong_signature(receipt: Receipt, signer: SigningKey) -> Receipt:
     """The checkpoint with the last byte of one signer's signature changed."""
     lines = receipt.checkpoint.decode().splitlines(keepends=True)
-    note = maker.sign_checkpoint(
-        maker.Checkpoint(origin=maker.ORIGIN, size=99, root=b"\x01" * 32), [signer], maker.AT
-    ).decode()
+    note = sign_checkpoint(Checkpoint(origin=maker.ORIGIN, size=99, root=b"\x01" * 32), [signer], maker.AT).decode()
     other = note.splitlines(keepends=True)[-1]
     prefix = other.rpartition(" ")[0] + " "
-    key_id = other.removeprefix(prefix)[:5]
+    key_id = other.removeprefix(prefix)[:5]  # the most of its 4 bytes that base64 shows without what follows
     where = next(n for n, line in enumerate(lines) if line.startswith(prefix + key_id))
     lines[where] = other
     return replace(receipt, checkpoint="".join(lines).encode())
@@ -220,7 +220,7 @@ def good() -> list[Case]:
             passed("a third party's statement without our header", write(third), form, third_party),
             passed("entry 200 of 300", write(long), form, codes()),
             passed("two of three courts cosigned, one unknown signature", write(courts), form,
-                   codes(quorum="quorum_reached"), policy="two-courts-of-three"),
+                   codes(quorum="quorum_reached"), policy="two-courts-of-three", whom="beijing, hangzhou"),
             passed("the policy does not know the witnesses", write(courts), form, codes()),
             passed("the policy has the ML-DSA key only", write(agent), form, codes(), policy="post-quantum-only"),
             passed("nothing is disclosed", write(agent.showing([])), form, codes(shown="not_disclosed")),
@@ -259,8 +259,9 @@ def doubtful() -> list[Case]:
             untimed(undecided("no policy", write(agent), form, codes(log="policy_missing", **no_log), policy=None)),
             untimed(undecided("the log is not in the policy", write(agent), form, codes(log="log_unknown", **no_log),
                               policy="another-log")),
-            undecided("one court short of the quorum", write(one_court), form, codes(quorum="quorum_missing"),
-                      policy="two-courts-of-three"),
+            untimed(undecided("one court short of the quorum", write(one_court), form,
+                              codes(quorum="quorum_missing", time="time_without_quorum"),
+                              policy="two-courts-of-three")),
             undecided("no file at hand", write(agent), form, codes(file="file_missing", sm3=None), digests=None),
             undecided("private, the digest not disclosed", write(hidden), form,
                       codes(file="digest_not_disclosed", sm3=None)),
@@ -274,8 +275,8 @@ def doubtful() -> list[Case]:
         *found,
         untimed(undecided("no signature with a time", agent.tlog_proof(), TLOG, codes(time="time_missing"),
                           policy="ed25519-only")),
-        undecided("COSE without checkpoint under a policy that asks for witnesses", compact(agent), COSE,
-                  codes(quorum="quorum_missing"), policy="two-courts-of-three"),
+        untimed(undecided("COSE without checkpoint under a policy that asks for witnesses", compact(agent), COSE,
+                          codes(quorum="quorum_missing", time="time_without_quorum"), policy="two-courts-of-three")),
         undecided("the signer's key is not in the tlog-proof", in_extra(agent, lambda extra: extra.pop("key")), TLOG,
                   codes(signed="statement_key_missing")),
         undecided("a bare transparent statement", in_unprotected(agent, lambda header: header.pop("chopmark")), COSE,
@@ -500,5 +501,202 @@ def malformed() -> list[Case]:
     ]
 
 
+# ---- the consortium -----------------------------------------------------------------------------------------------
+
+FIVE = {"policy": "five-members", "existed_by": maker.AT + 4 * maker.SECOND,
+        "whom": "beijing, guangzhou, hangzhou, notary"}  # fmt: skip
+FAR = datetime(2099, 1, 1, tzinfo=maker.AT.tzinfo)
+LONG_AGO = datetime(1999, 1, 1, tzinfo=maker.AT.tzinfo)
+REACHED = {"quorum": "quorum_reached"}
+
+
+def of_members(*cosigned: Any, sealed: Any = (), **rest: Any) -> Receipt:
+    return maker.register(maker.by_agent(), cosigned=cosigned, sealed=sealed, **rest)
+
+
+def stating(*times: tuple[str, datetime | float]) -> list[tuple[SigningKey, datetime]]:
+    """Members' Ed25519 keys with times, each a moment or seconds after AT."""
+    return [
+        (maker.BY_NAME[name].ed, time if isinstance(time, datetime) else maker.AT + time * maker.SECOND)
+        for name, time in times
+    ]
+
+
+def quorums() -> list[Case]:
+    every = of_members(*maker.by_members(), sealed=maker.by_members(start=6, pq=False))
+    seals = of_members(sealed=maker.by_members(pq=False))
+    mixed = of_members(*maker.by_members("beijing"), sealed=stating(("guangzhou", 2), ("notary", 3)))
+    courts = of_members(*maker.by_members("hangzhou", "beijing", "guangzhou"))
+    one_court = of_members(*maker.by_members("guangzhou", "notary", "customs"))
+    retired = of_members(*maker.by_members("hangzhou", "beijing", "notary", pq=False))
+    far = of_members(*stating(("hangzhou", FAR), ("beijing", 1), ("guangzhou", 2), ("customs", 3)))
+    ago = of_members(*stating(("hangzhou", LONG_AGO), ("beijing", 1), ("guangzhou", 2), ("customs", 3)))
+    slow = of_members(*stating(("hangzhou", -300), ("beijing", 1), ("guangzhou", 2), ("customs", 3)))
+    needed_far = of_members(*stating(("hangzhou", 1), ("beijing", 2), ("notary", FAR)))
+    needed_ago = of_members(*stating(("hangzhou", 1), ("beijing", 2), ("notary", LONG_AGO)))
+    timeless = of_members(*stating(*((name, datetime.fromtimestamp(0, maker.AT.tzinfo)) for name in maker.BY_NAME)))
+    log_far = maker.register(maker.by_agent(), at=FAR, cosigned=maker.by_members())
+    mended = of_members(*stating(("hangzhou", FAR), ("beijing", 2), ("notary", 3)), sealed=stating(("hangzhou", 9)))
+    early_only = of_members(*stating(("hangzhou", LONG_AGO), ("notary", 1)))
+    missing = codes(quorum="quorum_missing", time="time_without_quorum")
+    aside = ["verify.time_set_aside", "verify.existed_by"]
+    later = maker.AT + 3 * maker.SECOND
+    wrong = codes(log="log_signature_wrong", quorum=None, time=None)
+    both = {**FIVE, "existed_by": later, "whom": "beijing, customs, guangzhou"}
+    found: list[Case] = []
+    for form, write in ((TLOG, Receipt.tlog_proof), (COSE, Receipt.transparent_statement)):
+        found += [
+            passed("five members cosigned", write(every), form, codes(**REACHED), **FIVE),
+            passed("five members, Ed25519 alone", write(every.only("compact")), form, codes(**REACHED), **FIVE),
+            passed("five members, ML-DSA-44 alone", write(every.only("post-quantum")), form, codes(**REACHED), **FIVE),
+            passed("five members, no policy on witnesses", write(every), form, codes()),
+            untimed(undecided("three courts and neither notary nor customs", write(courts), form, missing,
+                              policy="five-members")),
+            untimed(undecided("one court, notary and customs", write(one_court), form, missing,
+                              policy="five-members")),
+            passed("a court that is not needed states the year 2099", write(far), form,
+                   codes(time=aside, **REACHED), **both),
+            passed("a court that is not needed states the year 1999", write(ago), form,
+                   codes(time=aside, **REACHED), **both),
+            passed("a court's clock is five minutes slow", write(slow), form, codes(**REACHED),
+                   policy="five-members", existed_by=later, whom="beijing, customs, guangzhou, hangzhou"),
+            untimed(undecided("the only notary states the year 2099", write(needed_far), form,
+                              codes(time="time_in_future", **REACHED), policy="five-members")),
+            untimed(undecided("the only notary states the year 1999", write(needed_ago), form,
+                              codes(time="time_before_statement", **REACHED), policy="five-members")),
+            untimed(undecided("five members state no time", write(timeless), form,
+                              codes(time="time_missing", **REACHED), policy="five-members")),
+            untimed(undecided("no quorum, and one of those who cosigned states 1999", write(early_only), form, missing,
+                              policy="five-members")),
+            passed("the log states the year 2099 and five members do not", write(log_far), form,
+                   codes(time=(["verify.time_set_aside"] * (1 if form == TLOG else 2)) + ["verify.existed_by"],
+                         **REACHED), **FIVE),
+            passed("a key since retired, under the policy of its time", write(retired), form, codes(**REACHED),
+                   policy="five-members", existed_by=later, whom="beijing, hangzhou, notary"),
+            untimed(undecided("a key since retired, under a later policy", write(retired), form, missing,
+                              policy="five-members-later")),
+            failed("a member's Ed25519 cosignature is wrong",
+                   write(with_wrong_signature(every, maker.BY_NAME["customs"].ed)), form, wrong,
+                   policy="five-members"),
+            failed("a member's ML-DSA-44 cosignature is wrong",
+                   write(with_wrong_signature(every, maker.BY_NAME["customs"].pq)), form, wrong,
+                   policy="five-members"),
+        ]  # fmt: skip
+    stranger = SigningKey(name="stranger.example/mirror", type=maker.ED25519_COSIGNATURE, seed=maker.seed("stranger"))
+    unknown = of_members(*maker.by_members(), sealed=[(stranger, maker.AT)])
+    sealed = [SealedRoot.parse(each) for each in every.seals]
+    broken = replace(sealed[-1], signature=flipped(sealed[-1].signature)).encode()
+    alone = replace(of_members(*maker.by_members("beijing"), sealed=stating(("beijing", 2))), seals=seals.seals[2:3])
+    return [
+        *found,
+        passed("members' COSE receipts alone are the quorum", seals.transparent_statement(), COSE, codes(**REACHED),
+               **FIVE),
+        passed("COSE receipts of the log and five members, no checkpoint", compact(every), COSE, codes(**REACHED),
+               **{**FIVE, "existed_by": maker.AT + 9 * maker.SECOND}),
+        passed("a quorum of cosignatures and COSE receipts together", mixed.transparent_statement(), COSE,
+               codes(**REACHED), policy="five-members", existed_by=later, whom="beijing, guangzhou, notary"),
+        passed("a court's cosignature states 2099 and its COSE receipt does not", mended.transparent_statement(), COSE,
+               codes(time=aside, **REACHED), policy="five-members", existed_by=maker.AT + 9 * maker.SECOND,
+               whom="beijing, hangzhou, notary"),
+        untimed(undecided("the same without COSE receipts", mended.tlog_proof(), TLOG,
+                          codes(time="time_in_future", **REACHED), policy="five-members")),
+        passed("a COSE receipt by an unknown key", unknown.transparent_statement(), COSE, codes(**REACHED), **FIVE),
+        passed("a member's own receipt, no policy on witnesses", alone.transparent_statement(), COSE, codes()),
+        untimed(undecided("a member's own receipt under the quorum", alone.transparent_statement(), COSE, missing,
+                          policy="five-members")),
+        untimed(undecided("a member's COSE receipt alone, without the log's signature", compact(alone), COSE,
+                          codes(log="log_unknown", quorum=None, time=None), policy="five-members")),
+        failed("a member's COSE receipt is wrong",
+               replace(every, seals=(*every.seals[:-1], broken)).transparent_statement(), COSE, wrong,
+               policy="five-members"),
+    ]  # fmt: skip
+
+
+def anchors() -> list[Case]:
+    made = maker.by_agent()
+    told = [("rfc3161", "tsa.example", 7), ("ots", "calendar.example", 9), ("evm", "eip155:1", 9)]
+    anchored = maker.register(made, anchored=told)
+    (stamp,) = maker.register(made, anchored=told[:1]).anchors
+    (later,) = maker.register(made, anchored=[("rfc3161", "tsa.example", 12)]).anchors
+    (other_log,) = maker.register(made, log=maker.STRANGER, signers=(maker.STRANGER,), anchored=told[:1]).anchors
+    (other_entry,) = maker.register(made, index=2, anchored=[("rfc3161", "tsa.example", 9)]).anchors
+    (other_root,) = maker.register(made, filler="other", anchored=told[:1]).anchors
+    head = Checkpoint(origin=maker.ORIGIN, size=3, root=b"\x01" * 32)
+    below = replace(later, text=head.text().encode())
+    spoiled = {
+        "an anchor in another log": other_log,
+        "an anchor of another entry": other_entry,
+        "an anchor of the same size with another root": other_root,
+        "an anchor before the entry": below,
+        "an anchor with a path one hash short": replace(later, path=later.path[:-1]),
+        "an anchor with a hash changed": replace(later, path=(flipped(later.path[0]), *later.path[1:])),
+    }
+    told_codes = ["verify.timestamp_unchecked", "verify.anchor_unchecked", "verify.anchor_unchecked"]
+    found: list[Case] = []
+    for form, write in ((TLOG, Receipt.tlog_proof), (COSE, Receipt.transparent_statement)):
+        found += [
+            passed("anchored three times", write(anchored), form, codes(anchors=told_codes)),
+            untimed(undecided("anchored, and no policy", write(anchored), form,
+                              codes(log="policy_missing", quorum=None, time=None, anchors=told_codes), policy=None)),
+            *(failed(says, write(replace(anchored, anchors=(stamp, each))), form,
+                     codes(anchors=["verify.timestamp_unchecked", "verify.anchor_wrong"]))
+              for says, each in spoiled.items()),
+        ]  # fmt: skip
+    return found
+
+
+def malformed_consortium() -> list[Case]:
+    agent = maker.register(maker.by_agent(), anchored=[("rfc3161", "tsa.example", 9)])
+    (good_anchor,) = agent.anchors
+    plain = good_anchor.plain()
+
+    def anchor(at: int, value: Any) -> Callable[[dict[str, Any]], None]:
+        return lambda extra: extra.update(anchors=[[*plain[:at], value, *plain[at + 1 :]]])
+
+    def put(value: Any) -> Callable[[dict[str, Any]], None]:
+        return lambda extra: extra.update(anchors=value)
+
+    texts = {
+        "no anchors in the list of anchors": put([]),
+        "anchors that are no list": put({}),
+        "33 anchors": put([plain] * 33),
+        "an anchor that is no list": put([b"x"]),
+        "an anchor of four parts": put([plain[:4]]),
+        "an anchor of an unknown kind": anchor(0, "rumour"),
+        "an anchor by nobody": anchor(1, ""),
+        "an anchor by a name of 256 bytes": anchor(1, "x" * 256),
+        "an anchor by a name with a line feed": anchor(1, "a\nb"),
+        "an anchor with a text that is no checkpoint": anchor(2, b"x"),
+        "an anchor with a text that is not UTF-8": anchor(2, b"\xff\n1\n\n"),
+        "an anchor with an extension line": anchor(2, good_anchor.text + b"more\n"),
+        "an anchor with a hash of 31 bytes": anchor(3, [b"\x01" * 31]),
+        "an anchor with 64 hashes": anchor(3, [b"\x01" * 32] * 64),
+        "an anchor with an empty token": anchor(4, b""),
+        "an anchor with a token over 65,535 bytes": anchor(4, b"x" * 65_536),
+    }
+    two = of_members(sealed=stating(("hangzhou", 1), ("beijing", 2)))
+    log, hangzhou, beijing = Envelope.parse(two.transparent_statement()).unprotected[394]
+    elsewhere = Envelope.parse(
+        maker.register(maker.by_agent(), index=2, sealed=stating(("hangzhou", 1))).transparent_statement()
+    ).unprotected[394][1]
+    other_size = Envelope.parse(
+        maker.register(maker.by_agent(), size=8, sealed=stating(("hangzhou", 1))).transparent_statement()
+    ).unprotected[394][1]
+
+    def carrying(*receipts: bytes) -> bytes:
+        return in_unprotected(two, lambda unprotected: unprotected.update({394: list(receipts)}))
+
+    binaries = {
+        "the log's COSE receipt behind a member's": carrying(hangzhou, log),
+        "a member's COSE receipt twice": carrying(log, hangzhou, beijing, hangzhou),
+        "COSE receipts of two positions": carrying(log, elsewhere),
+        "COSE receipts of two sizes": carrying(log, other_size),
+        "17 COSE receipts": carrying(*[log] * 17),
+    }
+    return [failed(says, in_extra(agent, change), TLOG, MALFORMED) for says, change in texts.items()] + [
+        failed(says, data, COSE, MALFORMED) for says, data in binaries.items()
+    ]
+
+
 def every_case() -> list[Case]:
-    return [*good(), *doubtful(), *bad(), *malformed()]
+    return [*good(), *doubtful(), *bad(), *malformed(), *quorums(), *anchors(), *malformed_consortium()]

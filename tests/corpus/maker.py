@@ -4,8 +4,9 @@ Keys and salts are fixed and worthless. ML-DSA signatures are randomised, so a n
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import cbor2
 from cryptography.hazmat.primitives import hashes
@@ -15,12 +16,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from chopmark.base import cbor
 from chopmark.base.digests import Digests, digests_of
 from chopmark.evidence.deposit import Disclosure, Draft, claim_of, describe, prepare
-from chopmark.evidence.receipt import Receipt
+from chopmark.evidence.receipt import Anchor, Receipt
 from chopmark.ledger import tree
-from chopmark.ledger.checkpoint import Checkpoint, sign_checkpoint
+from chopmark.ledger.card import MIRROR, Card, CardKey
+from chopmark.ledger.checkpoint import Checkpoint, cosign
 from chopmark.ledger.cose import ES256, Envelope, to_be_signed
 from chopmark.ledger.cose_receipt import sign_root
+from chopmark.ledger.governance import Rule, consortium_policy
 from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, SigningKey
+from chopmark.ledger.note import Note
 from chopmark.ledger.policy import Policy, PolicyGroup, PolicyLog, PolicyWitness
 from chopmark.ledger.statement import Claim, IssuerKey, PublicKey, sign_statement
 
@@ -54,6 +58,46 @@ WITNESSES = tuple(
     for name, key in (("hangzhou", HANGZHOU), ("beijing", BEIJING), ("guangzhou", GUANGZHOU))
 )
 LOGS = (PolicyLog(key=LOG.verifier), PolicyLog(key=LOG_PQ.verifier))
+
+
+@dataclass(frozen=True)
+class Member:
+    """An institution with its two cosigning keys, both of the same name."""
+
+    name: str
+    kind: str
+    ed: SigningKey
+    pq: SigningKey
+
+    @property
+    def card(self) -> Card:
+        keys = tuple(CardKey(role=MIRROR, key=key.verifier) for key in (self.ed, self.pq))
+        return Card(name=self.name, kind=self.kind, zh=self.name, en=self.name, url=None, keys=keys)
+
+
+def member(name: str, kind: str, generation: str = "") -> Member:
+    host = f"{name}.example/mirror"
+    return Member(
+        name=name,
+        kind=kind,
+        ed=SigningKey(name=host, type=ED25519_COSIGNATURE, seed=seed(f"{name} mirror{generation}")),
+        pq=SigningKey(name=host, type=MLDSA44_COSIGNATURE, seed=seed(f"{name} mirror pq{generation}")),
+    )
+
+
+MEMBERS = (
+    member("hangzhou", "court"),
+    member("beijing", "court"),
+    member("guangzhou", "court"),
+    member("notary", "notary"),
+    member("customs", "customs"),
+)
+BY_NAME = {each.name: each for each in MEMBERS}
+RULE = Rule.parse("courts: 2 of hangzhou beijing guangzhou and others: 1 of notary customs")
+LOG_KEYS = (LOG.verifier, LOG_PQ.verifier)
+LATER = (member("hangzhou", "court", " 2031"), *MEMBERS[1:])
+SECOND = timedelta(seconds=1)
+
 POLICIES = {
     "platform": Policy(logs=LOGS),
     "ed25519-only": Policy(logs=LOGS[:1]),
@@ -65,6 +109,8 @@ POLICIES = {
         groups=(PolicyGroup(name="courts", threshold=2, members=("hangzhou", "beijing", "guangzhou")),),
         quorum="courts",
     ),
+    "five-members": consortium_policy(LOG_KEYS, [each.card for each in MEMBERS], RULE),
+    "five-members-later": consortium_policy(LOG_KEYS, [each.card for each in LATER], RULE),
 }
 
 
@@ -165,19 +211,49 @@ def register(
     signers: tuple[SigningKey, ...] = (LOG, LOG_PQ),
     log: SigningKey = LOG,
     filler: str = "entry",
+    cosigned: Sequence[tuple[SigningKey, datetime]] = (),
+    sealed: Sequence[tuple[SigningKey, datetime]] = (),
+    anchored: Sequence[tuple[str, str, int]] = (),
 ) -> Receipt:
-    """The receipt of a statement at `index` in a log of `size` entries, the others being filler."""
+    """The receipt of a statement at `index` in a log of `size` entries, the others being filler.
+
+    `cosigned` and `sealed` are members with the times they state, `anchored` is kind, authority and size of anchors;
+    their tokens are not real.
+    """
     statement, disclosures, key = made
-    entries = [f"{filler} {number}".encode() for number in range(size)]
+    entries = [f"{filler} {number}".encode() for number in range(max(size, *(each for *_, each in anchored), 1))]
     entries[index] = statement
     nodes = nodes_of(entries)
     root = tree.root(size, nodes)
+    head = Checkpoint(origin=log.name, size=size, root=root)
+    lines = [cosign(head, each, when) for each, when in [*((signer, at) for signer in signers), *cosigned]]
     return Receipt(
         statement=statement,
         disclosures=disclosures,
         issuer_key=key,
         index=index,
         path=tuple(tree.inclusion_proof(index, size, nodes)),
-        checkpoint=sign_checkpoint(Checkpoint(origin=log.name, size=size, root=root), list(signers), at),
-        seals=(sign_root(log.name, root, log, sealed_at or at, size=size),),
+        checkpoint=Note(text=head.text(), signatures=tuple(lines)).encode(),
+        seals=tuple(
+            sign_root(log.name, root, each, when, size=size) for each, when in [(log, sealed_at or at), *sealed]
+        ),
+        anchors=tuple(
+            Anchor(
+                kind=kind,
+                authority=authority,
+                text=Checkpoint(origin=log.name, size=each, root=tree.root(each, nodes)).text().encode(),
+                path=tuple(tree.inclusion_proof(index, each, nodes)),
+                token=b"no real token",
+            )
+            for kind, authority, each in anchored
+        ),
     )
+
+
+def by_members(*names: str, start: int = 1, pq: bool = True, ed: bool = True) -> list[tuple[SigningKey, datetime]]:
+    """These members' keys with times a second apart, both keys of one at the same time."""
+    found: list[tuple[SigningKey, datetime]] = []
+    for number, name in enumerate(names or BY_NAME, start=start):
+        keys = [key for key, wanted in ((BY_NAME[name].ed, ed), (BY_NAME[name].pq, pq)) if wanted]
+        found += [(key, AT + number * SECOND) for key in keys]
+    return found

@@ -9,11 +9,14 @@ one of these steps has checked it; the policy and the time `at` are the caller's
  3 each disclosure matches its commitment in the statement
  4 the statement is signed by the key that it names
  5 the statement is in the log: the inclusion path leads to the root that was signed
- 6 a log of the policy signed that root: every signature of its keys on the checkpoint (Ed25519, ML-DSA-44) is
-   right, and so is the COSE Receipt's where there is one
- 7 the witnesses that the policy asks for cosigned the checkpoint
- 8 the times that the signers state, and the earliest of them (of two equal ones the first in `signers`: the log
-   before witnesses, the checkpoint before the COSE Receipt)
+ 6 a log of the policy signed that root: every signature of the policy's keys on the checkpoint (Ed25519, ML-DSA-44)
+   is right, and so is every COSE Receipt's where there are some
+ 7 the witnesses that the policy asks for cosigned the checkpoint, or sealed its root in a COSE Receipt
+ 8 the time at which they first sufficed, by the times that they state; where the policy asks for no witness, the
+   earliest time that a signer states (of two equal ones the first in `signers`: the log before witnesses, the
+   checkpoint before the COSE Receipts)
+ 9 each anchor's path leads from the entry to the root in its text; the token is checked when the caller says whose
+   time stamps count
 
 One step that fails makes the whole FAILED; one that cannot be decided makes it INDETERMINATE. What no step
 proves is listed in `Report.not_proven`. The browser verifier follows the same steps with the same codes;
@@ -22,25 +25,31 @@ proves is listed in `Report.not_proven`. The browser verifier follows the same s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import itemgetter
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chopmark.base import clock
 from chopmark.base.digests import Digests
 from chopmark.base.errors import Fact, Invalid
+from chopmark.evidence import quorum
 from chopmark.evidence.deposit import Disclosure
-from chopmark.evidence.receipt import ReadReceipt, read_receipt
+from chopmark.evidence.receipt import RFC3161, Anchor, ReadReceipt, read_receipt
 from chopmark.ledger.checkpoint import Checkpoint
-from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE
+from chopmark.ledger.cose import EDDSA
+from chopmark.ledger.cose_receipt import SealedRoot
+from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, VerifierKey
 from chopmark.ledger.note import Note
-from chopmark.ledger.policy import Judgement, Policy
+from chopmark.ledger.policy import NO_QUORUM, Policy
 from chopmark.ledger.statement import PublicKey, Statement
 from chopmark.ledger.tree import leaf_hash, verify_inclusion
+
+if TYPE_CHECKING:
+    from chopmark.ledger.timestamp import Authority
 
 CLOCK_SKEW = timedelta(minutes=10)
 
@@ -68,7 +77,7 @@ class Finding:
     """What one step found.
 
     Attributes:
-        step: 1 to 8, as in the module's list.
+        step: 1 to 9, as in the module's list.
         code: `verify.*`, a key of the wording catalogue.
         verdict: what it means for the whole.
         facts: plain JSON values for the sentence.
@@ -90,6 +99,7 @@ class Signer:
         algorithm: `Ed25519` or `ML-DSA-44`.
         form: `checkpoint` or `cose`.
         at: the time it states, or None.
+        institution: whose key it is, as the policy groups its witnesses' keys; None for the log.
     """
 
     name: str
@@ -97,6 +107,29 @@ class Signer:
     algorithm: str
     form: str
     at: datetime | None
+    institution: str | None = None
+
+    @property
+    def whom(self) -> str:
+        """Who stands behind the signature."""
+        return self.institution or self.name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeStamp:
+    """A time stamp on the log that was checked with the certificate of a trusted authority.
+
+    Attributes:
+        authority: its name, as the caller calls it.
+        time: when the authority saw the log's root.
+        accuracy: seconds by which that may be off, or None when the authority does not say.
+        own: whether the platform runs the authority, so that its word is no independent one.
+    """
+
+    authority: str
+    time: datetime
+    accuracy: float | None
+    own: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +139,12 @@ class Report:
     Attributes:
         verdict: the worst of the findings'.
         findings: in the order of the steps.
-        existed_by: the earliest time that a signer of the policy states; None when none does, when step 8 does not
-            believe it, and when the verdict is FAILED.
-        existed_by_whom: who states it.
+        existed_by: the time at which the quorum was first satisfied, or, where the policy asks for none, the earliest
+            that a signer states; None when there is none, when step 8 does not believe it, and when the verdict is
+            FAILED.
+        existed_by_whom: who states it; of a quorum all institutions that had cosigned by then.
         signers: every signature found right.
+        stamps: every time stamp found right; none of them changes `existed_by`.
         not_proven: codes of what a reader might think proven and is not.
         statement: what the statement says, or None when it could not be read.
         index: position in the log as claimed; proven when step 5 passed.
@@ -121,6 +156,7 @@ class Report:
     existed_by: datetime | None
     existed_by_whom: str | None
     signers: tuple[Signer, ...]
+    stamps: tuple[TimeStamp, ...]
     not_proven: tuple[str, ...]
     statement: Statement | None
     index: int | None
@@ -143,8 +179,13 @@ class Report:
                     "algorithm": each.algorithm,
                     "form": each.form,
                     "at": _text(each.at),
+                    "institution": each.institution,
                 }
                 for each in self.signers
+            ],
+            "stamps": [
+                {"authority": each.authority, "time": _text(each.time), "accuracy": each.accuracy, "own": each.own}
+                for each in self.stamps
             ],
             "statement": None if self.statement is None else _statement_json(self.statement),
             "index": self.index,
@@ -153,7 +194,14 @@ class Report:
         }
 
 
-def verify(receipt: bytes, *, digests: Digests | None, policy: Policy | None, at: datetime) -> Report:
+def verify(
+    receipt: bytes,
+    *,
+    digests: Digests | None,
+    policy: Policy | None,
+    at: datetime,
+    authorities: Sequence[Authority] = (),
+) -> Report:
     """Check one receipt, in either form.
 
     Args:
@@ -161,8 +209,9 @@ def verify(receipt: bytes, *, digests: Digests | None, policy: Policy | None, at
         digests: of the file that the receipt shall be about; None when there is no file at hand.
         policy: whom the caller trusts; None leaves steps 6 to 8 undecided.
         at: the moment of verification; times stated for later are not believed.
+        authorities: whose time stamps count; without any, stamps are told and not checked.
     """
-    examination = _Examination(policy, at)
+    examination = _Examination(policy, at, authorities)
     examination.run(receipt, digests)
     return examination.report()
 
@@ -170,11 +219,14 @@ def verify(receipt: bytes, *, digests: Digests | None, policy: Policy | None, at
 class _Examination:
     """One run through the steps, collecting findings."""
 
-    def __init__(self, policy: Policy | None, at: datetime) -> None:
+    def __init__(self, policy: Policy | None, at: datetime, authorities: Sequence[Authority]) -> None:
         self._policy = policy
         self._at = at
+        self._authorities = authorities
+        self._institutions = {} if policy is None else quorum.institutions(policy)
         self._findings: list[Finding] = []
         self._signers: list[Signer] = []
+        self._stamps: list[TimeStamp] = []
         self._not_proven = list(ALWAYS_UNPROVEN)
         self._read: ReadReceipt | None = None
         self._size: int | None = None
@@ -194,10 +246,11 @@ class _Examination:
         self._disclosures(read)
         self._signature(read)
         root = self._inclusion(read, checkpoint)
-        judgement = self._log(read, root)
-        if judgement is not None and self._policy is not None:
-            self._quorum(judgement, self._policy)
-            self._times(read.statement)
+        if self._log(read, root) and self._policy is not None:
+            self._quorum(self._policy)
+            self._times(read.statement, self._policy)
+        if root is not None:
+            self._anchors(read, root)
 
     def report(self) -> Report:
         verdicts = {each.verdict for each in self._findings}
@@ -210,6 +263,7 @@ class _Examination:
             existed_by=existed_by,
             existed_by_whom=whom,
             signers=tuple(self._signers),
+            stamps=tuple(self._stamps),
             not_proven=tuple(self._not_proven),
             statement=self._read.statement if self._read else None,
             index=self._read.index if self._read else None,
@@ -317,97 +371,206 @@ class _Examination:
         self._find(5, "verify.included", Verdict.PASSED, index=read.index, size=self._size)
         return root
 
-    def _log(self, read: ReadReceipt, root: bytes | None) -> Judgement | None:
-        # 6 A log of the policy signed that root. Returns what the policy says of the checkpoint's signatures.
+    def _log(self, read: ReadReceipt, root: bytes | None) -> bool:
+        # 6 A log of the policy signed that root.
         if self._policy is None:
             self._find(6, "verify.policy_missing", Verdict.INDETERMINATE)
-            return None
+            return False
         if root is None:
-            return None
+            return False
         try:
-            judgement = self._judge(read, self._policy)
-            self._cose_signature(read, root, self._policy)
+            self._on_checkpoint(read, self._policy)
+            for each in read.cose:
+                self._on_seal(each.sealed, root, self._policy)
         except Invalid as error:
             name = str(error.facts.get("name") or error.facts.get("origin") or "")
             self._find(6, "verify.log_signature_wrong", Verdict.FAILED, name=name)
-            return None
+            return False
         logs = sorted({each.name for each in self._signers if each.role == "log"})
         if not logs:
-            origin = read.cose[0].sealed.origin if read.cose else Note.parse(read.checkpoint or b"").text.split("\n")[0]
-            self._find(6, "verify.log_unknown", Verdict.INDETERMINATE, origin=origin)
-            return None
+            self._find(6, "verify.log_unknown", Verdict.INDETERMINATE, origin=_origin(read))
+            return False
         algorithms = sorted({each.algorithm for each in self._signers if each.role == "log"})
         self._find(6, "verify.log_signed", Verdict.PASSED, origin=logs[0], algorithms=algorithms)
-        return judgement
+        return True
 
-    def _judge(self, read: ReadReceipt, policy: Policy) -> Judgement:
-        """The signatures on the checkpoint; the policy's judgement of none where there is no checkpoint."""
+    def _on_checkpoint(self, read: ReadReceipt, policy: Policy) -> None:
+        """The signatures on the checkpoint, where there is one."""
         if read.checkpoint is None:
-            return policy.judge([])
+            return
         try:
             _, judgement = policy.open(read.checkpoint)
         except Invalid as error:
             if error.code == "ledger.signature_missing":
-                return policy.judge([])
+                return
             raise
         for each in judgement.logs:
-            algorithm = _ALGORITHMS.get(each.key.type, "Ed25519")
-            self._signers.append(
-                Signer(name=each.origin, role="log", algorithm=algorithm, form="checkpoint", at=each.at)
-            )
+            self._sign(each.origin, "log", each.key, "checkpoint", each.at)
         for name, each in judgement.witnesses.items():
-            algorithm = _ALGORITHMS.get(each.key.type, "Ed25519")
-            self._signers.append(Signer(name=name, role="witness", algorithm=algorithm, form="checkpoint", at=each.at))
-        return judgement
+            self._sign(name, "witness", each.key, "checkpoint", each.at)
 
-    def _cose_signature(self, read: ReadReceipt, root: bytes, policy: Policy) -> None:
-        """The COSE Receipt's signature, when the policy lists an Ed25519 key of its origin with its kid."""
-        if not read.cose:
-            return
-        sealed = read.cose[0].sealed
-        for log in policy.logs:
-            if log.key.type != ED25519 or log.key.name != sealed.origin:
-                continue
-            key = PublicKey.ed25519(log.key.public)
-            if key.thumbprint == sealed.kid:
-                sealed.verify(root, key)
-                self._signers.append(
-                    Signer(name=sealed.origin, role="log", algorithm="Ed25519", form="cose", at=sealed.issued_at)
-                )
-
-    def _quorum(self, judgement: Judgement, policy: Policy) -> None:
-        # 7 The witnesses that the policy asks for cosigned the checkpoint.
-        witnesses = sorted(judgement.witnesses)
-        if policy.quorum == "none":
-            self._find(7, "verify.quorum_not_required", Verdict.PASSED, witnesses=witnesses)
-        elif judgement.quorum_reached:
-            self._find(7, "verify.quorum_reached", Verdict.PASSED, quorum=policy.quorum, witnesses=witnesses)
+    def _on_seal(self, sealed: SealedRoot, root: bytes, policy: Policy) -> None:
+        """One COSE Receipt's signature, when the policy lists an Ed25519 key with its issuer's name and its kid."""
+        if sealed.by_log:
+            role, keys = "log", [(log.key.name, log.key) for log in policy.logs if log.key.type == ED25519]
         else:
-            self._find(7, "verify.quorum_missing", Verdict.INDETERMINATE, quorum=policy.quorum, witnesses=witnesses)
+            witnesses = [each for each in policy.witnesses if each.key.type == ED25519_COSIGNATURE]
+            role, keys = "witness", [(each.name, each.key) for each in witnesses]
+        for name, key in keys:
+            public = PublicKey(algorithm=EDDSA, x=key.public)
+            if key.name == sealed.issuer and public.thumbprint == sealed.kid:
+                sealed.verify(root, public)
+                self._sign(name, role, key, "cose", sealed.issued_at)
 
-    def _times(self, statement: Statement) -> None:
-        # 8 The times that the signers state, and the earliest of them.
-        stated = [(each.at, each.name) for each in self._signers if each.at is not None]
+    def _sign(self, name: str, role: str, key: VerifierKey, form: str, at: datetime | None) -> None:
+        algorithm = _ALGORITHMS.get(key.type, "Ed25519")
+        institution = self._institutions[name] if role == "witness" else None
+        self._signers.append(
+            Signer(name=name, role=role, algorithm=algorithm, form=form, at=at, institution=institution)
+        )
+
+    def _quorum(self, policy: Policy) -> None:
+        # 7 The witnesses that the policy asks for cosigned the checkpoint.
+        there = {each.name for each in self._signers if each.role == "witness"}
+        signed = sorted({self._institutions[name] for name in there})
+        if policy.quorum == NO_QUORUM:
+            self._find(7, "verify.quorum_not_required", Verdict.PASSED, witnesses=signed)
+        elif quorum.suffices(policy, there):
+            self._find(7, "verify.quorum_reached", Verdict.PASSED, quorum=policy.quorum, witnesses=signed)
+        else:
+            missing = sorted({self._institutions[name] for name in quorum.counted(policy)} - set(signed))
+            self._find(
+                7,
+                "verify.quorum_missing",
+                Verdict.INDETERMINATE,
+                quorum=policy.quorum,
+                witnesses=signed,
+                missing=missing,
+            )
+
+    def _times(self, statement: Statement, policy: Policy) -> None:
+        # 8 The time at which the witnesses sufficed, or the earliest where none is asked for.
+        stated = [(each.at, each) for each in self._signers if each.at is not None]
+        if policy.quorum == NO_QUORUM:
+            self._earliest(stated, statement)
+            return
+        sound = [(at, each) for at, each in stated if self._is_sound(at, statement)]
+        counted = quorum.counted(policy)
+        times: dict[str, datetime] = {}
+        for at, each in sorted(sound, key=itemgetter(0)):
+            if each.name in counted and each.role == "witness":
+                times.setdefault(each.name, at)
+        reached = quorum.reached_at(policy, times)
+        if reached is None:
+            self._without_time(stated, sound, statement, policy)
+            return
+        for at, each in stated:
+            if not self._is_sound(at, statement):
+                self._find(8, "verify.time_set_aside", Verdict.PASSED, time=clock.to_text(at), whom=each.whom)
+        whom = ", ".join(sorted({self._institutions[name] for name, at in times.items() if at <= reached}))
+        self._existed_by = reached, whom
+        self._find(8, "verify.existed_by", Verdict.PASSED, time=clock.to_text(reached), whom=whom)
+
+    def _without_time(self, stated: _Times, sound: _Times, statement: Statement, policy: Policy) -> None:
+        """Why no time is established under a quorum: it is not there, or it is only with times that cannot be."""
+        there = {each.name for each in self._signers if each.role == "witness"}
+        if quorum.suffices(policy, there):
+            counted = quorum.counted(policy)
+            lies = [(at, each) for at, each in stated if (at, each) not in sound]
+            self._contradiction([(at, each) for at, each in lies if each.name in counted], statement)
+        elif sound:
+            at, first = min(sound, key=itemgetter(0))
+            self._find(8, "verify.time_without_quorum", Verdict.INDETERMINATE, time=clock.to_text(at), whom=first.whom)
+        else:
+            self._contradiction(stated, statement)
+
+    def _earliest(self, stated: _Times, statement: Statement) -> None:
+        """The earliest time, if no signer contradicts the reader's clock or the statement."""
+        if not stated or not all(self._is_sound(at, statement) for at, _ in stated):
+            self._contradiction(stated, statement)
+            return
+        at, first = min(stated, key=itemgetter(0))
+        self._existed_by = at, first.whom
+        self._find(8, "verify.existed_by", Verdict.PASSED, time=clock.to_text(at), whom=first.whom)
+
+    def _is_sound(self, at: datetime, statement: Statement) -> bool:
+        """Neither later than the verification nor before the statement was signed, but for clocks a little off."""
+        signed = statement.claim.issued_at
+        return at <= self._at + CLOCK_SKEW and (signed is None or signed - at <= CLOCK_SKEW)
+
+    def _contradiction(self, stated: _Times, statement: Statement) -> None:
+        """The time that cannot be: the latest one, or else the earliest."""
         if not stated:
             self._find(8, "verify.time_missing", Verdict.INDETERMINATE)
             return
-        earliest, whom = min(stated, key=itemgetter(0))
         latest, _ = max(stated, key=itemgetter(0))
-        signed = statement.claim.issued_at
+        earliest, first = min(stated, key=itemgetter(0))
         if latest > self._at + CLOCK_SKEW:
             self._find(8, "verify.time_in_future", Verdict.INDETERMINATE, time=clock.to_text(latest))
-        elif signed is not None and signed - earliest > CLOCK_SKEW:
-            self._find(
-                8,
-                "verify.time_before_statement",
-                Verdict.INDETERMINATE,
-                time=clock.to_text(earliest),
-                whom=whom,
-                signed=clock.to_text(signed),
-            )
-        else:
-            self._existed_by = earliest, whom
-            self._find(8, "verify.existed_by", Verdict.PASSED, time=clock.to_text(earliest), whom=whom)
+            return
+        self._find(
+            8,
+            "verify.time_before_statement",
+            Verdict.INDETERMINATE,
+            time=clock.to_text(earliest),
+            whom=first.whom,
+            signed=_text(statement.claim.issued_at),
+        )
+
+    def _anchors(self, read: ReadReceipt, root: bytes) -> None:
+        # 9 The anchors: each path leads to the root in its text, and the token is over that text.
+        leaf = leaf_hash(read.statement.raw)
+        for each in read.anchors:
+            facts: dict[str, Fact] = {"kind": each.kind, "authority": each.authority}
+            point = each.checkpoint()
+            fits = point.origin == _origin(read) and (point.size != self._size or point.root == root)
+            try:
+                verify_inclusion(leaf=leaf, index=read.index, size=point.size, proof=each.path, root=point.root)
+            except Invalid:
+                fits = False
+            if not fits:
+                self._find(9, "verify.anchor_wrong", Verdict.FAILED, **facts)
+            elif each.kind != RFC3161:
+                self._find(9, "verify.anchor_unchecked", Verdict.PASSED, **facts)
+            elif not self._authorities:
+                self._find(9, "verify.timestamp_unchecked", Verdict.PASSED, **facts)
+            else:
+                self._timestamp(each, read.statement)
+
+    def _timestamp(self, anchor: Anchor, statement: Statement) -> None:
+        from chopmark.ledger.timestamp import verify_token  # noqa: PLC0415 (certificates bring in sockets)
+
+        facts: dict[str, Fact] = {"kind": anchor.kind, "authority": anchor.authority}
+        try:
+            stamp = verify_token(anchor.token, anchor.text, self._authorities, self._at)
+        except Invalid as error:
+            if error.code == "ledger.timestamp_authority_unknown":
+                self._find(9, "verify.timestamp_unchecked", Verdict.PASSED, **facts)
+            else:
+                self._find(9, "verify.timestamp_wrong", Verdict.FAILED, cause=error.code, **facts)
+            return
+        if not self._is_sound(stamp.time, statement):
+            whom, time = stamp.authority, clock.to_text(stamp.time)
+            self._find(9, "verify.time_set_aside", Verdict.PASSED, time=time, whom=whom)
+            return
+        accuracy = None if stamp.accuracy is None else stamp.accuracy.total_seconds()
+        self._stamps.append(TimeStamp(authority=stamp.authority, time=stamp.time, accuracy=accuracy, own=stamp.own))
+        self._find(
+            9,
+            "verify.timestamp_own" if stamp.own else "verify.timestamp_right",
+            Verdict.PASSED,
+            authority=stamp.authority,
+            time=clock.to_text(stamp.time),
+            accuracy="–" if accuracy is None else f"{accuracy:g} s",
+        )
+
+
+_Times = list[tuple[datetime, Signer]]
+
+
+def _origin(read: ReadReceipt) -> str:
+    """The log that the receipt is of, as it claims itself."""
+    return read.cose[0].sealed.origin if read.cose else Note.parse(read.checkpoint or b"").text.split("\n")[0]
 
 
 def _text(moment: datetime | None) -> str | None:

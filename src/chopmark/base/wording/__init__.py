@@ -37,5 +37,5 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
 
 def say(code: str, facts: Mapping[str, Fact], language: Language) -> str:
     """The sentence for a code; facts that the sentence does not name are left out."""
-    shown = {name: ", ".join(map(str, fact)) if isinstance(fact, list) else fact for name, fact in facts.items()}
+    shown = {name: ", ".join(map(str, fact)) or "–" if isinstance(fact, list) else fact for name, fact in facts.items()}
     return catalogue()[code][language].format_map(shown)

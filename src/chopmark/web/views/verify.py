@@ -79,6 +79,7 @@ def texts() -> dict[str, Any]:
         "step_6": _("A log that you trust signed"),
         "step_7": _("Witnesses"),
         "step_8": pgettext("verify", "Time"),
+        "step_9": _("Time stamps and anchors"),
         "names": {
             "title": pgettext("verify", "title"),
             "author": pgettext("verify", "author"),

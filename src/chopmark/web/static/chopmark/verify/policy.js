@@ -14,8 +14,8 @@ import { fromUtf8, parseDecimal, toHex } from "./bytes.js";
 import { openCheckpoint } from "./checkpoint.js";
 import { Invalid } from "./errors.js";
 import { ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, VerifierKey } from "./keys.js";
+import { NO_QUORUM, suffices } from "./quorum.js";
 
-const NO_QUORUM = "none";
 const MAX_SIZE = 1024 * 1024;
 const MAX_LINES = 1000;
 
@@ -95,14 +95,10 @@ export class Policy {
       const name = names.get(signature.key.text());
       if (name !== undefined && !witnesses.has(name)) witnesses.set(name, signature);
     }
-    const cosigned = new Set(witnesses.keys());
-    for (const { name, threshold, members } of this.groups) {
-      if (members.filter((member) => cosigned.has(member)).length >= threshold) cosigned.add(name);
-    }
     return {
       logs: signatures.filter(({ key, origin }) => logs.has(key.text()) && key.name === origin),
       witnesses,
-      quorumReached: this.quorum === NO_QUORUM || cosigned.has(this.quorum),
+      quorumReached: suffices(this, witnesses.keys()),
     };
   }
 

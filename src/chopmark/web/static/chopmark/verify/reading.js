@@ -2,16 +2,19 @@
  * Reads a receipt in either of its files: `FILE.tlog-proof` or `FILE.receipt.cose`. Right in form, true in nothing yet.
  */
 
+import { Anchor } from "./anchor.js";
 import { decode } from "./cbor.js";
 import { equal } from "./bytes.js";
 import { isBytes, PublicKey } from "./cose.js";
 import { Disclosure, NAMES } from "./disclosure.js";
 import { Invalid } from "./errors.js";
 import { FIRST_LINE, TlogProof } from "./proof.js";
-import { CoseReceipt, parseTransparent } from "./receipt.js";
+import { parseReceipts, parseTransparent } from "./receipt.js";
 import { Statement } from "./statement.js";
 
 export const MAX_RECEIPT = 1 << 20;
+
+const MAX_ANCHORS = 32;
 
 const COSE_SIGN1_BYTE = 0xd2;
 
@@ -45,14 +48,13 @@ async function readTlogProof(data, suite) {
     index: proof.index,
     path: proof.hashes,
     checkpoint: proof.checkpoint,
-    cose: null,
+    cose: [],
   };
 }
 
 async function readCose(data, suite) {
   const transparent = parseTransparent(data);
-  if (transparent.receipts.length !== 1) throw malformed();
-  const cose = CoseReceipt.parse(transparent.receipts[0]);
+  const cose = parseReceipts(transparent.receipts);
   const extra = new Map(transparent.extra);
   const checkpoint = extra.get("checkpoint") ?? null;
   extra.delete("checkpoint");
@@ -62,20 +64,27 @@ async function readCose(data, suite) {
     form: "cose",
     statement: Statement.parse(transparent.statement),
     ...carried,
-    index: cose.index,
-    path: cose.path,
+    index: cose[0].index,
+    path: cose[0].path,
     checkpoint,
     cose,
   };
 }
 
-/** The signer's key and the disclosures; anything else beside them is refused. */
+/** The signer's key, the disclosures and the anchors; anything else beside them is refused. */
 async function readCarried(carried, suite) {
   const [key = null, encoded = []] = [carried.get("key"), carried.get("disclosures")];
-  if (![...carried.keys()].every((name) => name === "key" || name === "disclosures")) throw malformed();
+  if (![...carried.keys()].every((name) => ["key", "disclosures", "anchors"].includes(name))) throw malformed();
   if (key !== null && !isBytes(key)) throw malformed();
   if (!Array.isArray(encoded) || encoded.length > NAMES.length || !encoded.every(isBytes)) throw malformed();
   const disclosures = encoded.map((each) => Disclosure.parse(each));
   if (new Set(disclosures.map(({ name }) => name)).size !== disclosures.length) throw malformed();
-  return { disclosures, issuerKey: key === null ? null : await PublicKey.fromCose(key, suite) };
+  const issuerKey = key === null ? null : await PublicKey.fromCose(key, suite);
+  return { disclosures, issuerKey, anchors: carried.has("anchors") ? readAnchors(carried.get("anchors")) : [] };
+}
+
+/** At least one where the part is there at all. */
+function readAnchors(value) {
+  if (!Array.isArray(value) || value.length < 1 || value.length > MAX_ANCHORS) throw malformed();
+  return value.map((each) => Anchor.of(each));
 }

@@ -1,11 +1,12 @@
 /**
  * COSE Receipts (RFC 9942) over the log's tree, and the Transparent Statement (RFC 9943) that carries them.
  *
- * Only the form is read here, and the log's signature over a root is checked with a key that the caller trusts.
+ * Only the form is read here, and the signature over a root, the log's or a member's, is checked with a key that the
+ * caller trusts.
  */
 
 import { decode, encode } from "./cbor.js";
-import { equal, MAX_INT63 } from "./bytes.js";
+import { equal, MAX_INT63, toHex } from "./bytes.js";
 import { EDDSA, Envelope, isBytes, isDigest, SIGNATURE_SIZE, toBeSigned } from "./cose.js";
 import { Invalid } from "./errors.js";
 import { rootFrom } from "./tree.js";
@@ -41,9 +42,10 @@ function parseEnvelopeOr(error, raw) {
   }
 }
 
-/** A log's signature over one root. */
+/** A signature over one root of a log; `issuer` is the name of the key, which is the origin when the log signed. */
 export class SealedRoot {
-  constructor({ origin, size, kid, issuedAt, protected: header, signature }) {
+  constructor({ issuer, origin, size, kid, issuedAt, protected: header, signature }) {
+    this.issuer = issuer;
     this.origin = origin;
     this.size = size;
     this.kid = kid;
@@ -64,11 +66,18 @@ export class SealedRoot {
     if (!(fields instanceof Map)) throw malformed();
     const [kid, claims, ours] = [fields.get(4), fields.get(15), fields.get(CHOPMARK)];
     if (!isDigest(kid) || !(claims instanceof Map) || !(ours instanceof Map)) throw malformed();
-    const [origin, issuedAt, size] = [claims.get(1), claims.get(6), toBig(ours.get("size"))];
-    if (typeof origin !== "string" || typeof issuedAt !== "number" || size === null) throw malformed();
+    const [issuer, origin] = [claims.get(1), claims.get(2)];
+    const [issuedAt, size] = [claims.get(6), toBig(ours.get("size"))];
+    if (typeof issuer !== "string" || typeof origin !== "string") throw malformed();
+    if (typeof issuedAt !== "number" || size === null) throw malformed();
     if (issuedAt < EARLIEST || issuedAt > LATEST || size < 1n || signature.length !== SIGNATURE_SIZE) throw malformed();
-    if (!equal(printHeader({ origin, size, kid, issuedAt }), header)) throw malformed();
-    return new SealedRoot({ origin, size, kid, issuedAt, protected: header, signature });
+    if (!equal(printHeader({ issuer, origin, size, kid, issuedAt }), header)) throw malformed();
+    return new SealedRoot({ issuer, origin, size, kid, issuedAt, protected: header, signature });
+  }
+
+  /** Whether it claims to be the log's own and not a member's. */
+  get byLog() {
+    return this.issuer === this.origin;
   }
 
   encode() {
@@ -79,17 +88,17 @@ export class SealedRoot {
   async verify(root, key, suite) {
     const named = key.algorithm === EDDSA && equal(key.thumbprint, this.kid);
     if (!named || !(await key.accepts(this.signature, toBeSigned(this.protected, root), suite))) {
-      throw new Invalid("ledger.receipt_signature_wrong", { origin: this.origin });
+      throw new Invalid("ledger.receipt_signature_wrong", { origin: this.issuer });
     }
   }
 }
 
-function printHeader({ origin, size, kid, issuedAt }) {
+function printHeader({ issuer, origin, size, kid, issuedAt }) {
   return encode(
     new Map([
       [1, EDDSA],
       [4, kid],
-      [15, new Map([[1, origin], [2, origin], [6, issuedAt]])],
+      [15, new Map([[1, issuer], [2, origin], [6, issuedAt]])],
       [DATA_STRUCTURE, RFC9162_SHA256],
       [CHOPMARK, new Map([["size", size]])],
     ]),
@@ -151,6 +160,26 @@ function readProof(value) {
   if (path.length < 1 || path.length > MAX_PATH) throw malformed();
   return { size, index, path };
 }
+
+/**
+ * The receipts of one Transparent Statement: one entry of one log at one size, each sealed by another key.
+ * @param {Uint8Array[]} raws at least one
+ * @throws {Invalid} `ledger.receipt_too_large`, `ledger.receipt_malformed`
+ */
+export function parseReceipts(raws) {
+  const receipts = raws.map((raw) => CoseReceipt.parse(raw));
+  const [first, ...others] = receipts;
+  if (others.some((each) => each.sealed.byLog || !isSamePlace(each, first))) throw malformed();
+  if (new Set(receipts.map(({ sealed }) => toHex(sealed.kid))).size !== receipts.length) throw malformed();
+  return receipts;
+}
+
+const isSamePlace = (left, right) =>
+  left.sealed.origin === right.sealed.origin &&
+  left.sealed.size === right.sealed.size &&
+  left.index === right.index &&
+  left.path.length === right.path.length &&
+  left.path.every((hash, at) => equal(hash, right.path[at]));
 
 /**
  * Take a Transparent Statement apart; the statement comes back as it stands on the ledger.

@@ -69,13 +69,15 @@ function drawExisted(place, report, words, page) {
 
 function signersOf(report, words, page) {
   if (report.signers.length === 0) return [element(page, "li", "verify-quiet", words.text("nobody"))];
-  return report.signers.map(({ name, role, algorithm, form, at }) => {
+  return report.signers.map(({ name, institution, role, algorithm, form, at }) => {
     const item = page.createElement("li");
     const { roles, forms } = words.texts;
     const when = at === null ? words.text("no_time") : words.both(at).utc;
+    const key = institution === null || institution === name ? [] : [name];
+    const said = [roles[role], ...key, algorithm, forms[form], when];
     item.append(
-      element(page, "strong", "", name),
-      element(page, "span", "verify-quiet", `${roles[role]} · ${algorithm} · ${forms[form]} · ${when}`),
+      element(page, "strong", "", institution ?? name),
+      element(page, "span", "verify-quiet", said.join(" · ")),
     );
     return item;
   });

@@ -10,20 +10,23 @@
  *  3 each disclosure matches its commitment in the statement
  *  4 the statement is signed by the key that it names
  *  5 the statement is in the log: the inclusion path leads to the root that was signed
- *  6 a log of the policy signed that root
- *  7 the witnesses that the policy asks for cosigned the checkpoint
- *  8 the times that the signers state, and the earliest of them (of two equal ones the first in `signers`)
+ *  6 a log of the policy signed that root, and every signature of the policy's keys is right
+ *  7 the witnesses that the policy asks for cosigned the checkpoint, or sealed its root in a COSE Receipt
+ *  8 the time at which they first sufficed; where none is asked for, the earliest that a signer states
+ *  9 each anchor's path leads from the entry to the root in its text; its token is never checked in a browser
  *
  * One step that fails makes the whole FAILED; one that cannot be decided makes it INDETERMINATE.
  */
 
+import { RFC3161 } from "./anchor.js";
 import { equal, toHex } from "./bytes.js";
 import { Checkpoint } from "./checkpoint.js";
 import { EDDSA, PublicKey } from "./cose.js";
 import { Invalid } from "./errors.js";
-import { ED25519, MLDSA44_COSIGNATURE } from "./keys.js";
+import { ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE } from "./keys.js";
 import { Note } from "./note.js";
 import { readable } from "./policy.js";
+import { counted, institutions, NO_QUORUM, reachedAt, suffices } from "./quorum.js";
 import { readReceipt } from "./reading.js";
 import { leafHash, verifyInclusion } from "./tree.js";
 
@@ -71,12 +74,13 @@ class Examination {
     this.policy = policy;
     this.at = at;
     this.suite = suite;
+    this.institutions = policy === null ? new Map() : institutions(policy);
     this.findings = [];
     this.signers = [];
     this.notProven = [...ALWAYS_UNPROVEN];
     this.read = null;
     this.size = null;
-    this.first = null;
+    this.existed = null;
   }
 
   async run(data, digests) {
@@ -96,23 +100,24 @@ class Examination {
     this.disclosures();
     await this.signature();
     const root = this.inclusion(checkpoint);
-    const judgement = await this.log(root);
-    if (judgement !== null) {
-      this.quorum(judgement);
+    if (await this.log(root)) {
+      this.quorum();
       this.times();
     }
+    if (root !== null) this.anchors(root);
   }
 
   report() {
     const verdicts = new Set(this.findings.map(({ verdict }) => verdict));
     const verdict = [FAILED, INDETERMINATE].find((each) => verdicts.has(each)) ?? PASSED;
-    const first = verdict === FAILED ? null : this.first;
+    const existed = verdict === FAILED ? null : this.existed;
     return {
       verdict,
       findings: this.findings,
-      existed_by: first && timeText(first.at),
-      existed_by_whom: first && first.name,
-      signers: this.signers.map((each) => ({ ...each, at: each.at === null ? null : timeText(each.at) })),
+      existed_by: existed && timeText(existed.at),
+      existed_by_whom: existed && existed.whom,
+      signers: this.signers.map(({ witness, ...each }) => ({ ...each, at: each.at === null ? null : timeText(each.at) })),
+      stamps: [],
       statement: this.read && describe(this.read.statement),
       index: this.read && plain(this.read.index),
       size: this.size === null ? null : plain(this.size),
@@ -206,7 +211,7 @@ class Examination {
     const leaf = leafHash(statement.raw);
     let root = null;
     try {
-      if (cose !== null) root = cose.root(leaf);
+      if (cose.length > 0) root = cose[0].root(leaf);
       if (checkpoint !== null) {
         this.size = checkpoint.size;
         verifyInclusion({ leaf, index, size: checkpoint.size, proof: path, root: checkpoint.root });
@@ -217,9 +222,9 @@ class Examination {
       this.find(5, "verify.inclusion_wrong", FAILED, { index: plain(index) });
       return null;
     }
-    if (cose !== null) {
-      this.size = cose.sealed.size;
-      if (checkpoint !== null && !isSameHead({ ...cose.sealed, root }, checkpoint)) {
+    if (cose.length > 0) {
+      this.size = cose[0].sealed.size;
+      if (checkpoint !== null && !isSameHead({ ...cose[0].sealed, root }, checkpoint)) {
         this.find(5, "verify.checkpoint_differs", FAILED);
         return null;
       }
@@ -229,99 +234,198 @@ class Examination {
   }
 
   async log(root) {
-    // 6 A log of the policy signed that root. Returns what the policy says of the checkpoint's signatures.
+    // 6 A log of the policy signed that root.
     if (this.policy === null) {
       this.find(6, "verify.policy_missing", INDETERMINATE);
-      return null;
+      return false;
     }
-    if (root === null) return null;
-    let judgement;
+    if (root === null) return false;
     try {
-      judgement = await this.judge();
-      await this.coseSignature(root);
+      await this.onCheckpoint();
+      for (const { sealed } of this.read.cose) await this.onSeal(sealed, root);
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
       this.find(6, "verify.log_signature_wrong", FAILED, { name: error.facts.name || error.facts.origin || "" });
-      return null;
+      return false;
     }
     const logs = this.signers.filter(({ role }) => role === "log");
     if (logs.length === 0) {
       this.find(6, "verify.log_unknown", INDETERMINATE, { origin: this.origin() });
-      return null;
+      return false;
     }
     const [origin] = logs.map(({ name }) => name).sort(byName);
     const algorithms = [...new Set(logs.map(({ algorithm }) => algorithm))].sort(byName);
     this.find(6, "verify.log_signed", PASSED, { origin, algorithms });
-    return judgement;
+    return true;
   }
 
+  /** The log that the receipt is of, as it claims itself. */
   origin() {
     const { cose, checkpoint } = this.read;
-    return cose === null ? Note.parse(checkpoint).text.split("\n")[0] : cose.sealed.origin;
+    return cose.length === 0 ? Note.parse(checkpoint).text.split("\n")[0] : cose[0].sealed.origin;
   }
 
-  /** The signatures on the checkpoint; the policy's judgement of none where there is no checkpoint. */
-  async judge() {
-    if (this.read.checkpoint === null) return this.policy.judge([]);
+  /** The signatures on the checkpoint, where there is one. */
+  async onCheckpoint() {
+    if (this.read.checkpoint === null) return;
     let judgement;
     try {
       ({ judgement } = await this.policy.open(this.read.checkpoint, this.suite));
     } catch (error) {
-      if (error instanceof Invalid && error.code === "ledger.signature_missing") return this.policy.judge([]);
+      if (error instanceof Invalid && error.code === "ledger.signature_missing") return;
       throw error;
     }
-    for (const each of judgement.logs) this.addSigner(each.origin, "log", each);
-    for (const [name, each] of judgement.witnesses) this.addSigner(readable(name), "witness", each);
-    return judgement;
+    for (const { origin, key, at } of judgement.logs) this.addLog(origin, key, "checkpoint", at);
+    for (const [witness, { key, at }] of judgement.witnesses) this.addWitness(witness, key, "checkpoint", at);
   }
 
-  addSigner(name, role, { key, at }) {
-    const algorithm = key.type === MLDSA44_COSIGNATURE ? "ML-DSA-44" : "Ed25519";
-    this.signers.push({ name, role, algorithm, form: "checkpoint", at });
-  }
-
-  /** The COSE Receipt's signature, when the policy lists an Ed25519 key of its origin with its kid. */
-  async coseSignature(root) {
-    if (this.read.cose === null) return;
-    const { sealed } = this.read.cose;
-    for (const { key } of this.policy.logs) {
-      if (key.type !== ED25519 || key.name !== sealed.origin) continue;
+  /** One COSE Receipt's signature, when the policy lists an Ed25519 key with its issuer's name and its kid. */
+  async onSeal(sealed, root) {
+    const { logs, witnesses } = this.policy;
+    const type = sealed.byLog ? ED25519 : ED25519_COSIGNATURE;
+    for (const { name, key } of sealed.byLog ? logs : witnesses) {
+      if (key.type !== type || key.name !== sealed.issuer) continue;
       const publicKey = new PublicKey({ algorithm: EDDSA, x: key.public });
       if (!equal(publicKey.thumbprint, sealed.kid)) continue;
       await sealed.verify(root, publicKey, this.suite);
-      this.signers.push({ name: sealed.origin, role: "log", algorithm: "Ed25519", form: "cose", at: sealed.issuedAt });
+      if (sealed.byLog) this.addLog(key.name, key, "cose", sealed.issuedAt);
+      else this.addWitness(name, key, "cose", sealed.issuedAt);
     }
   }
 
-  quorum(judgement) {
+  addLog(name, key, form, at) {
+    this.signers.push({ witness: null, name, role: "log", algorithm: algorithmOf(key), form, at, institution: null });
+  }
+
+  /** @param {string} witness its name in the policy, as the bytes there */
+  addWitness(witness, key, form, at) {
+    const [name, institution] = [readable(witness), this.institution(witness)];
+    this.signers.push({ witness, name, role: "witness", algorithm: algorithmOf(key), form, at, institution });
+  }
+
+  institution(witness) {
+    return readable(this.institutions.get(witness));
+  }
+
+  /** Institutions by name, each once. */
+  namesOf(witnesses) {
+    return [...new Set([...witnesses].map((each) => this.institution(each)))].sort(byName);
+  }
+
+  /** The policy's names of the witnesses that signed. */
+  get there() {
+    return new Set(this.signers.map(({ witness }) => witness).filter((witness) => witness !== null));
+  }
+
+  quorum() {
     // 7 The witnesses that the policy asks for cosigned the checkpoint.
-    const witnesses = [...judgement.witnesses.keys()].map(readable).sort(byName);
+    const witnesses = this.namesOf(this.there);
     const quorum = readable(this.policy.quorum);
-    if (quorum === "none") this.find(7, "verify.quorum_not_required", PASSED, { witnesses });
-    else if (judgement.quorumReached) this.find(7, "verify.quorum_reached", PASSED, { quorum, witnesses });
-    else this.find(7, "verify.quorum_missing", INDETERMINATE, { quorum, witnesses });
+    if (this.policy.quorum === NO_QUORUM) this.find(7, "verify.quorum_not_required", PASSED, { witnesses });
+    else if (suffices(this.policy, this.there)) this.find(7, "verify.quorum_reached", PASSED, { quorum, witnesses });
+    else {
+      const missing = this.namesOf(counted(this.policy)).filter((each) => !witnesses.includes(each));
+      this.find(7, "verify.quorum_missing", INDETERMINATE, { quorum, witnesses, missing });
+    }
   }
 
   times() {
-    // 8 The times that the signers state, and the earliest of them.
-    const stated = this.signers.filter(({ at }) => at !== null).sort(earlier);
+    // 8 The time at which the witnesses sufficed, or the earliest where none is asked for.
+    const stated = this.signers.filter(({ at }) => at !== null);
+    if (this.policy.quorum === NO_QUORUM) {
+      this.earliest(stated);
+      return;
+    }
+    const sound = stated.filter(({ at }) => this.isSound(at));
+    const asked = counted(this.policy);
+    const times = new Map();
+    for (const { witness, at } of [...sound].sort(earlier)) {
+      if (asked.has(witness) && !times.has(witness)) times.set(witness, at);
+    }
+    const reached = reachedAt(this.policy, times);
+    if (reached === null) {
+      this.withoutTime(stated, sound, asked);
+      return;
+    }
+    for (const each of stated.filter(({ at }) => !this.isSound(at))) {
+      this.find(8, "verify.time_set_aside", PASSED, { time: timeText(each.at), whom: whomOf(each) });
+    }
+    const whom = this.namesOf([...times].filter(([, at]) => at <= reached).map(([witness]) => witness)).join(", ");
+    this.existed = { at: reached, whom };
+    this.find(8, "verify.existed_by", PASSED, { time: timeText(reached), whom });
+  }
+
+  /** Why no time is established under a quorum: it is not there, or it is only with times that cannot be. */
+  withoutTime(stated, sound, asked) {
+    if (suffices(this.policy, this.there)) {
+      this.contradiction(stated.filter(({ at, witness }) => asked.has(witness) && !this.isSound(at)));
+    } else if (sound.length > 0) {
+      const [first] = [...sound].sort(earlier);
+      this.find(8, "verify.time_without_quorum", INDETERMINATE, { time: timeText(first.at), whom: whomOf(first) });
+    } else {
+      this.contradiction(stated);
+    }
+  }
+
+  /** The earliest time, if no signer contradicts the reader's clock or the statement. */
+  earliest(stated) {
+    if (stated.length === 0 || !stated.every(({ at }) => this.isSound(at))) {
+      this.contradiction(stated);
+      return;
+    }
+    const [first] = [...stated].sort(earlier);
+    this.existed = { at: first.at, whom: whomOf(first) };
+    this.find(8, "verify.existed_by", PASSED, { time: timeText(first.at), whom: whomOf(first) });
+  }
+
+  /** Neither later than the verification nor before the statement was signed, but for clocks a little off. */
+  isSound(at) {
+    const signed = this.read.statement.claim.issuedAt;
+    return at <= this.at + CLOCK_SKEW && (signed === null || signed - at <= CLOCK_SKEW);
+  }
+
+  /** The time that cannot be: the latest one, or else the earliest. */
+  contradiction(stated) {
     if (stated.length === 0) {
       this.find(8, "verify.time_missing", INDETERMINATE);
       return;
     }
-    const [first, last] = [stated[0], stated[stated.length - 1]];
-    const signed = this.read.statement.claim.issuedAt;
-    const [time, whom] = [timeText(first.at), first.name];
+    const sorted = [...stated].sort(earlier);
+    const [first, last] = [sorted[0], sorted[sorted.length - 1]];
     if (last.at > this.at + CLOCK_SKEW) {
       this.find(8, "verify.time_in_future", INDETERMINATE, { time: timeText(last.at) });
-    } else if (signed !== null && first.at < signed - CLOCK_SKEW) {
-      this.find(8, "verify.time_before_statement", INDETERMINATE, { time, whom, signed: timeText(signed) });
-    } else {
-      this.first = first;
-      this.find(8, "verify.existed_by", PASSED, { time, whom });
+      return;
+    }
+    const signed = timeText(this.read.statement.claim.issuedAt);
+    const facts = { time: timeText(first.at), whom: whomOf(first), signed };
+    this.find(8, "verify.time_before_statement", INDETERMINATE, facts);
+  }
+
+  anchors(root) {
+    // 9 The anchors: each path leads to the root in its text. No token is checked here.
+    const { statement, index, anchors } = this.read;
+    const leaf = leafHash(statement.raw);
+    for (const { kind, authority, checkpoint, path } of anchors) {
+      let fits = checkpoint.origin === this.origin();
+      if (checkpoint.size === this.size && !equal(checkpoint.root, root)) fits = false;
+      try {
+        verifyInclusion({ leaf, index, size: checkpoint.size, proof: path, root: checkpoint.root });
+      } catch (error) {
+        if (!(error instanceof Invalid)) throw error;
+        fits = false;
+      }
+      const facts = { kind, authority };
+      if (!fits) this.find(9, "verify.anchor_wrong", FAILED, facts);
+      else if (kind !== RFC3161) this.find(9, "verify.anchor_unchecked", PASSED, facts);
+      else this.find(9, "verify.timestamp_unchecked", PASSED, facts);
     }
   }
 }
+
+const algorithmOf = ({ type }) => (type === MLDSA44_COSIGNATURE ? "ML-DSA-44" : "Ed25519");
+
+/** Who stands behind a signature. */
+const whomOf = ({ institution, name }) => institution ?? name;
 
 const isSameHead = (left, right) =>
   left.origin === right.origin && left.size === right.size && equal(left.root, right.root);

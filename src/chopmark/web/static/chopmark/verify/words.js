@@ -10,7 +10,7 @@ const BEIJING = 8 * 3600;
 export const fill = (sentence, facts) =>
   sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? factText(facts[name]) : whole));
 
-const factText = (fact) => (Array.isArray(fact) ? fact.join(", ") : String(fact));
+const factText = (fact) => (Array.isArray(fact) ? fact.join(", ") || "–" : String(fact));
 
 export const readableTime = (text) => text.replace("T", " ").replace("Z", "");
 export const beijingTime = (text) => readableTime(timeText(Date.parse(text) / 1000 + BEIJING));
