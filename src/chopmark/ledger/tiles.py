@@ -9,7 +9,7 @@ Writes and fetches nothing itself: files go out as a mapping and come in through
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -115,6 +115,28 @@ class Edge:
             peaks.extend(found)
         return tree.fold(peaks[::-1])
 
+    def files(self) -> dict[str, bytes]:
+        """The partial tiles and the partial bundle of this size, each at its path."""
+        files = {
+            tile_path(level, self.size >> TILE_HEIGHT * (level + 1), len(tile) // HASH_SIZE): tile
+            for level, tile in enumerate(self.tiles)
+            if tile
+        }
+        if self.bundle:
+            files[bundle_path(self.size // TILE_WIDTH, self.size % TILE_WIDTH)] = self.bundle
+        return files
+
+
+def outgrown(old: int, new: int) -> Iterator[str]:
+    """The folders of the partial tiles and bundles that are full once the tree has grown from `old` to `new`."""
+    level = 0
+    while new:
+        if old % TILE_WIDTH and new // TILE_WIDTH > old // TILE_WIDTH:
+            yield f"{tile_path(level, old // TILE_WIDTH)}.p"
+            if level == 0:
+                yield f"{bundle_path(old // TILE_WIDTH)}.p"
+        level, old, new = level + 1, old // TILE_WIDTH, new // TILE_WIDTH
+
 
 def _widths(size: int) -> list[int]:
     """The width of the partial tile at each level of a tree, 0 where there is none; no level above the root's."""
@@ -129,8 +151,15 @@ def _split(data: bytes) -> list[bytes]:
     return [data[here : here + HASH_SIZE] for here in range(0, len(data), HASH_SIZE)]
 
 
-def integrate(edge: Edge, entries: Sequence[bytes]) -> tuple[Edge, dict[str, bytes]]:
+def integrate(
+    edge: Edge, entries: Sequence[bytes], leaves: Sequence[bytes] | None = None
+) -> tuple[Edge, dict[str, bytes]]:
     """Append entries: the new edge, and every file that the tree of the new size has and the old one had not.
+
+    Args:
+        edge: of the tree so far.
+        entries: what comes behind it.
+        leaves: their leaf hashes, if the caller has computed them already.
 
     Raises:
         Invalid: `ledger.entry_too_large`.
@@ -141,7 +170,7 @@ def integrate(edge: Edge, entries: Sequence[bytes]) -> tuple[Edge, dict[str, byt
     size = edge.size + len(entries)
     bundle = _add_bundles(files, edge, entries)
     tiles: list[bytes] = []
-    hashes = tree.leaf_hashes(entries)
+    hashes = tree.leaf_hashes(entries) if leaves is None else list(leaves)
     level, before, after = 0, edge.size, size
     while after:
         kept = edge.tiles[level] if level < len(edge.tiles) else b""

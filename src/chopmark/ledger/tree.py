@@ -74,6 +74,17 @@ def fold(peaks: Sequence[bytes]) -> bytes:
     return found
 
 
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over leaf hashes, all of them given."""
+    peaks: list[bytes] = []
+    hashes = leaves
+    while hashes:
+        if len(hashes) & 1:
+            peaks.append(hashes[-1])
+        hashes = next_level(hashes)
+    return fold(peaks[::-1])
+
+
 # ---- making -------------------------------------------------------------------------------------------------------
 
 
