@@ -29,7 +29,8 @@ MAX_TOKEN = 65_535
 
 _OTS_HEADER = bytes.fromhex("004f70656e54696d657374616d7073000050726f6f6600bf89e2e884e8929401")
 _SHA256, _APPEND, _PREPEND, _ATTESTATION, _FORK = 0x08, 0xF0, 0xF1, 0x00, 0xFF
-_OTHER_OPERATIONS = {0x02, 0x03, 0x67, 0xF2, 0xF3}  # no calendar uses them; what stands behind one is not followed
+_DIGESTS = {0x02: "sha1", 0x03: "ripemd160", _SHA256: "sha256"}
+_OTHER_OPERATIONS = {0x67, 0xF2, 0xF3}  # Bitcoin proofs have none; what stands behind one is not followed
 _BITCOIN = bytes.fromhex("0588960d73d71901")
 _PENDING = bytes.fromhex("83dfe30d2ef90c8e")
 _MOST_BYTES, _MOST_ATTESTATION, _MOST_STEPS = 4096, 8192, 4096
@@ -195,11 +196,18 @@ def _operate(tag: int, rest: _Bytes, value: bytes | None) -> bytes | None:
         if value is None or len(value) + len(beside) > _MOST_BYTES:
             return None
         return value + beside if tag == _APPEND else beside + value
-    if tag == _SHA256:
-        return None if value is None else hashlib.sha256(value).digest()
+    if tag in _DIGESTS:
+        return None if value is None else _digest(_DIGESTS[tag], value)
     if tag in _OTHER_OPERATIONS:
         return None
     raise ValueError("an unknown operation")
+
+
+def _digest(name: str, value: bytes) -> bytes | None:
+    try:
+        return hashlib.new(name, value, usedforsecurity=False).digest()
+    except ValueError:  # a Python built without RIPEMD-160
+        return None
 
 
 def _attestation(rest: _Bytes, value: bytes | None) -> list[BitcoinClaim]:
