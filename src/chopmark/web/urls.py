@@ -19,6 +19,7 @@ urlpatterns = [
     path("", include("chopmark.web.views.deposits")),
     path("", include("chopmark.web.views.explorer")),
     path("", include("chopmark.web.views.verify")),
+    path("", include("chopmark.web.views.trust")),
     path("", include("chopmark.web.views.log_files")),
     path("", include("chopmark.web.views.uploads")),
     path("", include("chopmark.web.views.scrapi")),

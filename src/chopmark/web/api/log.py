@@ -18,6 +18,7 @@ from chopmark.people import actions as people
 from chopmark.people import queries as people_queries
 from chopmark.people.actor import Actor
 from chopmark.people.queries import IssuerKeySummary
+from chopmark.web import standing
 from chopmark.web.api import schemas, shown
 from chopmark.web.api.auth import MEMBERS, anybody
 from chopmark.web.api.deposits import digests_from, from_base64
@@ -91,6 +92,17 @@ def log(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (ninja's form)
             },
         }
     )
+
+
+@public.get(
+    "/consortium",
+    operation_id="consortium",
+    summary="Who holds the log, and whether enough of them sign now",
+    response={200: schemas.ConsortiumOut, frozenset({429, 503}): ProblemOut},
+)
+def consortium(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 (ninja's form)
+    """What the writer last heard of each member. While the quorum is missing, deposits are accepted and wait."""
+    return shown.answer(standing.as_json(standing.standing()))
 
 
 @members.get(

@@ -223,3 +223,49 @@ class LogOut(Schema):
     keys: list[str] = Field(description="Verifier keys (C2SP vkey).")
     policy: str = Field(description="Id of the registration policy in force, hexadecimal.")
     links: dict[str, str]
+
+
+class TitleOut(Schema):
+    """An institution's name in two languages."""
+
+    zh: str
+    en: str
+
+
+class MemberOut(Schema):
+    """A member of the consortium as the writer last saw it."""
+
+    name: str = Field(description="Short name, as in the policy.")
+    kind: str = Field(description="court, notary, customs, government, association or company.")
+    title: TitleOut
+    url: str | None = Field(description="Its node; null for one that is reached by pull only.")
+    counts: bool = Field(description="Whether the rule counts it.")
+    mirrors: bool = Field(description="Whether it holds every entry.")
+    size: int = Field(description="Entries under its last cosignature, as far as the writer has heard since its start.")
+    cosigned_at: datetime | None
+    behind: int | None = Field(
+        description="Entries of the newest checkpoint beyond its last cosignature; null when not heard yet."
+    )
+    trouble: str | None = Field(description="A code of docs/reference/errors.md; null when nothing is wrong.")
+    since: datetime | None = Field(description="When the trouble, or the good order, began.")
+
+
+class WaitingOut(Schema):
+    """A checkpoint that waits for members."""
+
+    size: int
+    since: datetime | None
+    present: list[str] = Field(description="Names of institutions that have cosigned it.")
+    missing: list[str]
+
+
+class ConsortiumOut(Schema):
+    """Who holds the log."""
+
+    quorum: Literal["none", "met", "missing"] = Field(description="`none` when the platform holds the log alone.")
+    rule: str | None = Field(description="For example `part-1: 2 of a b c and part-2: 1 of d e`.")
+    size: int = Field(description="Entries published.")
+    published_at: datetime | None
+    waiting: WaitingOut | None
+    members: list[MemberOut]
+    links: dict[str, str]

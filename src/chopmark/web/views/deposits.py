@@ -34,7 +34,7 @@ from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of, language
 from chopmark.web.downloads import attachment
 from chopmark.web.forms.deposits import KIND_WORDS, KINDS, DepositFilters, PlainDepositForm
-from chopmark.web.views import receipts
+from chopmark.web.views import receipts, trust
 
 PAGE = 50
 PLACEHOLDER = UUID(int=0)
@@ -64,6 +64,7 @@ def new(request: HttpRequest) -> HttpResponseBase:
             "upload_limit": receipts.size_text(settings.CHOPMARK_UPLOAD_LIMIT),
             "texts": texts(),
             "script_settings": _script_settings(actor),
+            "notice": trust.waiting_notice(),
         },
         status=422 if form.errors else 200,
     )
@@ -134,6 +135,7 @@ def listing(request: HttpRequest) -> HttpResponse:
             "not_first": bool(after),
             "next_query": address.urlencode() if page.next else "",
             "may_deposit": actor.may("deposit"),
+            "notice": trust.waiting_notice(),
         },
     )
 
@@ -158,6 +160,7 @@ def detail(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     one = queries.deposit_of(actor, deposit_id)
     token = request.session.pop(_token_key(one.id), None) if request.method == "GET" else None
     earlier = queries.earlier_deposits(one.sha256, actor) if one.sha256 else ()
+    checkpoint = None if one.position is None else wiring.book().checkpoint_for(one.position)
     response = render(
         request,
         "deposits/detail.html",
@@ -167,7 +170,9 @@ def detail(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
             "digests": receipts.digest_facts(one),
             "disclosures": receipts.described(one, actor.organisation_name),
             "earlier": [each for each in earlier if each.id != one.id and each.made_at <= one.made_at],
-            "checkpoint": None if one.position is None else wiring.book().checkpoint_for(one.position),
+            "checkpoint": checkpoint,
+            "cosigners": trust.cosigners(checkpoint),
+            "notice": trust.waiting_notice() if checkpoint is None else None,
             "command": receipts.command(one),
             "may_deposit": actor.may("deposit"),
             "is_shared": queries.is_shared(actor, one.id),
@@ -275,6 +280,7 @@ def _script_settings(actor: Actor) -> dict[str, object]:
         "list": api,
         "batch": f"{api}/batch",
         "one": f"{api}/{PLACEHOLDER}",
+        "consortium": reverse("api:consortium"),
         "uploads": "/uploads/",
         "detail": of_one("deposit"),
         "proof": of_one("deposit-receipt", "tlog-proof"),
@@ -306,6 +312,11 @@ def texts() -> dict[str, str]:
         "state_failed": _("Not deposited"),
         "state_pending": _("Pending"),
         "state_published": _("Published"),
+        "state_members": _("Waiting for members"),
+        "note_members": _(
+            "Deposited and kept. Not enough members of the consortium sign now; "
+            "the receipt comes by itself when they do."
+        ),
         "note_pending": _("Deposited. Waiting for the next signed checkpoint, usually a second or two."),
         "note_published": _("On the ledger. Its receipt is ready."),
         "progress": _("{done} of {all} ({percent})"),

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from chopmark.evidence import queries as evidence
 from chopmark.web.context import actor_of, organisations_of
+from chopmark.web.views import trust
 
 LATEST = 5
 
@@ -29,6 +30,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "pending": found.counts.get("pending", 0),
             "published": found.counts.get("published", 0),
             "may_deposit": actor.may("deposit"),
+            "notice": trust.waiting_notice(),
             "may_manage_members": actor.may("manage_members"),
         },
     )

@@ -22,6 +22,7 @@ from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
 from chopmark.web.downloads import attachment, bare_name
 from chopmark.web.forms.deposits import KIND_WORDS
+from chopmark.web.views import trust
 
 TLOG_PROOF = "tlog-proof"
 COSE = "receipt.cose"
@@ -45,6 +46,8 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
             "token": token,
             "checkpoint": checkpoint,
             "root": checkpoint.root.hex() if checkpoint else "",
+            "cosigners": trust.cosigners(checkpoint),
+            "notice": trust.waiting_notice() if checkpoint is None else None,
             "origin": wiring.origin(),
             "digests": digest_facts(one),
             "disclosures": [(_("Kind"), KIND_WORDS[one.kind]), *described(one, _depositor(receipt))],

@@ -11,10 +11,15 @@
       const answer = await fetch(way.dataset.live, { credentials: "same-origin", headers: { Accept: "text/html" } });
       if (answer.ok) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        if (!page.querySelector("[data-live]")) {
+        const fresh = page.querySelector("[data-live]");
+        if (!fresh) {
           location.reload();
           return;
         }
+        if (fresh.innerHTML !== way.innerHTML) way.replaceChildren(...fresh.childNodes);
+        const notice = document.querySelector("[data-consortium-notice]");
+        const other = page.querySelector("[data-consortium-notice]");
+        if (notice && other && other.innerHTML !== notice.innerHTML) notice.replaceChildren(...other.childNodes);
       }
     } catch {
       // No network now: the next look may find it.

@@ -73,6 +73,8 @@
 
     state: (id) => server.ask(settings.one.replace(settings.placeholder, id)),
 
+    membersMissing: async () => (await server.ask(settings.consortium)).quorum === "missing",
+
     earlier: (sha256) => server.ask(`${settings.list}?${new URLSearchParams({ digest: `sha-256:${sha256}`, limit: "1" })}`),
   };
 
@@ -440,10 +442,16 @@
 
   // ---------------------------------------------------------------- watching them be published
   let polling = false;
+  let membersMissing = false;
   async function poll() {
     if (polling) return;
     polling = true;
     let delay = settings.poll;
+    const shows = (members) => {
+      if (members === membersMissing) return;
+      membersMissing = members;
+      for (const row of rows) if (row.state === "pending") show(row);
+    };
     for (;;) {
       const pending = rows.filter((row) => row.state === "pending");
       if (pending.length === 0) break;
@@ -457,7 +465,10 @@
         moved = true;
       }
       delay = moved ? settings.poll : Math.min(delay * 1.4, settings.poll * 15);
+      // What takes longer than usual may wait for members of the consortium; then the page says so.
+      if (!moved && delay > settings.poll * 3) shows(await server.membersMissing().catch(() => membersMissing));
     }
+    membersMissing = false;
     polling = false;
     announce(say("all_published"));
   }
@@ -485,7 +496,7 @@
     const { element, state } = row;
     element.dataset.state = state;
     const badge = find("badge", element);
-    badge.textContent = say(`state_${state}`);
+    badge.textContent = say(membersMissing && state === "pending" ? "state_members" : `state_${state}`);
     badge.className = `mark mark-${COLOUR[state] || "plain"}`;
     for (const name of ["cancel", "again", "pause", "resume", "remove"]) find(name, element).hidden = !SHOWN[name].has(state);
     for (const field of element.querySelectorAll("[data-field]")) field.disabled = !SHOWN.fields.has(state);
@@ -513,6 +524,7 @@
       return row.rate ? say("progress_rate", facts) : say("progress", facts);
     }
     if (row.state === "paused") return say("paused_at", { percent: percent(row.sent, row.file.size) });
+    if (row.state === "pending" && membersMissing) return say("note_members");
     return row.state === "pending" || row.state === "published" ? say(`note_${row.state}`) : "";
   }
 
