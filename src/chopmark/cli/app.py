@@ -16,7 +16,10 @@ from chopmark.cli.status import DONE, FAILED, UNCERTAIN, USAGE
 from chopmark.cli.words import text
 
 SITE_PACKAGES = frozenset(
-    {"allauth", "csp", "django", "granian", "httpx", "ninja", "orjson", "structlog", "whitenoise"}
+    {
+        *("allauth", "csp", "django", "granian", "httpx", "ninja", "orjson", "structlog", "whitenoise"),
+        *("falcon", "jinja2", "pkcs11", "prometheus_client", "waitress"),
+    }
 )
 INTERRUPTED = 130
 
@@ -30,10 +33,13 @@ def build() -> App:
     for noun, verbs in {
         "log": ("checkpoint", "entry", "proof", "audit", "policy"),
         "keys": ("new", "list", "show"),
+        "consortium": ("add", "update", "retire", "policy", "show", "history", "authority"),
+        "ledger": ("rotate",),
+        "member": ("init", "serve", "status", "audit", "card", "keys", "add-log"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")
         for verb in verbs:
-            path = f"chopmark.cli.{noun}:{verb}_command"
+            path = f"chopmark.cli.{noun}:{verb.replace('-', '_')}_command"
             group.command(path, name=verb, help=text(f"cli.{noun}.{verb}.help"))
         app.command(group)
     return app
@@ -100,6 +106,25 @@ WRONG_USE = frozenset(
         "cli.organisation_unknown",
         "cli.receipt_missing",
         "cli.server_malformed",
+        "member.card_differs",
+        "member.config_malformed",
+        "member.home_missing",
+        "member.home_taken",
+        "member.key_missing",
+        "member.key_open",
+        "member.key_unreadable",
+        "member.listen_malformed",
+        "member.log_file_malformed",
+        "member.log_malformed",
+        "member.log_unknown",
+        "member.log_url_missing",
+        "member.passphrase_differs",
+        "member.passphrase_missing",
+        "member.passphrase_unfit",
+        "member.passphrase_wrong",
+        "member.pin_missing",
+        "member.running",
+        "member.token_missing",
     }
 )
 

@@ -20,6 +20,7 @@ from chopmark.cli.writer import open_log
 from chopmark.evidence import queries, wiring
 from chopmark.evidence.actions import NewDeposit, append_upload, deposit, start_upload
 from chopmark.evidence.queries import DepositSummary
+from chopmark.evidence.receipt import ALL
 from chopmark.people import actions as people
 from chopmark.people import operator
 from chopmark.people.actor import Actor
@@ -60,12 +61,12 @@ class Embedded:
             now = [self._again(each) for each in made]
             if all(each.position is not None for each in now) or time.monotonic() > until:
                 return now
-            if not _write():
+            if not write_batch():
                 time.sleep(POLL)
 
-    def papers(self, deposit: str) -> Papers:
-        """The receipt of a deposit, by id or short number."""
-        receipt = queries.receipt_for(self._actor, self._id(deposit))
+    def papers(self, deposit: str, signatures: str = ALL) -> Papers:
+        """The receipt of a deposit, by id or short number, with these signatures."""
+        receipt = queries.receipt_for(self._actor, self._id(deposit)).only(signatures)
         return Papers(tlog_proof=receipt.tlog_proof(), cose=receipt.transparent_statement())
 
     def register(self, key: bytes, name: str) -> None:
@@ -121,7 +122,7 @@ class Embedded:
         return sign_wish(wish, own, issuer=wiring.issuer_of(self._actor.organisation_id), policy=wiring.policy_id())
 
 
-def _write() -> bool:
+def write_batch() -> bool:
     """Write one batch if no other process is the writer; whether this one was."""
     log = open_log()
     try:
