@@ -299,6 +299,7 @@ class Consortium:
             answer = self._bounded(member, member.link.add_checkpoint(body))
             if answer.status == 200:
                 member.known_size = target.size
+                member.next_entry = old if member.next_entry is None else member.next_entry  # most likely
                 return answer.body
             if answer.status != 409:
                 raise Invalid("ledger.member_refused", name=member.card.name, status=answer.status)
@@ -323,7 +324,7 @@ class Consortium:
         The member says which of its pending checkpoints it wants; it is the target, or an earlier one after a race.
         """
         end, ticket, stalls = target.size, b"", 0
-        start = member.known_size if member.next_entry is None else member.next_entry
+        start = member.next_entry or 0
         while stalls < STALLS and not self._closed:
             start = min(start, end)
             body = _upload(target, start, end, ticket)
