@@ -12,6 +12,7 @@ may lie in a directory, behind HTTP or in memory. Holds one bundle at a time, an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -19,6 +20,8 @@ from chopmark.base.errors import Fact, Invalid, PlatformError, Unavailable
 from chopmark.ledger import tree
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint
 from chopmark.ledger.keys import VerifierKey
+from chopmark.ledger.note import Note
+from chopmark.ledger.policy import Policy
 from chopmark.ledger.statement import Statement
 from chopmark.ledger.stores import CHECKPOINT
 from chopmark.ledger.tiles import TILE_WIDTH, Edge, bundle_path, decode_bundle, integrate, tile_path
@@ -69,6 +72,7 @@ def audit(
     older: Iterable[bytes] = (),
     progress: Callable[[int, int], None] | None = None,
     entry: Callable[[int, bytes], None] | None = None,
+    policy: Policy | None = None,
 ) -> Audit:
     """Verify the log behind `fetch`.
 
@@ -79,6 +83,7 @@ def audit(
         older: checkpoints that were published before, as signed notes.
         progress: told the entries done and the entries in all.
         entry: told position and bytes of each entry.
+        policy: the checkpoint, and each of the older ones, must have its quorum.
     """
     findings: list[AuditFinding] = []
     try:
@@ -92,6 +97,8 @@ def audit(
         _found("signature_missing", keys=[_short(key) for key in keys if key.type == kind])
         for kind in sorted({key.type for key in keys} - signed)
     ]
+    older = list(older)
+    findings += [] if policy is None else _without_quorum(policy, [*older, note])
     walk = _Walk(fetch, checkpoint, findings, statements=statements, entry=entry)
     known = _known(checkpoint, keys, older, findings)
     for done in walk.run(known):
@@ -100,6 +107,23 @@ def audit(
     return Audit(
         checkpoint=checkpoint, signers=signers, entries=walk.edge.size, findings=tuple(findings[:MOST_FINDINGS])
     )
+
+
+def _without_quorum(policy: Policy, notes: Iterable[bytes]) -> Iterator[AuditFinding]:
+    """Those that cannot be read at all are findings elsewhere."""
+    for note in notes:
+        with suppress(Invalid):
+            checkpoint = Checkpoint.parse(Note.parse(note).text)
+            if not _reaches(policy, note):
+                yield _found("no_quorum", size=checkpoint.size)
+
+
+def _reaches(policy: Policy, note: bytes) -> bool:
+    try:
+        _, judgement = policy.open(note)
+    except Invalid:
+        return False
+    return judgement.quorum_reached
 
 
 def _known(
@@ -153,7 +177,7 @@ class _Walk:
                     self._must_match(known)  # 4, 5
                 self._look_at(index * TILE_WIDTH, entries)  # 6
                 yield self.edge.size
-            self._compare(_partial_tiles(self.edge))  # 3
+            self._compare(self.edge.files())  # 3
         except (Invalid, Unavailable) as error:  # without this bundle no later root can be computed
             self._findings.append(_met(error))
 
@@ -195,15 +219,6 @@ class _Walk:
                     self._findings.append(_found("not_a_statement", position=position, reason=error.code))
             if self._entry is not None:
                 self._entry(position, entry)
-
-
-def _partial_tiles(edge: Edge) -> dict[str, bytes]:
-    """The partial tiles of a tree; those of sizes before may have been cleared away."""
-    return {
-        tile_path(level, edge.size // TILE_WIDTH ** (level + 1), len(tile) // tree.HASH_SIZE): tile
-        for level, tile in enumerate(edge.tiles)
-        if tile
-    }
 
 
 def _short(key: VerifierKey) -> str:

@@ -178,6 +178,20 @@ class Mirror:
 
     def _add_entries(self, source: _Source) -> Answer:
         header = source.header()  # 1
+        copy, pending = self._may_begin(header)
+        target = self._target(copy, header)
+        if target is None or copy.is_past(target) or not copy.may_begin_at(header.start, header.end):
+            return self._info(409, copy, pending if target is None or copy.is_past(target) else target)
+        reached, refused = self._receive(copy, header, target, source)
+        if refused:
+            raise Rejected(422, "ledger.proof_wrong")
+        if reached == header.start < header.end:
+            raise Rejected(400, "ledger.request_malformed")
+        if reached < header.end:
+            return self._info(202, copy, target)
+        return self._finish(copy, target)
+
+    def _may_begin(self, header: _Header) -> tuple[_Copy, Signed]:
         copy = self._copies.get(header.origin)
         if copy is None:
             raise Rejected(404, "ledger.log_unknown")
@@ -188,23 +202,17 @@ class Mirror:
         pending = self.witness.pending(header.origin)
         if pending is None:
             raise Rejected(422, "ledger.no_pending_checkpoint")
-        target = self._target(copy, header)
-        if target is None or not copy.may_upload(header):
-            return self._info(409, copy, pending if target is None or copy.is_past(target) else target)
-        reached, refused = self._receive(copy, header, target, source)
-        if refused:
-            raise Rejected(422, "ledger.proof_wrong")
-        if reached == header.start < header.end:
-            raise Rejected(400, "ledger.request_malformed")
-        if reached < header.end:
-            return self._info(202, copy, target)
+        return copy, pending
+
+    def _finish(self, copy: _Copy, target: Signed) -> Answer:
+        origin = target.checkpoint.origin
         if self.witness.lost:
             raise Rejected(503, "ledger.member_state_lost")
         with rejecting(503):
             mirrored = copy.advance(target, self.keys, self.clock)  # 4
         if mirrored is None:
-            return self._info(409, copy, self.witness.pending(header.origin) or pending)
-        self.witness.resolve(header.origin)
+            return self._info(409, copy, self.witness.pending(origin) or target)
+        self.witness.resolve(origin)
         return Answer(status=200, body=mirrored.lines)
 
     def _receive(self, copy: _Copy, header: _Header, target: Signed, source: _Source) -> tuple[int, bool]:
@@ -479,11 +487,10 @@ class _Copy:
     def is_past(self, target: Signed) -> bool:
         return self.mirrored is not None and target.checkpoint.size < self.mirrored.checkpoint.size
 
-    def may_upload(self, header: _Header) -> bool:
-        held = self.mirrored.checkpoint.size if self.mirrored else 0
+    def may_begin_at(self, start: int, end: int) -> bool:
+        """Whether an upload leaves no gap and does not bring too much again."""
         next_entry = self.next_entry
-        excess = min(header.end, next_entry) - header.start
-        return header.end >= held and header.start <= next_entry and excess <= MOST_EXCESS
+        return start <= next_entry and min(end, next_entry) - start <= MOST_EXCESS
 
     def remembers(self, checkpoint: Checkpoint, at: datetime | None) -> bool:
         """Whether a cosignature of ours on this checkpoint at this time can be one of those made here."""

@@ -482,20 +482,24 @@ class Witness:
         Raises:
             Invalid: `ledger.member_state_lost`, always.
         """
-        self._lost = True
         facts: dict[str, Fact] = {"known": known, "signed": signed}
+        if self._lost:
+            raise Invalid("ledger.member_state_lost", origin=origin, **facts)
+        self._lost = True
         self.alarm(
             Alarm(code=alarms.STATE_LOST, origin=origin, at=self.clock(), facts=facts, proof={alarms.FIRST: note})
         )
         state = self._logs[origin].log.state
         if not state.exists(LOST):
             state.put({LOST: note})
-        raise Invalid("ledger.member_state_lost", origin=origin)
+        raise Invalid("ledger.member_state_lost", origin=origin, **facts)
 
     # ---- forks ---------------------------------------------------------------------------------------------------
 
-    def look(self, note: bytes, *, unproven: bool = False) -> None:
-        """Compare a checkpoint of a log with all that is known; a contradiction is an alarm with its proof.
+    def look(self, note: bytes, *, unproven: bool = False) -> bool:
+        """Compare a checkpoint of a log with all that is known: whether the log contradicts itself.
+
+        The first time, that is an alarm with its proof.
 
         Args:
             note: signed by the log; anything else is passed over.
@@ -507,11 +511,12 @@ class Witness:
             log = self._logs[checkpoint.origin]
             signatures = log.signatures(signed, checkpoint)
         except (Invalid, KeyError):
-            return
+            return False
         with log.lock:
-            self._look(log, checkpoint, signatures)
-            if unproven:
+            forked = self._look(log, checkpoint, signatures)
+            if unproven and not forked:
                 self._suspect(log, checkpoint, signatures)
+            return forked
 
     def resolve(self, origin: str) -> None:
         """Look again at the suspects that the mirror has reached: each is dropped, or proven to be a fork."""
@@ -526,12 +531,14 @@ class Witness:
                 log.log.state.delete([path])
                 log.suspects.discard(path)
 
-    def _look(self, log: _Watch, checkpoint: Checkpoint, signatures: Sequence[NoteSignature]) -> None:
+    def _look(self, log: _Watch, checkpoint: Checkpoint, signatures: Sequence[NoteSignature]) -> bool:
         """An alarm when the log has signed what contradicts what it signed before; once for each."""
         path = _path(FORKS, checkpoint)
         proof = self._contradiction(log, checkpoint)
-        if proof is None or path in log.forks or len(log.forks) >= MOST_FORKS:
-            return
+        if proof is None:
+            return False
+        if path in log.forks or len(log.forks) >= MOST_FORKS:
+            return True
         note = Note(text=checkpoint.text(), signatures=tuple(signatures)).encode()
         facts: dict[str, Fact] = {"size": checkpoint.size}
         self.alarm(
@@ -545,6 +552,7 @@ class Witness:
         )
         log.log.state.put({path: note})  # after the alarm: a crash between the two raises it twice, never not at all
         log.forks.add(path)
+        return True
 
     def _contradiction(self, log: _Watch, checkpoint: Checkpoint) -> dict[str, bytes] | None:
         """The other half of the proof of a fork, when what is known has another root at this size."""
