@@ -15,6 +15,7 @@ from chopmark.cli.files import digests
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, print_json, say
 from chopmark.cli.status import DONE
+from chopmark.site.members import local_members
 
 EMAIL = "demo@chopmark.example"
 NAME = "Demo 示范"
@@ -44,11 +45,12 @@ def command(*, common: Common = PLAIN) -> int:
     door = Embedded(str(demo.actor.organisation_id))
     wishes = [_wish(folder, each, common) for each in FILES]
     made = []
-    for answer in door.deposit(wishes, lambda _sent: None):
-        if isinstance(answer, PlatformError):
-            raise answer
-        made.append(answer)
-    published = door.wait(made, WAIT)
+    with local_members(place):
+        for answer in door.deposit(wishes, lambda _sent: None):
+            if isinstance(answer, PlatformError):
+                raise answer
+            made.append(answer)
+        published = door.wait(made, WAIT)
     for wish, each in zip(wishes, published, strict=True):
         if each.position is None:
             raise Unavailable("evidence.not_published", number=each.number)

@@ -18,8 +18,11 @@ from chopmark.cli.output import PLAIN, Common, print_json, say
 from chopmark.cli.status import DONE
 from chopmark.cli.words import text
 from chopmark.ledger.cose import IssuerKey
+from chopmark.ledger.governance import Rule
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
+from chopmark.ledger.policy import policy_text
 from chopmark.site.config import CONFIG_FILE, Config, prepare_home, read_config
+from chopmark.site.members import FOLDER, RULE, make_members, members_of
 
 LOG_KEYS = {"log.ed25519": ED25519, "log.mldsa44": MLDSA44_COSIGNATURE}
 
@@ -27,6 +30,7 @@ LOG_KEYS = {"log.ed25519": ED25519, "log.mldsa44": MLDSA44_COSIGNATURE}
 def command(
     *,
     base_url: Annotated[str | None, Parameter(help=text("cli.init.base_url"))] = None,
+    local_members: Annotated[bool, Parameter(negative="", help=text("cli.init.local_members"))] = False,
     common: Common = PLAIN,
 ) -> int:
     """Make folders, keys and tables, and the log's first checkpoint."""
@@ -34,14 +38,9 @@ def command(
     os.environ["CHOPMARK_HOME"] = str(place)
     if base_url is not None:
         os.environ["CHOPMARK_BASE_URL"] = base_url
-    config = _config(place)
     done: list[tuple[str, dict[str, str]]] = []
-    if not (place / CONFIG_FILE).exists():
-        prepare_home(config)
-        if base_url is not None:
-            _note_base_url(place, config.base_url)
+    if _make_home(place, base_url):
         done.append(("site.init_home", {"home": str(place)}))
-    prepare_home(config)
     config = _config(place)
     if _make_log_keys(place, config.origin):
         done.append(("site.init_log_keys", {"origin": config.origin}))
@@ -49,7 +48,9 @@ def command(
         done.append(("site.init_intake_key", {}))
     if _make_tables():
         done.append(("site.init_tables", {}))
-    size = _found_log()
+    if local_members and _make_members(place, config):
+        done.append(("site.init_members", {"folder": str(place / FOLDER)}))
+    size = _found_log(found_consortium=local_members)
     if _write_policy(place):
         done.append(("site.init_policy", {"path": str(place / POLICY)}))
     if common.json:
@@ -73,6 +74,15 @@ def _config(place: Path) -> Config:
         return config
     host = urlsplit(config.base_url).hostname or "localhost"
     return replace(config, origin=f"{host}/log-{secrets.token_hex(4)}")
+
+
+def _make_home(place: Path, base_url: str | None) -> bool:
+    """Folders and settings; whether the home is new."""
+    config, new = _config(place), not (place / CONFIG_FILE).exists()
+    prepare_home(config)
+    if new and base_url is not None:
+        _note_base_url(place, config.base_url)
+    return new
 
 
 def _note_base_url(place: Path, base_url: str) -> None:
@@ -143,28 +153,51 @@ def _make_tables() -> bool:
     return bool(waiting)
 
 
-def _found_log() -> int:
-    """The platform's own first statements, published; how many entries the log has then."""
+def _make_members(place: Path, config: Config) -> bool:
+    """Homes of the local members, where the home has no consortium of its own; whether any was made."""
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.evidence.governance import decided_policy  # noqa: PLC0415
+
+    if decided_policy() is not None:
+        return False
+    return make_members(place, config.origin, wiring.all_log_keys(), f"{config.base_url}/log")
+
+
+def _found_log(*, found_consortium: bool) -> int:
+    """The platform's own first statements, published; how many entries the log has then.
+
+    What founds the consortium is published under what was in force before: no quorum. From the next checkpoint on
+    there is one.
+    """
     from chopmark.cli.writer import open_log  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.evidence import wiring  # noqa: PLC0415
-    from chopmark.evidence.actions import genesis  # noqa: PLC0415
+    from chopmark.evidence.actions import adopt_cards, decide_policy, genesis  # noqa: PLC0415
+    from chopmark.evidence.governance import decided_policy  # noqa: PLC0415
 
-    genesis(clock.now())
-    published = wiring.book().latest()
-    if published is None:
+    at = clock.now()
+    genesis(at)
+    if found_consortium and decided_policy() is None:
+        adopt_cards([each.card.encode() for each in members_of(wiring.home())], at=at)
+        decide_policy(Rule.parse(RULE), at=at)
+    book = wiring.book()
+    if book.latest() is None or (found_consortium and wiring.consortium_policy() is None and book.pending_count()):
         log = open_log()
         log.step()
         log.close()
-        published = wiring.book().latest()
+    published = book.latest()
     return published.size if published else 0
 
 
 def _write_policy(place: Path) -> bool:
-    """The trust policy that `chopmark verify` uses here: this home's own log."""
+    """The trust policy that `chopmark verify` uses here: this home's own log, under its consortium's quorum."""
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up only now)
 
     path = place / POLICY
-    if path.exists():
+    # One that an earlier start wrote, before there was a consortium, is renewed; one that a person wrote stays.
+    if path.exists() and path.read_bytes() != policy_text(wiring.own_policy()).encode():
         return False
-    path.write_bytes(wiring.log_policy())
+    wanted = wiring.log_policy()
+    if path.exists() and path.read_bytes() == wanted:
+        return False
+    path.write_bytes(wanted)
     return True

@@ -42,6 +42,7 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
         "loggers": {
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
+            "httpx": {"level": "WARNING"},  # a line for every call to a member
         },
     }
 

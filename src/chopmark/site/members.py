@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,6 +36,8 @@ from chopmark.cli.output import PLAIN, Common, out, print_json, say
 from chopmark.cli.status import DONE
 from chopmark.cli.words import language, text
 from chopmark.ledger.card import Card
+from chopmark.ledger.keys import VerifierKey
+from chopmark.ledger.policy import policy_text
 from chopmark.site.supervisor import KILL, PID_FILE, STOP_PATIENCE, Child
 
 FOLDER = "members"
@@ -42,7 +45,7 @@ START_PATIENCE = 60.0  # seconds until a member that was started must answer
 ANSWER_PATIENCE = 2.0  # seconds
 PORTS = range(21_000, 30_000, 10)  # below the range that systems hand out by themselves
 TRIES = 100
-POLICY = "2 of hangzhou beijing guangzhou and 1 of notary customs"
+RULE = "courts: 2 of hangzhou beijing guangzhou and others: 1 of notary customs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +151,62 @@ def members_of(home: Path) -> tuple[LocalMember, ...]:
     ]
     order = [each.name for each in INSTITUTIONS]
     return tuple(sorted(found, key=lambda each: order.index(each.name) if each.name in order else len(order)))
+
+
+def make_members(home: Path, origin: str, keys: Sequence[VerifierKey], log_url: str) -> bool:
+    """Make the homes of the local members that are not there yet, on free ports; whether any was made.
+
+    Raises:
+        Refused: `site.no_free_ports`.
+    """
+    from chopmark.member.founding import found_home  # noqa: PLC0415 (a platform without local members needs it not)
+    from chopmark.member.settings import CONFIG, LogSettings, MemberHome, Settings  # noqa: PLC0415
+
+    missing = [each for each in INSTITUTIONS if not (home / FOLDER / each.name / CONFIG).exists()]
+    if not missing:
+        return False
+    log = LogSettings(origin=origin, keys=tuple(keys), url=log_url)
+    for each, port in zip(missing, free_ports(len(missing)), strict=True):
+        folder = home / FOLDER / each.name
+        shutil.rmtree(folder, ignore_errors=True)  # its settings are written last: it was never finished, never served
+        found_home(
+            MemberHome(folder),
+            Settings(
+                name=each.name,
+                kind=each.kind,
+                zh=each.zh,
+                en=each.en,
+                id=f"{each.name}.localhost",
+                host="127.0.0.1",
+                port=port,
+                url=f"http://127.0.0.1:{port}",
+                logs=(log,),
+            ),
+            passphrase=None,
+        )
+    return True
+
+
+def introduce(home: Path, site: str) -> None:
+    """Tell the local members that do not run where the log is published now, and the policy that it must meet.
+
+    The policy is told once the newest checkpoint meets it: the one that published it did not have to.
+
+    Args:
+        home: the platform's; Django must be set up.
+        site: address of the platform, without a slash at the end.
+    """
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.member.founding import add_log  # noqa: PLC0415 (a platform without local members needs it not)
+    from chopmark.member.settings import LogSettings, MemberHome  # noqa: PLC0415
+
+    policy, latest = wiring.consortium_policy(), wiring.book().latest()
+    meets = policy is not None and latest is not None and policy.open(latest.note)[1].accepted
+    told = policy_text(policy).encode() if policy is not None and meets else None
+    log = LogSettings(origin=wiring.origin(), keys=wiring.all_log_keys(), url=f"{site}/log", platform=site)
+    for each in members_of(home):
+        if not each.answers():
+            add_log(MemberHome(each.folder), log, told)
 
 
 def children_of(home: Path) -> tuple[Child, ...]:

@@ -334,20 +334,23 @@ def command(
     """Run the platform until told to stop."""
     place = home()
     chosen = free_port(host, port)
+    config, _problems = read_config(os.environ | {"CHOPMARK_HOME": str(place)})
     # The address that the pages believe in follows the port, unless the operator has fixed it.
-    if not os.environ.get("CHOPMARK_BASE_URL") and read_config(os.environ | {"CHOPMARK_HOME": str(place)})[0].local:
+    if not os.environ.get("CHOPMARK_BASE_URL") and config.local:
         os.environ["CHOPMARK_BASE_URL"] = f"http://localhost:{chosen}"
     use_platform()
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 (only a server needs the framework)
 
     from chopmark.site.checks import refuse_to_start  # noqa: PLC0415
-    from chopmark.site.members import children_of  # noqa: PLC0415 (it needs this module)
+    from chopmark.site.members import children_of, introduce  # noqa: PLC0415 (they need this module)
 
     try:
         refuse_to_start()
     except ImproperlyConfigured as error:
         raise Invalid("site.settings_wrong", problems=str(error).splitlines()) from error
     put_logs_aside(place)
+    if members := children_of(place):
+        introduce(place, f"http://127.0.0.1:{chosen}" if config.local else config.base_url)
 
     def ready() -> None:
         until = time.monotonic() + START_PATIENCE
@@ -362,12 +365,17 @@ def command(
         say("site.how_to_stop", common, logs=str(place / "logs"))
 
     me = "chopmark.site"
+    own_time = (place / "tsa" / "signer.pem").is_file()
+    tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
+    stamper = Child(name="stamper", arguments=(f"{me}.command", "stamper"), vital=False)
     return Supervisor(
         home=place,
         children=(
             Child(name="web", arguments=(f"{me}.supervisor", host, str(chosen), str(threads), str(workers))),
             Child(name="sequencer", arguments=(f"{me}.command", "sequencer")),
-            *children_of(place),
+            *([tsa] if own_time else []),
+            *([stamper] if own_time or config.tsas or config.ots_calendars or config.evm else []),
+            *members,
         ),
         sweep=(f"{me}.command", "sweep"),
         say=say,
