@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,16 @@ import pytest
 from world.ledger import AT, entry_of, statements
 
 from chopmark.base.errors import Invalid, Unavailable
-from chopmark.ledger.stores import Book, DurabilityLost, Entry, Head, Objects, Published
+from chopmark.ledger.stores import (
+    Book,
+    ConsortiumState,
+    DurabilityLost,
+    Entry,
+    Head,
+    MemberState,
+    Objects,
+    Published,
+)
 from chopmark.ledger.stores.files import FileJournal, FileObjects
 from chopmark.ledger.stores.memory import MemoryBook, MemoryObjects
 from chopmark.ledger.stores.sql import (
@@ -411,6 +421,52 @@ def test_an_error_while_settling_leaves_all_as_it_was(book):
     assert book.pending(1) == [ONE]
 
 
+def test_what_a_swap_decided_on_is_known_until_it_is_settled(book):
+    book.enqueue([THREE, ONE, TWO], AT)
+    assert book.decided() == []
+    one = Head(size=2, root=b"1" * 32)
+    book.swap(Head(), one, [TWO, THREE])
+    assert book.decided() == [TWO, THREE]
+    with pytest.raises(Unavailable, match=r"ledger\.log_moved"):
+        book.swap(Head(), one, [ONE])
+    assert book.decided() == [TWO, THREE], "a swap that was lost records nothing"
+    book.settle(0, [TWO, THREE], published(2, one.root))
+    assert book.decided() == []
+    book.swap(one, Head(size=3, root=b"2" * 32), [ONE])
+    assert book.decided() == [ONE]
+
+
+def test_a_large_batch_is_known_after_its_swap(book):
+    entries = [entry_of(statement) for statement in statements(1100)]
+    book.enqueue(entries, AT)
+    book.swap(Head(), Head(size=1100, root=b"1" * 32), entries[::-1])
+    assert book.decided() == entries[::-1]
+
+
+def test_seals_of_members_are_kept_with_the_checkpoint(book):
+    sealed = replace(published(1), member_seals=(b"first", b"second"))
+    book.settle(0, [ONE], sealed)
+    book.settle(1, [TWO], published(2))
+    assert book.checkpoint_for(0) == sealed
+    assert book.latest() == published(2)
+    assert book.checkpoints(9, 9) == [published(2), sealed]
+
+
+def test_the_state_of_the_consortium_is_replaced(book):
+    assert book.consortium() == ConsortiumState()
+    for number in range(2):
+        member = MemberState(name="notary", size=number, at=AT, next_entry=7, trouble="ledger.member_silent", since=AT)
+        state = ConsortiumState(waiting_size=number or None, waiting_since=AT, missing="notary", members=(member,))
+        book.note_consortium(state)
+        assert book.consortium() == state
+
+
+def test_holding_is_repeatable_and_ends_with_release(book):
+    assert book.hold() == book.hold()
+    book.release()
+    book.release()
+
+
 # ---- databases alone -------------------------------------------------------------------------------------------------
 
 
@@ -519,6 +575,70 @@ def test_an_entry_that_arrives_while_it_is_settled_is_told_its_position(postgres
     assert writer.pending(10) == [TWO]
     assert settled == [(0, [ONE.statement], AT)]
     assert writer.pending_count() == 1
+
+
+def test_one_writer_holds_a_postgres_book_until_its_session_ends(postgres_dsn):
+    first, second = postgres_transactions(postgres_dsn), postgres_transactions(postgres_dsn)
+    with closing(first), closing(second):
+        with first() as cursor:
+            create_tables(cursor, "postgresql")
+            cursor.execute("SELECT pg_backend_pid()", ())
+            (process,) = cursor.fetchone()
+        writer, standby = (SqlBook(each, "postgresql", reading=each.reading) for each in (first, second))
+        assert writer.hold()
+        assert writer.hold()
+        with pytest.raises(Unavailable, match=r"ledger\.writer_elsewhere"):
+            standby.hold()
+        writer.release()
+        assert standby.hold(), "held twice is given back at once"
+        with pytest.raises(Unavailable, match=r"ledger\.writer_elsewhere"):
+            writer.hold()
+        standby.release()
+        assert writer.hold()
+        with psycopg.connect(postgres_dsn, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+        assert standby.hold()
+        with pytest.raises(Unavailable, match=r"ledger\.database_unavailable"):
+            writer.hold()
+        with pytest.raises(Unavailable, match=r"ledger\.writer_elsewhere"):
+            writer.hold()
+
+
+FORMER = {
+    "sqlite": "CREATE TABLE {} ({} INTEGER PRIMARY KEY, {})",
+    "postgresql": "CREATE TABLE {} ({} BIGINT PRIMARY KEY, {})",
+}
+
+
+@pytest.mark.parametrize("dialect", FORMER)
+def test_tables_of_an_earlier_version_are_extended_and_keep_what_they_hold(dialect, request, tmp_path):
+    if dialect == "sqlite":
+        transactions = sqlite_transactions(tmp_path / "book.sqlite")
+    else:
+        transactions = postgres_transactions(request.getfixturevalue("postgres_dsn"))
+    with closing(transactions), transactions() as cursor:
+        kind = "BLOB" if dialect == "sqlite" else "BYTEA"
+        for name, key, rest in (
+            ("ledger_head", "id", f"size BIGINT NOT NULL, root {kind} NOT NULL"),
+            ("ledger_checkpoint", "size", f"root {kind}, note {kind}, sealed_root {kind}, published BIGINT NOT NULL"),
+        ):
+            cursor.execute(FORMER[dialect].format(name, key, rest), ())
+        cursor.execute("INSERT INTO ledger_head (id, size, root) VALUES (1, 1, %s)", [b"r" * 32])
+        cursor.execute(
+            "INSERT INTO ledger_checkpoint (size, root, note, sealed_root, published) VALUES (1, %s, %s, %s, %s)",
+            [b"r" * 32, b"note 1", b"sealed", 1767323045000000],
+        )
+        for _ in range(2):
+            create_tables(cursor, dialect)
+        book = SqlBook(transactions, dialect)
+        assert book.latest() == published(1)
+        assert (book.decided(), book.consortium()) == ([], ConsortiumState())
+        head = Head(size=2, root=b"2" * 32)
+        book.enqueue([TWO], AT)
+        book.swap(book.head(), head, [TWO])
+        assert book.decided() == [TWO]
+        book.settle(1, [TWO], replace(published(2), member_seals=(b"seal",)))
+        assert book.latest().member_seals == (b"seal",)
 
 
 def test_a_database_that_ends_the_connection_is_unavailable_and_then_back(postgres_dsn):

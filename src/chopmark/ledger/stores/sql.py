@@ -169,8 +169,9 @@ class SqlBook:
                     " AND classid = %s AND objid = %s AND objsubid = 1 AND granted) OR pg_try_advisory_lock(%s)",
                     [_WRITER >> 32, _WRITER & 0xFFFFFFFF, _WRITER],
                 )
-                if not cursor.fetchone()[0]:
-                    raise Unavailable("ledger.writer_elsewhere")
+                mine = bool(cursor.fetchone()[0])
+            if not mine:
+                raise Unavailable("ledger.writer_elsewhere")
         return True
 
     def release(self) -> None:
