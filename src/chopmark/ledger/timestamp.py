@@ -462,12 +462,22 @@ def verify_token(token: bytes, data: bytes, authorities: Sequence[Authority], at
             `ledger.timestamp_certificate_unfit`, not for time stamping; `ledger.timestamp_outside_validity`;
             `ledger.timestamp_authority_unknown`, true, but nobody that is trusted; `ledger.timestamp_ahead`.
     """
-    parsed = parse_token(token)
-    info = parsed.info
+    info = parse_token(token).info
     if info.algorithm not in DIGESTS:
         raise Invalid("ledger.timestamp_algorithm", algorithm=info.algorithm)
     if DIGESTS[info.algorithm](data) != info.imprint:
         raise Invalid("ledger.timestamp_other_data")
+    return verify_statement(token, authorities, at)
+
+
+def verify_statement(token: bytes, authorities: Sequence[Authority], at: datetime) -> Stamp:
+    """The same without the data, for who has compared the imprint already (`accept` does).
+
+    Raises:
+        Invalid: as `verify_token`, but for `ledger.timestamp_other_data`.
+    """
+    parsed = parse_token(token)
+    info = parsed.info
     trusted = [(_certificate(each), authority) for authority in authorities for each in authority.certificates]
     brought = [_certificate(each) for each in parsed.certificates]
     signer = _signer(parsed, [*brought, *(certificate for certificate, _ in trusted)])

@@ -17,6 +17,12 @@ COMMANDS = (
     ("members", "chopmark.site.members:command"),
     ("sequencer", "chopmark.site.sequencer:command"),
     ("sweep", "chopmark.site.sequencer:sweep_command"),
+    ("tsa init", "chopmark.site.tsa:init_command"),
+    ("tsa serve", "chopmark.site.tsa:serve_command"),
+    ("tsa signer", "chopmark.site.tsa:signer_command"),
+    ("stamp list", "chopmark.site.stamper:list_command"),
+    ("stamp now", "chopmark.site.stamper:now_command"),
+    ("stamper", "chopmark.site.stamper:command"),
 )
 
 

@@ -88,6 +88,40 @@ class Mail:
     sender: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tsa:
+    """One external RFC 3161 time-stamp authority.
+
+    Attributes:
+        name: how people call it; stored with each stamp, so it does not change.
+        url: where requests are posted.
+        certificates: file of PEM certificates that are trusted for it, absolute.
+    """
+
+    name: str
+    url: str
+    certificates: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evm:
+    """A public chain that checkpoints are written to.
+
+    Attributes:
+        name: how people call it; stored with each stamp, so it does not change.
+        rpc: JSON-RPC address of a node.
+        chain: the chain's number (EIP-155); a node of another one is refused.
+        key_file: file with the paying account's private key, 64 hexadecimal digits, absolute.
+        confirmations: how many blocks must follow before the anchor counts.
+    """
+
+    name: str
+    rpc: str = field(repr=False)  # addresses of node providers carry keys
+    chain: int
+    key_file: str
+    confirmations: int = 12
+
+
 def _about(number: str, variable: str, form: str, help_text: str) -> dict[str, str]:
     return {"number": number, "variable": variable, "form": form, "help": help_text}
 
@@ -197,6 +231,36 @@ class Config:
             "CHOPMARK_TRUSTED_PROXIES",
             "addresses or networks, separated by commas",
             "Reverse proxies whose X-Forwarded-For, -Proto and -Host are believed; from others they are removed.",
+        ),
+    )
+    tsas: tuple[Tsa, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E013",
+            "CHOPMARK_TSAS",
+            "in config.toml: [[tsas]] tables of name, url, certificates (absolute path of a PEM file); in the "
+            "environment: the same list as JSON",
+            "External RFC 3161 time-stamp authorities that stamp checkpoints beside the platform's own.",
+        ),
+    )
+    ots_calendars: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E014",
+            "CHOPMARK_OTS_CALENDARS",
+            "https:// addresses, separated by commas",
+            "OpenTimestamps calendars that take a checkpoint a day to the Bitcoin chain. Needs the extra `anchors`.",
+        ),
+    )
+    evm: Evm | None = field(
+        default=None,
+        metadata=_about(
+            "chopmark.E015",
+            "CHOPMARK_EVM",
+            "in config.toml: a table [evm] of name, rpc, chain, key_file (absolute path), confirmations (12); in the "
+            "environment: the same as JSON",
+            "An EVM chain that a checkpoint a day is written to, at the cost of the account. Needs the extra "
+            "`anchors`.",
         ),
     )
 
@@ -393,6 +457,73 @@ def _oidc(raw: object) -> tuple[OidcProvider, ...]:
     return tuple(providers)
 
 
+def _tsas(raw: object) -> tuple[Tsa, ...]:
+    tables = json.loads(raw) if isinstance(raw, str) else raw
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise ValueError("a list of tables is needed")
+    found = []
+    for table in tables:
+        if table.keys() != {"name", "url", "certificates"}:
+            raise ValueError("each authority has exactly certificates, name, url")
+        tsa = Tsa(**{name: _text(value) for name, value in table.items()})
+        _must_be_authority(tsa.name)
+        _must_be_outside_address(tsa.url, tsa.name)
+        if not Path(tsa.certificates).is_absolute():
+            raise ValueError(f"the certificates of {tsa.name} need an absolute path")
+        found.append(tsa)
+    if len({tsa.name for tsa in found}) != len(found):
+        raise ValueError("two authorities have the same name")
+    return tuple(found)
+
+
+def _must_be_authority(name: str) -> None:
+    """A file is called so, and receipts carry it; the platform's own authority has taken one name."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{0,60}", name) or name == "own":
+        raise ValueError(f"the name {name!r} has other than lower-case letters, digits, dots and hyphens, or is own")
+
+
+def _must_be_outside_address(url: str, name: str) -> None:
+    """https, or a program of this machine."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.scheme not in {"https", "http"} or parts.fragment or parts.username:
+        raise ValueError(f"the address of {name} is none that can be used")
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+        raise ValueError(f"the address of {name} needs https")
+    _ = parts.port
+
+
+def _calendars(raw: object) -> tuple[str, ...]:
+    calendars = tuple(word.rstrip("/") for word in _words(raw))
+    for calendar in calendars:
+        _must_be_outside_address(calendar, calendar)
+    if len({urlsplit(calendar).netloc for calendar in calendars}) != len(calendars):
+        raise ValueError("two calendars have the same host")
+    return calendars
+
+
+def _evm(raw: object) -> Evm:
+    table = json.loads(raw) if isinstance(raw, str) else raw
+    wanted = {"name", "rpc", "chain", "key_file"}
+    if not isinstance(table, dict) or table.keys() - {"confirmations"} != wanted:
+        raise ValueError("a table of name, rpc, chain, key_file and, if wanted, confirmations is needed")
+    chain, confirmations = table["chain"], table.get("confirmations", 12)
+    for number, most in ((chain, 2**63 - 1), (confirmations, 10_000)):
+        if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= most:
+            raise ValueError("chain and confirmations are numbers from 1")
+    evm = Evm(
+        name=_text(table["name"]),
+        rpc=_text(table["rpc"]),
+        chain=chain,
+        key_file=_text(table["key_file"]),
+        confirmations=confirmations,
+    )
+    _must_be_authority(evm.name)
+    _must_be_outside_address(evm.rpc, evm.name)
+    if not Path(evm.key_file).is_absolute():
+        raise ValueError("key_file needs an absolute path")
+    return evm
+
+
 def _size(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         size = raw
@@ -433,6 +564,9 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "upload_limit": _size,
     "signup": _signup,
     "trusted_proxies": _networks,
+    "tsas": _tsas,
+    "ots_calendars": _calendars,
+    "evm": _evm,
 }
 
 
