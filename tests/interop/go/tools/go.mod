@@ -3,7 +3,6 @@ module chopmark.example/interop/tools
 go 1.25.0
 
 tool (
-	filippo.io/torchwood/cmd/litebastion
 	filippo.io/torchwood/cmd/litewitness
 	github.com/transparency-dev/tessera/cmd/examples/posix-oneshot
 	github.com/transparency-dev/tessera/cmd/fsck

@@ -2,7 +2,7 @@
 // cosignatures that come back. It reads the log through Tessera's client; the tree's arithmetic is its own and naive:
 // all leaf hashes in memory, each node computed from those below.
 //
-//	upload [-packages N] [-plain] [-cut N] LOG_URL LOG_VKEY MIRROR_URL COSIGNER_VKEY...
+//	upload [-packages N] [-plain] [-cut N] [-flip] LOG_URL LOG_VKEY MIRROR_URL COSIGNER_VKEY...
 //
 // LOG_URL is http:// or file://, with a slash at the end. On success it prints "ok SIZE REQUESTS"; anything wrong is
 // "failed: REASON" and exit status 1.
@@ -41,6 +41,7 @@ const (
 var (
 	packages = flag.Int("packages", 32, "at most so many packages in a request")
 	plain    = flag.Bool("plain", false, "send without gzip")
+	flip     = flag.Bool("flip", false, "change the last bit of the first request")
 	cut      = flag.Int("cut", 0, "leave out so many bytes at the end of the first request, as a broken connection does")
 )
 
@@ -173,6 +174,9 @@ func addEntries(ctx context.Context, mirror, origin string, entries [][]byte, tr
 		}
 		if requests == 1 {
 			body = body[:len(body)-*cut]
+			if *flip {
+				body[len(body)-1] ^= 1
+			}
 		}
 		status, kind, answer, err := post(ctx, mirror+"/add-entries", "application/octet-stream", body, !*plain)
 		if err != nil {
