@@ -27,7 +27,7 @@ TARGET = ROOT / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference.py; do not edit. -->\n\n"
 WIDTH = 100
 API = "api/v1/"
-LABELS = ("cli.option.", "cli.group.", "cli.column.", "cli.state.")
+LABELS = ("cli.option.", "cli.group.", "cli.column.", "cli.state.", "member.page.")
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -128,6 +128,9 @@ def settings_page() -> str:
         | `CHOPMARK_API_KEY` | key for that server; it wins over `client.toml` |
         | `CHOPMARK_POLICY` | trust policy of `chopmark verify` and `chopmark log` |
         | `CHOPMARK_LANG` | `zh` or `en`; else the locale decides |
+        | `CHOPMARK_MEMBER_HOME` | home of the node that `chopmark member` works on |
+        | `CHOPMARK_MEMBER_PASSPHRASE_FILE` | file with the passphrase of a node's keys, mode 0600 |
+        | `CHOPMARK_MEMBER_PIN_FILE` | file with the PIN of the token that holds a node's keys, mode 0600 |
 
         `$CHOPMARK_HOME/client.toml` (mode 0600) may hold `server = "…"` and `api_key = "…"`.
         """)

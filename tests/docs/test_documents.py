@@ -125,7 +125,7 @@ def test_the_commands_a_page_shows_exist(page):
 
 def _must_be_documented(words: list[str], reference: str, line: str) -> None:
     """The command has a section, and the section shows every long option used."""
-    names = [word for word in words[1:3] if re.fullmatch(r"[a-z]+", word)]
+    names = [word for word in words[1:3] if re.fullmatch(r"[a-z]+(-[a-z]+)*", word)]
     sections = [" ".join(["chopmark", *names[:count]]) for count in (2, 1)]
     for section in sections:
         if (
