@@ -24,7 +24,7 @@ from chopmark.ledger.note import Note
 from chopmark.ledger.policy import Policy
 from chopmark.ledger.statement import Statement
 from chopmark.ledger.stores import CHECKPOINT
-from chopmark.ledger.tiles import TILE_WIDTH, Edge, bundle_path, decode_bundle, integrate, tile_path
+from chopmark.ledger.tiles import TILE_WIDTH, Edge, bundle_path, decode_bundle, integrate
 
 MOST_FINDINGS = 1000
 
