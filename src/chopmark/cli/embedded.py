@@ -122,13 +122,17 @@ class Embedded:
         return sign_wish(wish, own, issuer=wiring.issuer_of(self._actor.organisation_id), policy=wiring.policy_id())
 
 
+_OTHERS_TURN = ("ledger.writer_running", "ledger.writer_elsewhere", "ledger.log_moved", "ledger.quorum_missing")
+"""Why nothing is written now, though nothing is wrong with what waits."""
+
+
 def write_batch() -> bool:
     """Write one batch if no other process is the writer; whether this one was."""
     log = open_log()
     try:
         log.step()
     except Unavailable as error:
-        if error.code not in ("ledger.writer_running", "ledger.log_moved"):
+        if error.code not in _OTHERS_TURN:
             raise
         return False
     finally:

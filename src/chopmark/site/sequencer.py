@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Mapping
+from typing import Annotated
 
 import structlog
+from cyclopts import Parameter
 
 from chopmark.base import clock
 from chopmark.base.errors import Fact, Invalid, Refused, Unavailable
 from chopmark.cli.home import use_platform
+from chopmark.cli.words import text
+from chopmark.ledger.log import MAX_BATCH
 from chopmark.ledger.stores import DurabilityLost
 from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
 
 PATIENCE = 30.0  # seconds that a database, or another writer (a deposit on the command line), is waited for
 
+INTERVAL = 0.2  # seconds that the first of a batch waits for others
+INTERVAL_WITH_MEMBERS = 0.5  # each checkpoint costs every member two ML-DSA signatures and some fsyncs
 
-def command() -> int:
+
+def command(
+    *,
+    standby: Annotated[bool, Parameter(negative="", help=text("cli.sequencer.standby"))] = False,
+) -> int:
     """Write the log of this home until told to stop; one batch in hand is finished first."""
     use_platform()
     if "CHOPMARK_PARENT" in os.environ:
@@ -30,7 +41,7 @@ def command() -> int:
         signal.signal(number, lambda _number, _frame: stop.set())
     lines = structlog.get_logger("sequencer")
     try:
-        _run(stop, lines)
+        _run(stop, lines, standby=standby)
     except (DurabilityLost, Invalid, Refused) as error:
         lines.error("cannot write", trouble=str(error))
         return CANNOT_LIVE
@@ -41,23 +52,29 @@ def command() -> int:
     return 0
 
 
-def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
+def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger, *, standby: bool) -> None:
     from chopmark.cli.writer import open_log  # noqa: PLC0415 (needs the framework to be set up)
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the same)
 
     log = open_log()
-    until = time.monotonic() + PATIENCE
+    until = math.inf if standby else time.monotonic() + PATIENCE
+    together = wiring.consortium_policy() is not None
+    interval, count = (INTERVAL_WITH_MEMBERS, MAX_BATCH) if together else (INTERVAL, 1024)
+    waited_for = None
 
     def report(event: str, facts: Mapping[str, Fact]) -> None:
         lines.info(event, **facts)
 
+    lines.info("started", standby=standby)
     while not stop.is_set():
         try:
-            lines.info("started")
-            log.run(stop, report=report)
+            log.run(stop, report=report, interval=interval, count=count)
         except Unavailable as error:
             if time.monotonic() > until:
                 raise
-            lines.info("waiting", code=error.code)
+            if error.code != waited_for:
+                lines.info("waiting", code=error.code)
+            waited_for = error.code
             stop.wait(1)
     log.close()
 
