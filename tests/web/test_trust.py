@@ -111,7 +111,7 @@ def test_members_are_shown_with_kind_roles_signature_and_rule(world):
     assert "Reached" in text
     assert "At least 2 of these 3:" in text
     assert "At least 1 of these 2:" in text
-    assert "durably holds every entry" in text
+    assert "mirror, witness" in text
     assert AT.strftime("%Y-%m-%d %H:%M:%S UTC") in text
     assert text.count("Up to date") == len(MEMBERS)
 

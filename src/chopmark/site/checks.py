@@ -15,7 +15,7 @@ from chopmark.site.config import Config, Problem, read_secret_key
 
 @register()
 def settings_are_right(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 (Django's call)
-    """Each value that could not be read (E001 to E015), and combinations that are unsafe (E020 and on)."""
+    """Each value that could not be read (E001 to E016), and combinations that are unsafe (E020 and on)."""
     problems: Sequence[Problem] = settings.CONFIG_PROBLEMS
     found: list[CheckMessage] = [
         Error(problem.message, hint=problem.hint, obj=problem.setting, id=problem.number) for problem in problems

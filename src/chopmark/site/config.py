@@ -264,6 +264,18 @@ class Config:
         ),
     )
 
+    metrics_token: str = field(
+        default="",
+        repr=False,
+        metadata=_about(
+            "chopmark.E016",
+            "CHOPMARK_METRICS_TOKEN",
+            "16 to 200 characters without spaces",
+            "Whoever shows it (Authorization: Bearer …) may read /metrics. Without one, only a site for its own "
+            "machine has /metrics, and only for programs of that machine.",
+        ),
+    )
+
     @property
     def https(self) -> bool:
         """Whether people reach the site over https."""
@@ -524,6 +536,13 @@ def _evm(raw: object) -> Evm:
     return evm
 
 
+def _token(raw: object) -> str:
+    text = _text(raw)
+    if not re.fullmatch(r"[!-~]{16,200}", text):
+        raise ValueError("not 16 to 200 characters without spaces")
+    return text
+
+
 def _size(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         size = raw
@@ -567,6 +586,7 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "tsas": _tsas,
     "ots_calendars": _calendars,
     "evm": _evm,
+    "metrics_token": _token,
 }
 
 

@@ -28,7 +28,17 @@ from chopmark.web import errors
 
 Respond = Callable[[HttpRequest], HttpResponseBase]
 
-PLAIN_PREFIXES = ("/api/", "/entries", "/log/", "/.well-known/", "/uploads", "/healthz", "/readyz", "/policy")
+PLAIN_PREFIXES = (
+    "/api/",
+    "/entries",
+    "/log/",
+    "/.well-known/",
+    "/uploads",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/policy",
+)
 OWN_LIMITS = ("/api/", "/entries", "/uploads")
 TAKES_A_FILE = "/deposits/new"
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")

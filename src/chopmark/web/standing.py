@@ -125,7 +125,9 @@ def standing() -> Standing:
     latest, state = book.latest(), book.consortium()
     size = latest.size if latest else 0
     counted = _counted(policy)
-    members = tuple(_member(card, card.name in counted, state, size) for card in wiring.cards())
+    order = list(counted)
+    cards = sorted(wiring.cards(), key=lambda card: order.index(card.name) if card.name in order else len(order))
+    members = tuple(_member(card, card.name in counted, state, size) for card in cards)
     waits = policy is not None and state.waiting_size is not None
     return Standing(
         quorum="none" if policy is None else "missing" if waits else "met",
@@ -245,14 +247,14 @@ def _member(card: Card, counts: bool, state: ConsortiumState, published: int) ->
     )
 
 
-def _counted(policy: Policy | None) -> frozenset[str]:
-    """Names of the institutions that can make a quorum."""
+def _counted(policy: Policy | None) -> tuple[str, ...]:
+    """Names of the institutions that can make a quorum, in the rule's order."""
     if policy is None:
-        return frozenset()
+        return ()
     rule = rule_of(policy)
     if rule is not None:
-        return frozenset(rule.members)
-    return frozenset(institution_of(policy, each.name) for each in policy.witnesses)
+        return rule.members
+    return tuple(dict.fromkeys(institution_of(policy, each.name) for each in policy.witnesses))
 
 
 def _parts(policy: Policy | None, members: Sequence[Member]) -> tuple[Part, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from django.urls import include, path
 
 from chopmark.web import errors
-from chopmark.web.views import health, home, language, people
+from chopmark.web.views import health, home, language, metrics, people
 
 urlpatterns = [
     path("", home.page, name="home"),
     path("language", language.switch, name="language"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.page, name="metrics"),
     path("errors/<str:code>", errors.explain, name="error_code"),
     path("accounts/", include("allauth.urls")),
     path("organisations/", include(people.organisation_urls)),

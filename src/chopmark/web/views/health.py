@@ -16,9 +16,14 @@ from django.views.decorators.http import require_safe
 from chopmark.base import clock
 from chopmark.base.errors import PlatformError
 from chopmark.evidence import queries
+from chopmark.web import standing
 
 MIN_FREE = 500_000_000
 """Bytes that must be free in the home: below, deposits could not be written."""
+
+WAITING = "waiting"
+FIT = frozenset({"ok", WAITING})
+DEGRADED = "degraded: deposits wait for members of the consortium\n"
 
 MAX_WAIT = timedelta(minutes=2)
 """How old the oldest unpublished deposit may be."""
@@ -27,19 +32,26 @@ MAX_WAIT = timedelta(minutes=2)
 @require_safe
 @never_cache
 def alive(_request: HttpRequest) -> HttpResponse:
-    """The process answers."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    """The process answers; what else is degraded is said and changes nothing: starting it again would not help."""
+    try:
+        degraded = standing.waiting() is not None
+    except (PlatformError, DatabaseError):
+        degraded = False  # whether the database is fit is /readyz's to say
+    return HttpResponse(DEGRADED if degraded else "ok\n", content_type="text/plain")
 
 
 @require_safe
 @never_cache
 def ready(_request: HttpRequest) -> HttpResponse:
-    """200 when every part is fit, else 503; either way each part's state as JSON."""
+    """200 when every part is fit, else 503; either way each part's state as JSON.
+
+    A missing quorum is told and makes nothing unfit: deposits are accepted and wait for members.
+    """
     parts = {"database": _database(), "disk": _disk(), "ledger": "unknown"}
     if parts["database"] == "ok":
         parts["migrations"] = _migrations()
         parts["ledger"] = _ledger() if parts["migrations"] == "ok" else "unknown"
-    fit = all(state == "ok" for state in parts.values())
+    fit = all(state in FIT for state in parts.values())
     status = HTTPStatus.OK if fit else HTTPStatus.SERVICE_UNAVAILABLE
     return JsonResponse({"ready": fit, "parts": parts}, status=status)
 
@@ -67,10 +79,14 @@ def _disk() -> str:
 
 
 def _ledger() -> str:
-    """`late` when the oldest deposit that waits for publication waits too long: the writer is not running."""
+    """`waiting` while the quorum is missing.
+
+    `late` when the oldest deposit that waits for publication waits too long: the writer is not running."""
     try:
         health = queries.health()
     except PlatformError as error:
         return error.code
+    if standing.waiting() is not None:
+        return WAITING
     waiting_since = health.oldest_pending
     return "late" if waiting_since is not None and clock.now() - waiting_since > MAX_WAIT else "ok"

@@ -155,8 +155,8 @@ def span(length: timedelta) -> str:
 
 def _row(member: standing.Member, speaks: Language) -> dict[str, Any]:
     roles = {
-        MIRROR: _("mirror: durably holds every entry"),
-        WITNESS: _("witness: checks that the ledger only grows"),
+        MIRROR: _("mirror"),
+        WITNESS: _("witness"),
     }
     held = [role for role in (MIRROR, WITNESS) if member.card.keys_of(role)]
     return {
@@ -255,9 +255,15 @@ def _commands(request: HttpRequest, now: standing.Standing) -> list[dict[str, st
         found.append(
             {
                 "why": _("The same from a member's own copy, without this site."),
-                "text": f"chopmark log audit --from {held} --policy chopmark.policy",
+                "text": f"chopmark member audit --from {held} --log chopmark.policy",
             }
         )
+    found.append(
+        {
+            "why": _("Write a receipt's time stamps to files, with the openssl commands that check them."),
+            "text": "chopmark verify FILE --policy chopmark.policy --anchors .",
+        }
+    )
     return found
 
 
