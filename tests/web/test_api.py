@@ -109,6 +109,12 @@ def test_a_deposit_travels_to_a_receipt_that_passes(world, caller):
         assert receipt["Content-Disposition"].startswith("attachment")
         report = verify(receipt.content, digests=digests_of([DATA]), policy=policy, at=world.now())
         assert report.verdict == Verdict.PASSED
+        for kind, algorithm in (("compact", "Ed25519"), ("post-quantum", "ML-DSA-44")):
+            chosen = caller.get(f"/deposits/{one['number']}/receipt.{form}?signatures={kind}")
+            assert f".{kind}." in chosen["Content-Disposition"]
+            report = verify(chosen.content, digests=digests_of([DATA]), policy=policy, at=world.now())
+            assert {each.algorithm for each in report.signers if each.form == "checkpoint"} == {algorithm}
+        assert caller.get(f"/deposits/{one['number']}/receipt.{form}?signatures=rsa").status_code == 422
     statement = caller.get(f"/deposits/{one['id']}/statement")
     assert (statement["Content-Type"], statement.content[:1]) == ("application/cose", b"\xd2")
 

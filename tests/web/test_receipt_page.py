@@ -4,12 +4,20 @@ import re
 
 import pytest
 from django.test import Client
-from world.pages import PageWorld, digest
+from world.members import five
+from world.pages import SEEDS, PageWorld, digest
 
 from chopmark.base.digests import digests_of
-from chopmark.evidence.actions import share
+from chopmark.evidence import wiring
+from chopmark.evidence.actions import settle, share
 from chopmark.evidence.verify import Verdict, verify
-from chopmark.ledger.policy import Policy
+from chopmark.ledger.consortium import Gathered
+from chopmark.ledger.cose_receipt import sign_root
+from chopmark.ledger.governance import Rule, consortium_policy
+from chopmark.ledger.keys import SigningKey
+from chopmark.ledger.log import Log
+from chopmark.ledger.policy import Policy, policy_text
+from chopmark.ledger.stores.files import FileJournal
 
 DATA = b"a lantern over the water"
 
@@ -46,7 +54,17 @@ def test_a_stranger_with_the_link_reads_what_the_receipt_says(world, mei):
     assert "no-store" in answer["Cache-Control"]
 
 
-@pytest.mark.parametrize("form", ["tlog-proof", "receipt.cose"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "tlog-proof",
+        "receipt.cose",
+        "compact.tlog-proof",
+        "compact.receipt.cose",
+        "post-quantum.tlog-proof",
+        "post-quantum.receipt.cose",
+    ],
+)
 def test_the_receipt_behind_the_link_passes_under_the_policy_served(world, mei, form):
     one = world.deposit(mei, DATA)
     world.publish()
@@ -56,7 +74,94 @@ def test_the_receipt_behind_the_link_passes_under_the_policy_served(world, mei, 
     assert answer["Content-Disposition"].startswith("attachment")
     policy = Policy.parse(Client().get("/policy").content)
     report = verify(answer.content, digests=digests_of([DATA]), policy=policy, at=world.now())
+    if form != "compact.tlog-proof":  # without a consortium, no Ed25519 signature on the checkpoint states a time
+        assert report.verdict == Verdict.PASSED
+    algorithms = {each.algorithm for each in report.signers if each.form == "checkpoint"}
+    wanted = {"compact": {"Ed25519"}, "post-quantum": {"ML-DSA-44"}}.get(form.partition(".")[0])
+    assert algorithms == (wanted or {"Ed25519", "ML-DSA-44"})
+
+
+class AllAgree:
+    """Five members that sign at once whatever the log has signed, each with both keys and a seal of the root."""
+
+    def __init__(self, now):
+        self.members, self._now = five(), now
+
+    def gather(self, signed, checkpoint):
+        note = signed
+        for member in self.members.values():
+            note = member.cosigned(note, self._now())
+        point = (checkpoint.origin, checkpoint.root)
+        sealing = [member.mirror_keys[0] for member in self.members.values()]
+        seals = tuple(sign_root(*point, key, self._now(), size=checkpoint.size) for key in sealing)
+        return Gathered(note=note, seals=seals)
+
+    def follow(self, signed, checkpoint):
+        pass
+
+    def states(self):
+        return ()
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def policy(world):
+    """The consortium takes part from now on."""
+    world.log.close()
+    agreeing = AllAgree(world.now)
+    keys = [SigningKey(name=wiring.origin(), type=kind, seed=seed) for kind, seed in SEEDS.values()]
+    world.log = Log(
+        wiring.origin(),
+        wiring.objects(),
+        FileJournal(world.home / "journal"),
+        wiring.book(on_settled=settle),
+        keys,
+        world.now,
+        cosigners=agreeing,
+    )
+    cards = [member.card for member in agreeing.members.values()]
+    rule = Rule.parse("courts: 2 of hangzhou beijing guangzhou and others: 1 of notary customs")
+    decided = consortium_policy([key.verifier for key in keys], cards, rule)
+    folder = wiring.consortium()
+    (folder / "members").mkdir(parents=True)
+    (folder / "policy").write_text(policy_text(decided))
+    for card in cards:
+        (folder / "members" / f"{card.name}.json").write_bytes(card.encode())
+    return decided
+
+
+FORMS = ["compact.tlog-proof", "compact.receipt.cose", "post-quantum.tlog-proof", "post-quantum.receipt.cose"]
+
+
+def test_receipts_with_one_kind_of_signatures_are_not_offered_where_nobody_would_state_a_time(world, mei):
+    one = world.deposit(mei, DATA)
+    world.publish()
+    assert "compact.tlog-proof" not in Client().get(shared_by(mei, one.id)).content.decode()
+
+
+@pytest.mark.parametrize("form", ["tlog-proof", "receipt.cose", *FORMS])
+def test_every_form_of_a_receipt_carries_the_quorum(world, policy, mei, form):
+    one = world.deposit(mei, DATA)
+    world.publish()
+    link = shared_by(mei, one.id)
+    for place in (link, f"/deposits/{one.id}"):
+        page = (mei.client if place != link else Client()).get(place).content.decode()
+        assert f'href="{place}/{form}"' in page
+    data = Client().get(f"{link}/{form}").content
+    report = verify(data, digests=digests_of([DATA]), policy=policy, at=world.now())
     assert report.verdict == Verdict.PASSED
+    assert {each.institution for each in report.signers if each.role == "witness"} == set(five())
+    assert "notary" in report.existed_by_whom
+    seals = [each for each in report.signers if each.form == "cose" and each.role == "witness"]
+    assert len(seals) == (0 if "proof" in form or "quantum" in form else len(five()))
+
+
+def test_a_choice_of_signatures_that_does_not_exist_is_not_there(world, mei):
+    one = world.deposit(mei, DATA)
+    world.publish()
+    assert Client().get(f"{shared_by(mei, one.id)}/rsa.tlog-proof").status_code == 404
 
 
 def test_a_link_made_before_publication_says_to_wait_and_gives_no_file(world, mei):

@@ -17,6 +17,7 @@ from chopmark.cli.entrance import open_door
 from chopmark.cli.output import PLAIN, Common, out, print_json, progress, say, talk
 from chopmark.cli.status import DONE, FAILED, UNCERTAIN
 from chopmark.cli.words import text
+from chopmark.evidence.receipt import ALL
 
 UNKNOWN_TYPE = "application/octet-stream"
 WAIT = 30.0  # seconds until a receipt is given up on for now
@@ -98,13 +99,14 @@ def _row(door: Door, wish: Wish, answer: Made | PlatformError, *, force: bool) -
     return row
 
 
-def write_papers(path: Path, tlog_proof: bytes, cose: bytes, *, force: bool) -> list[str]:
-    """Write both receipts beside a file; their paths.
+def write_papers(path: Path, tlog_proof: bytes, cose: bytes, *, force: bool, signatures: str = ALL) -> list[str]:
+    """Write both receipts beside a file; their paths. A choice of signatures stands in their names.
 
     Raises:
         Refused: `cli.file_differs`.
     """
-    both = {files.beside(path, files.PROOF): tlog_proof, files.beside(path, files.COSE): cose}
+    said = "" if signatures == ALL else f".{signatures}"
+    both = {files.beside(path, said + files.PROOF): tlog_proof, files.beside(path, said + files.COSE): cose}
     for target, data in both.items():
         files.write(target, data, force=force)
     return [str(target) for target in both]

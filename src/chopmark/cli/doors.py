@@ -12,6 +12,7 @@ from typing import Protocol
 
 from chopmark.base.digests import Digests
 from chopmark.base.errors import PlatformError
+from chopmark.evidence.receipt import ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +78,8 @@ class Door(Protocol):
     def wait(self, made: Sequence[Made], seconds: float) -> list[Made]:
         """The same deposits, published if that happens in time."""
 
-    def papers(self, deposit: str) -> Papers:
-        """The receipt of a deposit, by id or short number; Unavailable while it is pending."""
+    def papers(self, deposit: str, signatures: str = ALL) -> Papers:
+        """The receipt of a deposit, by id or short number, with these signatures; Unavailable while it is pending."""
 
     def register(self, key: bytes, name: str) -> None:
         """Make a public key (COSE_Key) the organisation's own."""

@@ -18,6 +18,7 @@ from chopmark.cli import own_keys
 from chopmark.cli.doors import Made, Papers, Wish
 from chopmark.cli.home import Client
 from chopmark.cli.signing import sign_wish
+from chopmark.evidence.receipt import ALL
 
 BATCH = 200  # deposits a request
 CHUNK = 8 << 20  # bytes of an upload a request
@@ -68,12 +69,12 @@ class Remote:
             now = [each if each.position is not None else self._again(each) for each in now]
         return now
 
-    def papers(self, deposit: str) -> Papers:
-        """The receipt of a deposit, by id or short number."""
-        here = f"/api/v1/deposits/{deposit}"
+    def papers(self, deposit: str, signatures: str = ALL) -> Papers:
+        """The receipt of a deposit, by id or short number, with these signatures."""
+        here, asked = f"/api/v1/deposits/{deposit}", {} if signatures == ALL else {"signatures": signatures}
         return Papers(
-            tlog_proof=self._ask("GET", f"{here}/receipt.tlog-proof").content,
-            cose=self._ask("GET", f"{here}/receipt.cose").content,
+            tlog_proof=self._ask("GET", f"{here}/receipt.tlog-proof", params=asked).content,
+            cose=self._ask("GET", f"{here}/receipt.cose", params=asked).content,
         )
 
     def register(self, key: bytes, name: str) -> None:

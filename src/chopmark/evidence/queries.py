@@ -19,10 +19,10 @@ from django.db.models import Count, Min, Q, QuerySet
 from chopmark.base import cbor
 from chopmark.base.clock import to_text
 from chopmark.base.errors import Invalid, Refused, Unavailable
-from chopmark.evidence import wiring
+from chopmark.evidence import stamps, wiring
 from chopmark.evidence.deposit import KINDS, Disclosure
 from chopmark.evidence.models import Deposit, Founding, Governance, ShareLink, Upload
-from chopmark.evidence.receipt import Receipt
+from chopmark.evidence.receipt import MAX_ANCHORS, Receipt
 from chopmark.ledger.cose_receipt import assemble_receipt
 from chopmark.people.actor import Actor
 
@@ -430,7 +430,8 @@ def _receipt(row: Deposit) -> Receipt:
         index=row.position,
         path=tuple(path),
         checkpoint=published.note,
-        seals=(published.sealed_root,),
+        seals=(published.sealed_root, *published.member_seals),
+        anchors=tuple(stamps.anchors_for(row.position)[:MAX_ANCHORS]),
     )
 
 

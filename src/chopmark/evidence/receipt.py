@@ -23,6 +23,7 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence.deposit import NAMES, Disclosure
 from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.cose_receipt import (
+    MAX_RECEIPTS,
     CoseReceipt,
     assemble_receipt,
     parse_receipts,
@@ -47,6 +48,7 @@ RFC3161 = "rfc3161"
 OPENTIMESTAMPS = "ots"
 EVM = "evm"
 ANCHORS = (RFC3161, OPENTIMESTAMPS, EVM)
+OWN_AUTHORITY = "own"  # what the platform calls its own time-stamp authority
 MAX_ANCHORS = 32
 MAX_AUTHORITY = 255
 MAX_TOKEN = 65_535
@@ -154,7 +156,7 @@ class Receipt:
 
         Raises:
             Invalid: `evidence.signatures_unknown`.
-            Refused: `evidence.signatures_missing` when nobody signed this checkpoint so.
+            Refused: `evidence.signatures_not_found` when nobody signed this checkpoint so.
         """
         if signatures not in SIGNATURES:
             raise Invalid("evidence.signatures_unknown", value=signatures[:40])
@@ -163,7 +165,7 @@ class Receipt:
         note = Note.parse(self.checkpoint)
         kept = tuple(each for each in note.signatures if len(each.value) in _LINE_SIZES[signatures])
         if not kept:
-            raise Refused("evidence.signatures_missing", value=signatures)
+            raise Refused("evidence.signatures_not_found", value=signatures)
         seals = self.seals[:1] if signatures == POST_QUANTUM else self.seals
         return replace(self, checkpoint=replace(note, signatures=kept).encode(), seals=seals)
 
@@ -179,7 +181,7 @@ class Receipt:
             Unavailable: `ledger.receipt_too_early` while the log has one entry only.
         """
         size = Checkpoint.parse(Note.parse(self.checkpoint).text).size
-        receipts = [assemble_receipt(each, size, self.index, self.path) for each in self.seals]
+        receipts = [assemble_receipt(each, size, self.index, self.path) for each in self.seals[:MAX_RECEIPTS]]
         return transparent_statement(self.statement, receipts, {**self._extra(), "checkpoint": self.checkpoint})
 
     def _extra(self) -> dict[str, Any]:

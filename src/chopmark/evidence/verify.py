@@ -38,7 +38,7 @@ from chopmark.base.digests import Digests
 from chopmark.base.errors import Fact, Invalid
 from chopmark.evidence import quorum
 from chopmark.evidence.deposit import Disclosure
-from chopmark.evidence.receipt import RFC3161, Anchor, ReadReceipt, read_receipt
+from chopmark.evidence.receipt import OWN_AUTHORITY, RFC3161, Anchor, ReadReceipt, read_receipt
 from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.cose import EDDSA
 from chopmark.ledger.cose_receipt import SealedRoot
@@ -554,10 +554,11 @@ class _Examination:
             self._find(9, "verify.time_set_aside", Verdict.PASSED, time=time, whom=whom)
             return
         accuracy = None if stamp.accuracy is None else stamp.accuracy.total_seconds()
-        self._stamps.append(TimeStamp(authority=stamp.authority, time=stamp.time, accuracy=accuracy, own=stamp.own))
+        own = stamp.own or anchor.authority == OWN_AUTHORITY
+        self._stamps.append(TimeStamp(authority=stamp.authority, time=stamp.time, accuracy=accuracy, own=own))
         self._find(
             9,
-            "verify.timestamp_own" if stamp.own else "verify.timestamp_right",
+            "verify.timestamp_own" if own else "verify.timestamp_right",
             Verdict.PASSED,
             authority=stamp.authority,
             time=clock.to_text(stamp.time),

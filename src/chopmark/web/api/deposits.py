@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from chopmark.evidence.queries import DepositSummary
 from chopmark.people.actor import Actor
 from chopmark.web.api import problems, schemas, shown
 from chopmark.web.api.auth import MEMBERS
-from chopmark.web.downloads import attachment
+from chopmark.web.downloads import COSE, TLOG_PROOF, ReceiptForm, attachment
 from chopmark.web.errors import language_of
 
 router = Router(tags=["Deposits"], auth=MEMBERS)
@@ -140,6 +140,11 @@ def listing(  # noqa: PLR0917 (ninja reads the parameters of a call from here)
 
 
 Missing = {frozenset({401, 403, 404, 429}): ProblemOut}
+Signatures = Annotated[
+    Literal["all", "compact", "post-quantum"],
+    Query(description="`compact`: Ed25519 alone; `post-quantum`: ML-DSA-44 alone. Either satisfies a policy."),
+]
+ReceiptMissing = {frozenset({401, 403, 404, 409, 422, 429}): ProblemOut}
 
 
 @router.get(
@@ -157,26 +162,28 @@ def one(request: HttpRequest, deposit_id: str) -> HttpResponse:
     "/{deposit_id}/receipt.tlog-proof",
     operation_id="get_receipt_tlog_proof",
     summary="Its receipt as C2SP tlog-proof",
-    response={200: None, 409: ProblemOut, **Missing},
+    response={200: None, **ReceiptMissing},
 )
-def tlog_proof(request: HttpRequest, deposit_id: str) -> HttpResponse:
+def tlog_proof(request: HttpRequest, deposit_id: str, signatures: Signatures = "all") -> HttpResponse:
     """409 until the log has published the entry; Retry-After says when to ask again."""
-    found = _found(request, deposit_id)
-    receipt = queries.receipt_for(_actor(request), found.id)
-    return _file(receipt.tlog_proof(), "text/plain; charset=utf-8", f"{_name(found)}.tlog-proof")
+    return _receipt(request, deposit_id, ReceiptForm(form=TLOG_PROOF, signatures=signatures))
 
 
 @router.get(
     "/{deposit_id}/receipt.cose",
     operation_id="get_receipt_cose",
     summary="Its receipt as a SCITT Transparent Statement",
-    response={200: None, 409: ProblemOut, **Missing},
+    response={200: None, **ReceiptMissing},
 )
-def cose(request: HttpRequest, deposit_id: str) -> HttpResponse:
+def cose(request: HttpRequest, deposit_id: str, signatures: Signatures = "all") -> HttpResponse:
     """409 until the log has published the entry; Retry-After says when to ask again."""
+    return _receipt(request, deposit_id, ReceiptForm(form=COSE, signatures=signatures))
+
+
+def _receipt(request: HttpRequest, deposit_id: str, form: ReceiptForm) -> HttpResponse:
     found = _found(request, deposit_id)
     receipt = queries.receipt_for(_actor(request), found.id)
-    return _file(receipt.transparent_statement(), "application/cose", f"{_name(found)}.receipt.cose")
+    return _file(form.write(receipt), form.media_type, f"{_name(found)}.{form.ending}")
 
 
 @router.get(

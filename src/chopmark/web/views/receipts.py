@@ -20,14 +20,11 @@ from chopmark.base.errors import Refused
 from chopmark.evidence import queries, wiring
 from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
-from chopmark.web.downloads import attachment, bare_name
+from chopmark.web.downloads import RECEIPT_FORMS, TLOG_PROOF, attachment, bare_name
 from chopmark.web.forms.deposits import KIND_WORDS
 from chopmark.web.views import trust
 
-TLOG_PROOF = "tlog-proof"
-COSE = "receipt.cose"
 KILO, UNITS = 1000, ("B", "kB", "MB", "GB")
-MEDIA_TYPES = {TLOG_PROOF: "text/plain; charset=utf-8", COSE: "application/cose"}
 
 
 @require_safe
@@ -81,12 +78,12 @@ def qr(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def as_file(receipt: Receipt, one: DepositSummary, form: str) -> HttpResponse:
-    """A receipt as a download beside its file: `FILE.tlog-proof` or `FILE.receipt.cose`."""
-    if form not in MEDIA_TYPES:
+    """A receipt as a download beside its file; `form` is how its name ends, as `downloads` lists them."""
+    if form not in RECEIPT_FORMS:
         raise Http404
-    data = receipt.tlog_proof() if form == TLOG_PROOF else receipt.transparent_statement()
-    response = HttpResponse(data, content_type=MEDIA_TYPES[form])
-    response["Content-Disposition"] = attachment(f"{_stem(one)}.{form}")
+    chosen = RECEIPT_FORMS[form]
+    response = HttpResponse(chosen.write(receipt), content_type=chosen.media_type)
+    response["Content-Disposition"] = attachment(f"{_stem(one)}.{chosen.ending}")
     response["Cache-Control"] = "private, no-store"
     return response
 
