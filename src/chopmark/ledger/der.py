@@ -204,4 +204,4 @@ def put_generalized_time(moment: datetime) -> bytes:
     """A moment; its fraction of a second without zeros at the end, as DER wants it (X.690 11.7)."""
     at = moment.astimezone(UTC)
     fraction = f".{at.microsecond:06}".rstrip("0") if at.microsecond else ""
-    return element(GENERALIZED_TIME, f"{at:%Y%m%d%H%M%S}{fraction}Z".encode())
+    return element(GENERALIZED_TIME, f"{at.year:04}{at:%m%d%H%M%S}{fraction}Z".encode())

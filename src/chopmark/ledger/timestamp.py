@@ -500,9 +500,13 @@ def verify_statement(token: bytes, authorities: Sequence[Authority], at: datetim
 
 def _certificate(data: bytes) -> x509.Certificate:
     try:
+        if _issuer_and_serial(data)[1] <= 0:
+            raise ValueError("a certificate's number is positive, RFC 5280 4.1.2.2")  # noqa: TRY301 (all that is wrong here is one error)
         certificate = x509.load_der_x509_certificate(data)
-        _ = certificate.extensions, certificate.not_valid_after_utc  # read when asked for, so ask now
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        # Read when asked for, so all that is used later is asked for now.
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.serial_number
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise Invalid("ledger.timestamp_malformed") from error
     return certificate
 
