@@ -34,7 +34,7 @@ def build() -> App:
         "log": ("checkpoint", "entry", "proof", "audit", "policy"),
         "keys": ("new", "list", "show"),
         "consortium": ("add", "update", "retire", "policy", "show", "history", "authority"),
-        "ledger": ("rotate",),
+        "ledger": ("restore", "rotate"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")

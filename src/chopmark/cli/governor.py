@@ -156,7 +156,7 @@ def use_next_log_keys(wait: float) -> Outcome:
         for name in KEY_FILES:  # after a crash between the two renames above
             if (keys / "next" / f"{name}.pub").exists():
                 (keys / "next" / f"{name}.pub").replace(keys / f"{name}.pub")
-        _sync(keys)
+        sync(keys)
         shutil.rmtree(keys / "next")
     finally:
         journal.release()
@@ -191,10 +191,11 @@ def _write(path: Path, data: bytes, mode: int) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -15,6 +15,7 @@ from chopmark.evidence.actions.govern import (
 )
 from chopmark.evidence.actions.register_statement import register_statement
 from chopmark.evidence.actions.remember import Remembered, forget, recall, remember
+from chopmark.evidence.actions.restore import adopt_log
 from chopmark.evidence.actions.settle import settle
 from chopmark.evidence.actions.share import share, unshare
 from chopmark.evidence.actions.sweep import sweep
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "adopt_authority",
     "adopt_cards",
+    "adopt_log",
     "append_upload",
     "decide_policy",
     "deposit",

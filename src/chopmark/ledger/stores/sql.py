@@ -217,28 +217,65 @@ class SqlBook:
                 return
             cursor.execute("SELECT coalesce(max(size), 0) FROM ledger_checkpoint")
             must_follow(cursor.fetchone()[0], first, entries, published)
-            cursor.execute(
-                f"INSERT INTO ledger_checkpoint ({_PUBLISHED}) VALUES (%s, %s, %s, %s, %s, %s)",  # noqa: S608 (a literal)
-                [
-                    published.size,
-                    published.root,
-                    published.note,
-                    published.sealed_root,
-                    _microseconds(published.at),
-                    cbor.encode(list(published.member_seals)) if published.member_seals else b"",
-                ],
-            )
-            placed = list(enumerate(entries, first))
-            cursor.executemany(
-                "INSERT INTO ledger_leaf (position, leaf) VALUES (%s, %s)",
-                [(position, entry.leaf) for position, entry in placed],
-            )
-            found = [(key, position) for position, entry in placed for key in dict.fromkeys(entry.search_keys)]
-            if found:
-                cursor.executemany("INSERT INTO ledger_digest (digest, position) VALUES (%s, %s)", found)
-            cursor.executemany("DELETE FROM ledger_pending WHERE leaf = %s", [(entry.leaf,) for entry in entries])
+            self._record(cursor, published)
+            self._place(cursor, first, entries)
             if self._on_settled is not None:
                 self._on_settled(first, entries, published.at)
+
+    def adopt(self, batches: Iterable[Sequence[Entry]], published: Published) -> None:
+        """Take over what a copy of the log has behind the last settled entry, in one transaction, under its checkpoint.
+
+        For a book that was brought back from an older backup. The head follows; nothing that was settled changes.
+
+        Raises:
+            Invalid: `ledger.heads_differ` when the book has decided on more than the checkpoint covers, or when the
+                batches do not lead up to it.
+        """
+        with self._transaction() as cursor:
+            cursor.execute("SELECT coalesce(max(size), 0) FROM ledger_checkpoint")
+            first = cursor.fetchone()[0]
+            for entries in batches:
+                self._place(cursor, first, entries)
+                if self._on_settled is not None:
+                    self._on_settled(first, entries, published.at)
+                first += len(entries)
+            self._record(cursor, published)
+            cursor.execute("SELECT size, root FROM ledger_head")
+            size, root = cursor.fetchone()
+            if size > published.size or first != published.size:
+                raise Invalid("ledger.heads_differ", published=published.size, head=size)
+            if size < published.size:
+                cursor.execute(
+                    "UPDATE ledger_head SET size = %s, root = %s, leaves = %s", [published.size, published.root, b""]
+                )
+            elif bytes(root) != published.root:
+                raise Invalid("ledger.heads_differ", published=published.size, head=size)
+
+    @staticmethod
+    def _record(cursor: Cursor, published: Published) -> None:
+        cursor.execute(
+            f"INSERT INTO ledger_checkpoint ({_PUBLISHED}) VALUES (%s, %s, %s, %s, %s, %s)",  # noqa: S608 (a literal)
+            [
+                published.size,
+                published.root,
+                published.note,
+                published.sealed_root,
+                _microseconds(published.at),
+                cbor.encode(list(published.member_seals)) if published.member_seals else b"",
+            ],
+        )
+
+    @staticmethod
+    def _place(cursor: Cursor, first: int, entries: Sequence[Entry]) -> None:
+        placed = list(enumerate(entries, first))
+        cursor.executemany(
+            "INSERT INTO ledger_leaf (position, leaf) VALUES (%s, %s)",
+            [(position, entry.leaf) for position, entry in placed],
+        )
+        found = [(key, position) for position, entry in placed for key in dict.fromkeys(entry.search_keys)]
+        if found:
+            cursor.executemany("INSERT INTO ledger_digest (digest, position) VALUES (%s, %s)", found)
+        cursor.executemany("DELETE FROM ledger_pending WHERE leaf = %s", [(entry.leaf,) for entry in entries])
 
     # ---- what readers ask --------------------------------------------------------------------------------------------
 
