@@ -58,8 +58,11 @@ class Platform:
 
 
 @contextmanager
-def started(home: Path, host: str = "127.0.0.1", **settings: str) -> Iterator[Platform]:
-    """Initialise and serve a platform on a free port, with more settings (`CHOPMARK_…`); it ends with the block."""
+def started(home: Path, host: str = "127.0.0.1", *, init: tuple[str, ...] = (), **settings: str) -> Iterator[Platform]:
+    """Initialise and serve a platform on a free port, with more settings (`CHOPMARK_…`); it ends with the block.
+
+    `init` holds more options of `chopmark init`.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -68,7 +71,7 @@ def started(home: Path, host: str = "127.0.0.1", **settings: str) -> Iterator[Pl
     environment = {**kept, "CHOPMARK_HOME": str(home), "CHOPMARK_BASE_URL": url, "NO_COLOR": "1", **settings}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     running = Platform(url=url, home=home, environment=environment)
-    made = running.run("init")
+    made = running.run("init", *init)
     assert made.returncode == 0, made.stdout + made.stderr
     serving = subprocess.Popen(
         [sys.executable, "-m", "chopmark.site.command", "serve", "--port", str(port)],
