@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from corpus import maker
+from world.tsa import TsaWorld
 
 from chopmark.base import clock
 from chopmark.cli.app import main
@@ -23,6 +27,7 @@ CASES = [  # those about the file as it is; a file with the same SHA-256 and ano
     if case["digests"] and case["digests"]["sha-256"] == THIS_FILE["sha-256"]
     if case["digests"]["sm3"] in (None, THIS_FILE["sm3"])
 ]
+RECEIPTS = CORPUS / "receipts"
 GOOD = CORPUS / CASES[0]["receipt"]
 POLICY = CORPUS / "policies" / "platform.policy"
 
@@ -150,3 +155,98 @@ def test_commands_that_need_the_platform_say_so_where_it_is_not_installed():
     made = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
     assert made.stdout.split() == ["2", "2"]
     assert all(json.loads(line)["code"] == "cli.extra_missing" for line in made.stderr.splitlines())
+
+
+FIVE = RECEIPTS / "five-members-cosigned.tlog-proof"
+RETIRED = RECEIPTS / "a-key-since-retired-under-the-policy-of-its-time.tlog-proof"
+POLICIES = CORPUS / "policies"
+
+
+@pytest.fixture
+def history(tmp_path):
+    """What was in force: five members from the start, others from size 8 on; the receipts are of size 7."""
+    folder = tmp_path / "home" / "consortium" / "history"
+    folder.mkdir(parents=True)
+    (folder / "1.policy").write_bytes((POLICIES / "five-members.policy").read_bytes())
+    (folder / "8.policy").write_bytes((POLICIES / "five-members-later.policy").read_bytes())
+    return folder
+
+
+def test_of_policies_over_time_the_one_of_the_receipt_s_size_is_taken(run, history, tmp_path):
+    for named in (["--policy", str(history)], []):
+        status, out, _ = run("verify", str(FILE), "--receipt", str(RETIRED), *named, "--json")
+        assert (status, json.loads(out)["trusted"]) == (0, str(history / "1.policy"))
+    (history / "7.policy").write_bytes((POLICIES / "five-members-later.policy").read_bytes())
+    status, out, _ = run("verify", str(FILE), "--receipt", str(RETIRED), "--json")
+    assert (status, json.loads(out)["trusted"]) == (3, str(history / "7.policy"))
+
+
+def test_a_folder_without_a_policy_of_that_time_is_refused(run, tmp_path):
+    (tmp_path / "9.policy").write_bytes((POLICIES / "five-members.policy").read_bytes())
+    status, _, errors = run("verify", str(FILE), "--receipt", str(FIVE), "--policy", str(tmp_path), "--lang", "en")
+    assert status == 2
+    assert "7 entries" in errors
+
+
+def test_before_the_first_policy_of_a_consortium_the_home_s_own_counts(run, history, tmp_path):
+    (history / "1.policy").unlink()
+    (tmp_path / "home" / "trust.policy").write_bytes(POLICY.read_bytes())
+    status, out, _ = run("verify", str(FILE), "--receipt", str(FIVE), "--json")
+    assert (status, json.loads(out)["trusted"]) == (0, str(tmp_path / "home" / "trust.policy"))
+
+
+def test_a_receipt_that_cannot_be_read_is_judged_under_the_newest_policy(run, history):
+    status, out, _ = run("verify", str(FILE), "--receipt", str(RECEIPTS / "not-a-receipt.tlog-proof"), "--json")
+    assert (status, json.loads(out)["trusted"]) == (1, str(history / "8.policy"))
+
+
+def test_the_institutions_that_signed_are_named_with_algorithm_and_time(run):
+    policy = str(POLICIES / "five-members.policy")
+    _, out, _ = run("verify", str(FILE), "--receipt", str(FIVE), "--policy", policy, "--lang", "en")
+    told = " ".join(out.split())
+    assert "customs (customs-mldsa44) ML-DSA-44 2026-11-22T09:30:05Z" in told
+    assert "2026-11-22T09:30:04Z (beijing, guangzhou, hangzhou, notary)" in told
+
+
+@pytest.mark.parametrize("kind", ["compact", "post-quantum"])
+def test_a_receipt_with_one_kind_of_signatures_is_found_beside_its_file(run, tmp_path, kind):
+    file = tmp_path / "lantern.txt"
+    file.write_bytes(FILE.read_bytes())
+    named = {"compact": "ed25519", "post-quantum": "ml-dsa-44"}[kind]
+    (tmp_path / f"lantern.txt.{kind}.tlog-proof").write_bytes(
+        (RECEIPTS / f"five-members-{named}-alone.tlog-proof").read_bytes()
+    )
+    status, out, _ = run("verify", str(file), "--policy", str(POLICIES / "five-members.policy"), "--json")
+    assert (status, json.loads(out)["receipt"].rpartition("/")[2]) == (0, f"lantern.txt.{kind}.tlog-proof")
+
+
+def stamped_receipt(folder):
+    """A receipt with a true time stamp on it, its file's name, and the authority's certificate."""
+    tsa = TsaWorld(at=maker.AT)
+    receipt = maker.register(maker.by_agent(), anchored=[("rfc3161", "time.example", 9)])
+    (anchor,) = receipt.anchors
+    path = folder / "stamped.tlog-proof"
+    path.write_bytes(replace(receipt, anchors=(replace(anchor, token=tsa.stamp(anchor.text)),)).tlog_proof())
+    return path, tsa.root_file(folder)
+
+
+def test_time_stamps_are_checked_with_the_certificates_given(run, tmp_path):
+    path, certificate = stamped_receipt(tmp_path)
+    asked = ["verify", str(FILE), "--receipt", str(path), "--policy", str(POLICY), "--json"]
+    assert json.loads(run(*asked)[1])["stamps"] == []
+    for place in (certificate, tmp_path):
+        found = json.loads(run(*asked, "--authority", str(place))[1])
+        assert [(each["authority"], each["own"]) for each in found["stamps"]] == [("root", False)]
+    own = certificate.rename(tmp_path / "own.pem")
+    assert json.loads(run(*asked, "--authority", str(own))[1])["stamps"][0]["own"]
+
+
+def test_openssl_agrees_on_a_time_stamp_taken_out_of_a_receipt(run, tmp_path):
+    path, certificate = stamped_receipt(tmp_path)
+    status, _, errors = run(
+        "verify", str(FILE), "--receipt", str(path), "--policy", str(POLICY), "--anchors", str(tmp_path), "--lang", "en"
+    )
+    assert status == 0
+    command = errors[errors.index("openssl") :].replace("\n", " ").replace("AUTHORITY.pem", str(certificate))
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False, timeout=30)
+    assert "Verification: OK" in done.stdout, done.stderr

@@ -104,6 +104,7 @@ WRONG_USE = frozenset(
         "cli.option_pair",
         "cli.organisation_unclear",
         "cli.organisation_unknown",
+        "cli.policy_not_of_that_time",
         "cli.receipt_missing",
         "cli.server_malformed",
         "member.card_differs",
