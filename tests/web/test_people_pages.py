@@ -11,14 +11,15 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 
-from chopmark.base import cbor, clock
+from chopmark.base import clock
+from chopmark.ledger.statement import IssuerKey
 from chopmark.people import actions, queries
 from chopmark.people.models import ApiKey, Membership, Organisation, User
 
 pytestmark = pytest.mark.django_db
 
 PASSWORD = "a fine long password"
-KEY = cbor.encode({1: 1, -1: 6, -2: bytes(range(32))})
+KEY = IssuerKey.from_seed(bytes(range(32))).public.to_cose()
 
 
 def _sign_up(email: str, name: str = "李雷 Li Lei", client: Client | None = None) -> Client:
@@ -221,6 +222,15 @@ def test_a_new_key_is_shown_once():
     assert "no-store" in owner.get("/organisations/keys")["Cache-Control"]
 
 
+@pytest.fixture
+def _intake_key(settings, tmp_path):
+    """A home whose platform can say on the ledger which keys it knows."""
+    settings.CHOPMARK_HOME = tmp_path
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "intake").write_text(bytes(32).hex() + "\n", "ascii")
+
+
+@pytest.mark.usefixtures("_intake_key")
 @pytest.mark.parametrize("text", [KEY.hex(), KEY.hex(" "), "pAEBIAYhWCA="])
 def test_a_public_key_is_registered_from_text(text):
     owner = _sign_up("owner@example.org")
@@ -230,6 +240,7 @@ def test_a_public_key_is_registered_from_text(text):
         assert "not a public key" in response.text
 
 
+@pytest.mark.usefixtures("_intake_key")
 def test_a_key_registered_twice_is_told():
     owner = _sign_up("owner@example.org")
     for status in (302, 422):

@@ -18,10 +18,9 @@ from chopmark.cli.own_keys import OwnKey
 from chopmark.cli.signing import sign_wish
 from chopmark.cli.writer import open_log
 from chopmark.evidence import queries, wiring
-from chopmark.evidence.actions import NewDeposit, append_upload, deposit, start_upload
+from chopmark.evidence.actions import NewDeposit, append_upload, deposit, register_key, start_upload
 from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import ALL
-from chopmark.people import actions as people
 from chopmark.people import operator
 from chopmark.people.actor import Actor
 
@@ -71,7 +70,7 @@ class Embedded:
 
     def register(self, key: bytes, name: str) -> None:
         """Make a public key the organisation's own."""
-        people.register_issuer_key(key, name, by=self._actor, at=clock.now())
+        register_key(key, name, by=self._actor, at=clock.now())
 
     def _id(self, deposit: str) -> UUID:
         try:

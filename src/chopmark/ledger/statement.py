@@ -248,14 +248,17 @@ def policy_statement(text: bytes, *, issuer: str, subject: str, key: IssuerKey, 
 
 
 def key_statement(
-    public: PublicKey, *, issuer: str, subject: str, policy: bytes, key: IssuerKey, at: datetime
+    public: PublicKey, *, issuer: str, subject: str, policy: bytes, key: IssuerKey, at: datetime, kind: str = "key"
 ) -> bytes:
-    """The statement that registers a trusted key: its payload is the SHA-256 of the COSE_Key, the key's thumbprint."""
+    """The statement that registers a trusted key: its payload is the SHA-256 of the COSE_Key, the key's thumbprint.
+
+    With the kind `key_retired` it says that nothing more is accepted from the key.
+    """
     claim = Claim(
         issuer=issuer,
         subject=subject,
         issued_at=at,
-        kind="key",
+        kind=kind,
         policy=policy,
         payload=public.thumbprint,
         content_type=KEY_TYPE,

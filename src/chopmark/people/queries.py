@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -270,6 +271,12 @@ def issuer_key(kid: bytes, organisation_id: UUID | None = None) -> tuple[UUID, b
     if row is None:
         raise Refused("people.issuer_key_not_found")
     return row.organisation_id, bytes(row.cose_key), _state(row)
+
+
+def every_issuer_key() -> Iterator[tuple[UUID, bytes, bool]]:
+    """Organisation, COSE_Key and whether it is retired, of every key that was ever registered; oldest first."""
+    rows = IssuerKey.objects.order_by("pk").values_list("organisation_id", "cose_key", "retired_at")
+    return ((organisation, bytes(cose_key), at is not None) for organisation, cose_key, at in rows.iterator())
 
 
 def _state(row: IssuerKey) -> Literal["active", "retired"]:

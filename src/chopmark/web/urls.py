@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("chopmark.web.views.verify")),
     path("", include("chopmark.web.views.trust")),
     path("", include("chopmark.web.views.log_files")),
+    path("", include("chopmark.web.views.governance")),
     path("", include("chopmark.web.views.uploads")),
     path("", include("chopmark.web.views.scrapi")),
     path("", include("chopmark.web.api")),

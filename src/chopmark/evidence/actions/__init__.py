@@ -18,6 +18,7 @@ from chopmark.evidence.actions.remember import Remembered, forget, recall, remem
 from chopmark.evidence.actions.restore import adopt_log
 from chopmark.evidence.actions.settle import settle
 from chopmark.evidence.actions.share import share, unshare
+from chopmark.evidence.actions.signer import register_key, retire_key, state_keys
 from chopmark.evidence.actions.sweep import sweep
 from chopmark.evidence.actions.upload import (
     Checksum,
@@ -46,13 +47,16 @@ __all__ = [
     "forget",
     "genesis",
     "recall",
+    "register_key",
     "register_statement",
     "remember",
+    "retire_key",
     "retire_member",
     "rotate_log_keys",
     "settle",
     "share",
     "start_upload",
+    "state_keys",
     "state_log_keys",
     "sweep",
     "take_force",

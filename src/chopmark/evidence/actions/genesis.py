@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from chopmark.evidence import wiring
+from chopmark.evidence.actions.signer import state_keys
 from chopmark.evidence.models import Founding
 from chopmark.ledger.statement import Statement, key_statement, policy_statement, search_keys
 from chopmark.ledger.stores import Entry
@@ -14,7 +15,7 @@ from chopmark.ledger.tree import leaf_hash
 
 
 def genesis(at: datetime) -> int:
-    """Enqueue statements for the policy and the intake key in force, unless that was done before; how many.
+    """Enqueue statements for the policy, the intake key and depositors' keys, unless that was done before; how many.
 
     Raises:
         Unavailable: `evidence.intake_key_missing`.
@@ -31,7 +32,7 @@ def genesis(at: datetime) -> int:
     if not Founding.objects.filter(name=f"key {thumbprint.hex()}").exists():
         statement = key_statement(key.public, issuer=issuer, subject=issuer, policy=policy, key=key, at=at)
         made += _found(f"key {thumbprint.hex()}", statement, at)
-    return made
+    return made + state_keys(at)
 
 
 def _found(name: str, raw: bytes, at: datetime) -> int:

@@ -11,10 +11,9 @@ from ninja import Query, Router
 from chopmark.base import clock
 from chopmark.base.digests import parse_digest
 from chopmark.base.errors import Invalid, Refused
-from chopmark.evidence import queries, wiring
+from chopmark.evidence import actions, queries, wiring
 from chopmark.evidence.verify import verify
 from chopmark.ledger.policy import Policy
-from chopmark.people import actions as people
 from chopmark.people import queries as people_queries
 from chopmark.people.actor import Actor
 from chopmark.people.queries import IssuerKeySummary
@@ -145,7 +144,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 def register(request: HttpRequest, body: schemas.KeyIn) -> HttpResponse:
     """Statements that it signs are your organisation's from now on."""
     actor, at = _actor(request), clock.now()
-    thumbprint = people.register_issuer_key(from_base64(body.key), body.name, by=actor, at=at)
+    thumbprint = actions.register_key(from_base64(body.key), body.name, by=actor, at=at)
     _, cose_key, _ = people_queries.issuer_key(thumbprint, actor.organisation_id)
     return shown.answer(
         {
@@ -172,7 +171,7 @@ def retire(request: HttpRequest, thumbprint: str) -> HttpResponse:
         wanted = bytes.fromhex(thumbprint)
     except ValueError:
         raise Refused("people.issuer_key_not_found") from None
-    people.retire_issuer_key(wanted, by=_actor(request), at=clock.now())
+    actions.retire_key(wanted, by=_actor(request), at=clock.now())
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 

@@ -29,36 +29,41 @@ _WIDTH = r"(?:[1-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 TILE_PATH = re.compile(rf"tile/{_LEVEL}/{_INDEX}(?:\.p/{_WIDTH})?")
 FOR_EVER = "public, max-age=31536000, immutable"
 A_MOMENT = "public, max-age=2, must-revalidate"
+_SIZE = re.compile("0|[1-9][0-9]{0,17}")
 _GZIP = re.compile(r"(?:^|,)\s*(?:gzip|\*)\s*(?:;\s*q\s*=\s*(?P<q>[0-9.]+)\s*)?(?=,|$)", re.IGNORECASE)
-_METHODS = require_http_methods(["GET", "HEAD", "OPTIONS"])
+METHODS = require_http_methods(["GET", "HEAD", "OPTIONS"])
 
 
-@_METHODS
+@METHODS
 def checkpoint(request: HttpRequest) -> HttpResponse:
     """The newest signed checkpoint."""
     return _file(request, "checkpoint", "text/plain; charset=utf-8", A_MOMENT)
 
 
-@_METHODS
+@METHODS
 def tile(request: HttpRequest, path: str) -> HttpResponse:
     """A hash tile or an entry bundle; `path` is what follows `/log/tile/`."""
     path = f"tile/{path}"
     if not TILE_PATH.fullmatch(path):
-        return _not_found()
+        return not_found()
     return _file(request, path, "application/octet-stream", FOR_EVER, zipped=path.startswith("tile/entries/"))
 
 
-@_METHODS
+@METHODS
 def policy(request: HttpRequest) -> HttpResponse:
-    """The tlog-policy that a verifier needs, as a file to keep."""
-    response = _answer(request, wiring.log_policy(), "text/plain; charset=utf-8", A_MOMENT)
+    """The tlog-policy that a verifier needs, as a file to keep; `?size=N` gives the one in force for a checkpoint."""
+    size = request.GET.get("size", "")
+    if size and not _SIZE.fullmatch(size):
+        return not_found()
+    text = wiring.policy_at(int(size)) if size else wiring.log_policy()
+    response = answer(request, text, "text/plain; charset=utf-8", A_MOMENT)
     response["Content-Disposition"] = 'inline; filename="chopmark.policy"'
     return response
 
 
 def nothing(request: HttpRequest, path: str = "") -> HttpResponse:  # noqa: ARG001 (every other path, whatever it is)
     """Whatever else is asked for under `/log/`."""
-    return _not_found()
+    return not_found()
 
 
 def _file(request: HttpRequest, path: str, media: str, cache: str, *, zipped: bool = False) -> HttpResponse:
@@ -67,11 +72,11 @@ def _file(request: HttpRequest, path: str, media: str, cache: str, *, zipped: bo
     except Unavailable as missing:
         if missing.code != "ledger.object_missing":
             raise
-        return _not_found()
-    return _answer(request, data, media, cache, zipped=zipped)
+        return not_found()
+    return answer(request, data, media, cache, zipped=zipped)
 
 
-def _answer(request: HttpRequest, data: bytes, media: str, cache: str, *, zipped: bool = False) -> HttpResponse:
+def answer(request: HttpRequest, data: bytes, media: str, cache: str, *, zipped: bool = False) -> HttpResponse:
     """The bytes with their validators; 304 when the reader has them, no body for HEAD."""
     if request.method == "OPTIONS":
         allowed = HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -108,7 +113,8 @@ def _gzip(data: bytes) -> bytes:
     return gzip.compress(data, compresslevel=6, mtime=0)
 
 
-def _not_found() -> HttpResponse:
+def not_found() -> HttpResponse:
+    """A plain answer that may be asked for again soon."""
     response = HttpResponse(b"not found\n", status=404, content_type="text/plain; charset=utf-8")
     response["Cache-Control"] = "public, max-age=1"
     response["Access-Control-Allow-Origin"] = "*"

@@ -27,6 +27,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.base.wording import say
+from chopmark.evidence.actions import register_key, retire_key
 from chopmark.people import actions, queries
 from chopmark.people.actor import ROLES, SCOPES, Actor
 from chopmark.people.adapter import INVITATION_IN_SESSION
@@ -259,7 +260,7 @@ def _retire_issuer_key(request: HttpRequest, actor: Actor) -> str:
         thumbprint = bytes.fromhex(request.POST.get("thumbprint", ""))
     except ValueError as error:
         raise Refused("people.issuer_key_not_found") from error
-    actions.retire_issuer_key(thumbprint, by=actor, at=clock.now())
+    retire_key(thumbprint, by=actor, at=clock.now())
     return _("The key was retired. What it signed stays verifiable.")
 
 
@@ -395,7 +396,7 @@ def new_issuer_key(request: HttpRequest) -> HttpResponse:
     actor.must("manage_keys")
     if form.is_valid():
         try:
-            actions.register_issuer_key(form.cleaned_data["key"], form.cleaned_data["name"], by=actor, at=clock.now())
+            register_key(form.cleaned_data["key"], form.cleaned_data["name"], by=actor, at=clock.now())
         except (Refused, Invalid) as error:
             form.add_error(None, _sentence(error))
         else:
