@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from world.ledger import LedgerWorld, statements
 
+from chopmark.ledger.checkpoint import Checkpoint
+from chopmark.ledger.consortium import Gathered, MemberState
 from chopmark.ledger.log import Log
 from chopmark.ledger.stores import CHECKPOINT
 from chopmark.ledger.stores.files import FileJournal, FileObjects
@@ -56,7 +58,7 @@ class Fused:
         call = getattr(self._inner, method)
         if method == "put":
             return self._put
-        if method not in {"swap", "settle", "delete"}:
+        if method not in {"swap", "settle", "delete", "gather"}:
             return call
 
         def fused(*arguments):
@@ -73,6 +75,23 @@ class Fused:
             self._fuse.burn(f"before {what}.put")
             self._inner.put({path: data})
             self._fuse.burn(f"after {what}.put")
+
+
+class Willing:
+    """A consortium that agrees to everything."""
+
+    def gather(self, signed: bytes, checkpoint: Checkpoint) -> Gathered:
+        assert checkpoint.size
+        return Gathered(note=signed)
+
+    def follow(self, signed: bytes, checkpoint: Checkpoint) -> None:
+        """Nobody is behind."""
+
+    def states(self) -> tuple[MemberState, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -98,7 +117,7 @@ def worlds(request, tmp_path):
             book = SqlBook(transactions, request.param, reading=transactions.reading)
             options = {"objects": FileObjects(where / "log"), "journal": FileJournal(where / "journal")}
             closers.append(transactions)
-        world = LedgerWorld(book=book, **options)
+        world = LedgerWorld(book=book, cosigners=Willing(), **options)
         world.publish(*PUBLISHED)
         world.enqueue(*WAITING)
         return world
@@ -111,12 +130,12 @@ def worlds(request, tmp_path):
 @contextmanager
 def writer(world: LedgerWorld, fuse: Fuse) -> Iterator[Log]:
     """A process with a fuse; what it held is free when it has ended."""
-    whole = world.objects, world.journal, world.book
-    world.objects, world.journal, world.book = (
-        Fused(name, store, fuse) for name, store in zip(("tiles", "journal", "book"), whole, strict=True)
+    whole = world.objects, world.journal, world.book, world.cosigners
+    world.objects, world.journal, world.book, world.cosigners = (
+        Fused(name, store, fuse) for name, store in zip(("tiles", "journal", "book", "members"), whole, strict=True)
     )
     log = world.log()
-    world.objects, world.journal, world.book = whole
+    world.objects, world.journal, world.book, world.cosigners = whole
     try:
         yield log
     finally:
@@ -132,7 +151,15 @@ def lines_of_a_step(world: LedgerWorld) -> list[str]:
 
 def test_a_crash_at_any_line_loses_nothing_and_writes_nothing_twice(worlds):
     lines = lines_of_a_step(worlds())
-    expected = ("journal.put", "book.swap", "tiles.put", "checkpoint.put", "book.settle", "journal.delete")
+    expected = (
+        "journal.put",
+        "book.swap",
+        "tiles.put",
+        "members.gather",
+        "checkpoint.put",
+        "book.settle",
+        "journal.delete",
+    )
     assert {f"before {line}" for line in expected} | {f"after {line}" for line in expected} <= set(lines)
     for number, line in enumerate(lines, 1):
         world = worlds()
@@ -154,6 +181,20 @@ def test_a_crash_at_any_line_of_the_recovery_is_recovered_from(worlds):
                 break
             except Killed:
                 continue
+        world.publish()
+        world.audit(*PUBLISHED, *WAITING)
+
+
+def test_another_machine_goes_on_without_the_first_ones_journal(worlds, tmp_path):
+    lines = lines_of_a_step(worlds())
+    for line in dict.fromkeys(lines):
+        number = lines.index(line) + 1
+        world = worlds()
+        if isinstance(world.book, MemoryBook):
+            world.book.hold = lambda: True  # nobody else uses it
+        with pytest.raises(Killed, match=line), writer(world, Fuse(number)) as log:
+            log.step()
+        world.journal = FileJournal(tmp_path / f"other {number}")
         world.publish()
         world.audit(*PUBLISHED, *WAITING)
 
@@ -181,6 +222,8 @@ STATES = {
     "before the swap: nothing is decided": ("before book.swap", 200, True, 200),
     "swapped: decided, nobody sees it": ("after book.swap", 320, True, 200),
     "some tiles written: decided, nobody sees it": ("after tiles.put", 320, True, 200),
+    "before the quorum: tiles are there, nobody sees them": ("before members.gather", 320, True, 200),
+    "under the quorum: members hold it, nobody sees it": ("after members.gather", 320, True, 200),
     "before the checkpoint: tiles are there, nobody sees them": ("before checkpoint.put", 320, True, 200),
     "checkpoint published: the book does not know": ("after checkpoint.put", 320, True, 320),
     "settled: only tidying is left": ("after book.settle", 320, True, 320),
