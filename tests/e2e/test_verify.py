@@ -209,6 +209,44 @@ def test_both_verifiers_agree_on_300_receipts_with_a_damaged_byte(verify_page):
     assert {report["verdict"] for report in found} >= {"FAILED"}
 
 
+def test_both_verifiers_agree_on_200_receipts_of_a_quorum_with_a_damaged_byte(verify_page):
+    chance = random.Random(3)  # noqa: S311 (the same damage in every run)
+    policy = policy_text(POLICIES["five-members"]).encode()
+    names = (
+        "five-members-ed25519-alone.tlog-proof",
+        "cose-receipts-of-the-log-and-five-members-no-checkpoint.receipt.cose",
+        "anchored-three-times.receipt.cose",
+    )
+    sound = [(RECEIPTS / name).read_bytes() for name in names]
+    asked = [(damaged(chance.choice(sound), chance), policy) for _ in range(140)]
+    anchored = (RECEIPTS / "anchored-three-times.tlog-proof").read_bytes()
+    asked += [(damaged_inside(anchored, chance), policy) for _ in range(60)]
+    found = agree(verify_page(), asked)
+    assert {report["verdict"] for report in found} >= {"FAILED", "PASSED"}
+
+
+def test_the_institutions_of_a_quorum_are_shown_with_what_and_when_they_signed(verify_page):
+    page = verify_page()
+    put_in(page, receipts=(RECEIPTS / "five-members-cosigned.receipt.cose",), policy="five-members")
+    report = page.locator(".verify-report")
+    expect(report).to_have_attribute("data-state", "PASSED")
+    expect(report.locator("[data-existed]")).to_contain_text("2026-11-22 09:30:04 UTC")
+    expect(report.locator("[data-existed]")).to_contain_text("beijing, guangzhou, hangzhou, notary")
+    signers = report.locator("[data-signers]")
+    expect(signers).to_contain_text(
+        "customs" + "witness · customs-mldsa44 · ML-DSA-44 · on the checkpoint · 2026-11-22 09:30:05 UTC"
+    )
+    expect(signers).to_contain_text("customs-ed25519 · Ed25519 · on the COSE receipt")
+
+
+def test_who_is_missing_from_a_quorum_is_said(verify_page):
+    page = verify_page()
+    missing = RECEIPTS / "three-courts-and-neither-notary-nor-customs.tlog-proof"
+    put_in(page, receipts=(missing,), policy="five-members")
+    expect(page.locator(".verify-report")).to_have_attribute("data-state", "INDETERMINATE")
+    expect(page.locator("[data-code='verify.quorum_missing']")).to_contain_text("customs, notary")
+
+
 def test_both_verifiers_agree_on_100_damaged_policies(verify_page):
     chance = random.Random(7)  # noqa: S311 (the same damage in every run)
     policy = policy_text(POLICIES["two-courts-of-three"]).encode()

@@ -8,11 +8,12 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from corpus.maker import LOG, LOG_PQ
+from corpus.maker import LOG, LOG_PQ, POLICIES
 from django.test import Client
 
 import chopmark.web
 from chopmark.base.wording import catalogue
+from chopmark.ledger.policy import policy_text
 
 STATIC = Path(chopmark.web.__file__).parent / "static"
 MODULES = STATIC / "chopmark" / "verify"
@@ -52,16 +53,29 @@ def test_it_opens_without_an_account(client: Client, keys):
     assert "connect-src 'self'" in response["Content-Security-Policy"]
 
 
+def test_policies_of_the_past_come_with_it(client: Client, keys, tmp_path):
+    folder = tmp_path / "consortium" / "history"
+    folder.mkdir(parents=True)
+    for size, name in ((3, "five-members"), (12, "five-members-later")):
+        (folder / f"{size}.policy").write_text(policy_text(POLICIES[name]), "utf-8")
+    told = data_of(client.get("/verify").content.decode(), "verify-settings")["policies"]
+    assert [start for start, _ in told] == [0, 3, 12]
+    assert "quorum none" in told[0][1]
+    assert told[2][1] == policy_text(POLICIES["five-members-later"])
+
+
 def test_the_platform_s_policy_is_offered_and_named_as_its_own(client: Client, keys):
     html = client.get("/verify").content.decode()
-    assert str(LOG.verifier) in data_of(html, "verify-settings")["policy"]
+    [[start, policy]] = data_of(html, "verify-settings")["policies"]
+    assert start == 0
+    assert str(LOG.verifier) in policy
     assert "You are trusting this page for it" in unescape(html)
 
 
 def test_before_the_platform_has_keys_only_an_own_policy_is_offered(client: Client, settings, tmp_path):
     settings.CHOPMARK_HOME = tmp_path
     html = client.get("/verify").content.decode()
-    assert data_of(html, "verify-settings")["policy"] is None
+    assert data_of(html, "verify-settings")["policies"] == []
     assert 'value="platform"' not in html
 
 

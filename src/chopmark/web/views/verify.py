@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from chopmark.base.errors import Unavailable
 from chopmark.base.wording import catalogue
 from chopmark.evidence import wiring
+from chopmark.ledger.policy import policy_text
 from chopmark.web.context import language
 
 # The rooms whose codes a verifier can show, as a finding or as a finding's cause.
@@ -36,7 +37,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "has_policy": policy is not None,
             "policy": policy,
             "settings": {
-                "policy": policy,
+                "policies": platform_policies(),
                 "worker": static("chopmark/hash-worker.js"),
                 "libraries": [static("vendor/hash-wasm/sha256.umd.min.js"), static("vendor/hash-wasm/sm3.umd.min.js")],
             },
@@ -52,6 +53,20 @@ def platform_policy() -> str | None:
         return wiring.log_policy().decode()
     except Unavailable:
         return None
+
+
+def platform_policies() -> list[tuple[int, str]]:
+    """The platform's policies over time: from which checkpoint size on each was in force, smallest size first.
+
+    Before the first policy of a consortium, the log vouched for itself alone.
+    """
+    policy = platform_policy()
+    if policy is None:
+        return []
+    past = [(start, text.decode()) for start, text in wiring.policy_history()]
+    if not past:
+        return [(0, policy)]
+    return [(0, policy_text(wiring.own_policy())), *past] if past[0][0] > 1 else past
 
 
 def wording() -> dict[str, str]:

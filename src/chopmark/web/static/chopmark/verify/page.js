@@ -10,7 +10,7 @@ import { Invalid } from "./errors.js";
 import { Hashing } from "./hashing.js";
 import { Policy } from "./policy.js";
 import { FIRST_LINE } from "./proof.js";
-import { MAX_RECEIPT } from "./reading.js";
+import { MAX_RECEIPT, sizeOf } from "./reading.js";
 import { draw, element } from "./show.js";
 import { makeSuite, Unsupported } from "./suite.js";
 import { timeText, verify } from "./verify.js";
@@ -159,11 +159,11 @@ async function run() {
     return;
   }
   await chosen.pending;
-  const policy = await readPolicy();
-  if (policy === null) return;
+  const policies = await readPolicies();
+  if (policies === null) return;
   part("announce").textContent = words.text("verifying");
   const started = chosen.version;
-  const drawn = await examineAll(policy, Date.now() / 1000);
+  const drawn = await examineAll(policies, Date.now() / 1000);
   // What was put in meanwhile is not what was examined.
   if (started !== chosen.version || drawn.includes(null)) return;
   part("results").replaceChildren(...drawn);
@@ -175,19 +175,20 @@ async function run() {
   part("results").scrollIntoView({ block: "start" });
 }
 
-async function examineAll(policy, at) {
+async function examineAll(policies, at) {
   const drawn = [];
-  for (const receipt of chosen.receipts) drawn.push(await examine(receipt, policy, at));
+  for (const receipt of chosen.receipts) drawn.push(await examine(receipt, policies, at));
   return drawn;
 }
 
 /** @returns {Promise<HTMLElement|null>} null when no report could be made; the reason has been told */
-async function examine(receipt, policy, at) {
+async function examine(receipt, policies, at) {
   const { digests } = chosen;
   const shown = { ...around(at), receiptName: receipt.name };
   const bytes = await bytesOf(receipt);
   if (bytes === null) return null;
   try {
+    const policy = await inForce(policies, bytes);
     return draw(await verify(bytes, { digests, policy, at, suite }), shown, words, document);
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
@@ -225,14 +226,23 @@ function around(at) {
 
 const usesPlatform = () => new FormData(part("form")).get("trust") === "platform";
 
-async function readPolicy() {
+/** The policy that was in force at the receipt's size; the newest for a receipt that cannot be read. */
+async function inForce(policies, receipt) {
+  const size = await sizeOf(receipt, suite);
+  const found = policies.findLast(({ from }) => size === null || from <= size);
+  return (found ?? policies[0]).policy;
+}
+
+/** @returns {Promise<{from: number, policy: Policy}[]|null>} by size; null when there is none, which has been told */
+async function readPolicies() {
   if (!usesPlatform() && chosen.policy === null) {
     tell(words.text("policy_needed"));
     return null;
   }
   try {
-    const bytes = usesPlatform() ? toUtf8(settings.policy) : await bytesOf(chosen.policy);
-    return bytes && Policy.parse(bytes, suite);
+    if (usesPlatform()) return settings.policies.map(([from, text]) => ({ from, policy: Policy.parse(toUtf8(text), suite) }));
+    const bytes = await bytesOf(chosen.policy);
+    return bytes && [{ from: 0, policy: Policy.parse(bytes, suite) }];
   } catch (error) {
     if (!(error instanceof Invalid)) throw error;
     tell(words.text("policy_wrong", { reason: words.say(error.code, error.facts) }));
@@ -315,5 +325,5 @@ part("print-button").addEventListener("click", () => window.print());
 
 part("own").hidden = usesPlatform();
 // The keys are checked while the reader looks for the file; a policy that cannot be used shows at once.
-if (usesPlatform()) await readPolicy();
+if (usesPlatform()) await readPolicies();
 root.dataset.ready = "";

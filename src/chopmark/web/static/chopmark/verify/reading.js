@@ -5,9 +5,11 @@
 import { Anchor } from "./anchor.js";
 import { decode } from "./cbor.js";
 import { equal } from "./bytes.js";
+import { Checkpoint } from "./checkpoint.js";
 import { isBytes, PublicKey } from "./cose.js";
 import { Disclosure, NAMES } from "./disclosure.js";
 import { Invalid } from "./errors.js";
+import { Note } from "./note.js";
 import { FIRST_LINE, TlogProof } from "./proof.js";
 import { parseReceipts, parseTransparent } from "./receipt.js";
 import { Statement } from "./statement.js";
@@ -31,6 +33,20 @@ export async function readReceipt(data, suite) {
   if (equal(data.subarray(0, FIRST_LINE.length), FIRST_LINE)) return readTlogProof(data, suite);
   if (data[0] === COSE_SIGN1_BYTE) return readCose(data, suite);
   throw new Invalid("evidence.receipt_form");
+}
+
+/**
+ * Size of the checkpoint that a receipt is under, as it claims itself.
+ * @returns {Promise<bigint|null>} null when it cannot be read, which is the verifier's to say
+ */
+export async function sizeOf(data, suite) {
+  try {
+    const { cose, checkpoint } = await readReceipt(data, suite);
+    return cose.length > 0 ? cose[0].sealed.size : Checkpoint.parse(Note.parse(checkpoint).text).size;
+  } catch (error) {
+    if (error instanceof Invalid) return null;
+    throw error;
+  }
 }
 
 async function readTlogProof(data, suite) {
