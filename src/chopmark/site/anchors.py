@@ -411,6 +411,8 @@ _HEADER_FIELDS = (
     "requestsHash",
 )  # fmt: skip (as the Yellow Paper and later EIPs append them)
 
+_BLOOM_SIZE = 256
+
 
 def _header(block: Any) -> bytes:  # noqa: ANN401 (the library's own mapping)
     """The block's header in RLP, or nothing where the chain has fields that are not known here."""
@@ -424,7 +426,8 @@ def _header(block: Any) -> bytes:  # noqa: ANN401 (the library's own mapping)
             continue
         if isinstance(value, str):
             value = bytes.fromhex(value.removeprefix("0x"))
-        fields.append(value if isinstance(value, int) else bytes(value))
+        size = _BLOOM_SIZE if name == "logsBloom" else 0  # some nodes leave zeros out
+        fields.append(value if isinstance(value, int) else bytes(value).rjust(size, b"\0"))
     header = rlp.encode(fields)
     return header if keccak(header) == bytes(block["hash"]) else b""
 
