@@ -43,6 +43,8 @@ def restore_command(
     use_platform()
     from chopmark.cli import restoring  # noqa: PLC0415 (needs the framework to be set up)
 
+    if not check:
+        restoring.make_tables()
     planned = restoring.plan(place)
     for silent, reason in planned.silent.items():
         say("cli.ledger.copy_passed_over", common, place=silent, reason=reason)

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from django.core.management import call_command
+
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.cli.governor import sync
@@ -46,7 +48,8 @@ class Plan:
         copies: those that can be used, largest first.
         size: entries that the log will have.
         known: size to roots that must be met on the way.
-        note: the checkpoint that this home has published for this size; None when it has none.
+        note: the checkpoint that this home has settled for this size; None when it has none.
+        notes: every checkpoint found, whose cosignatures count together.
         silent: copies that did not answer or are of no use, each with the reason's code.
     """
 
@@ -54,6 +57,7 @@ class Plan:
     size: int
     known: dict[int, set[bytes]]
     note: bytes | None
+    notes: tuple[bytes, ...]
     silent: dict[str, str]
 
 
@@ -76,6 +80,11 @@ class Restored:
     aside: str | None = None
 
 
+def make_tables() -> None:
+    """Bring a new database, or one from an older version, up to this one."""
+    call_command("migrate", verbosity=0, interactive=False)
+
+
 def plan(places: Sequence[str]) -> Plan:
     """Steps 1 and 2.
 
@@ -90,7 +99,7 @@ def plan(places: Sequence[str]) -> Plan:
     latest, head = wiring.book().latest(), wiring.book().head()
     settled = Head(size=latest.size, root=latest.root) if latest else Head()
     found = {copy.name: copy.checkpoint for copy in copies}
-    own = _own_checkpoint()
+    own_note, own = _own_checkpoint()
     here = {"log/": own} if own is not None else {}
     here |= {"database": _point(settled)} if settled.size else {}
     here |= {"database (head)": _point(head)} if head.size else {}
@@ -108,7 +117,8 @@ def plan(places: Sequence[str]) -> Plan:
             known.setdefault(point.size, set()).add(point.root)
     note = latest.note if latest is not None and size == settled.size else None
     usable = tuple(sorted((copy for copy in copies if copy.size >= size), key=lambda copy: -copy.size))
-    return Plan(copies=usable, size=size, known=known, note=note, silent=silent)
+    notes = (*(copy.note for copy in usable), *([own_note] if own is not None else []))
+    return Plan(copies=usable, size=size, known=known, note=note, notes=notes, silent=silent)
 
 
 def compare(planned: Plan, progress: Callable[[int], None]) -> Restored:
@@ -157,13 +167,14 @@ def _look(places: Sequence[str]) -> tuple[list[Copy], dict[str, str]]:
     return copies, silent
 
 
-def _own_checkpoint() -> Checkpoint | None:
+def _own_checkpoint() -> tuple[bytes, Checkpoint | None]:
     """What the home's own folder shows; a damaged one shows nothing, since it is to be replaced."""
     objects = wiring.objects()
     try:
-        return open_checkpoint(objects.get(CHECKPOINT), wiring.all_log_keys())[0]
+        note = objects.get(CHECKPOINT)
+        return note, open_checkpoint(note, wiring.all_log_keys())[0]
     except (Invalid, Unavailable):
-        return None
+        return b"", None
 
 
 def _recorded() -> Iterator[Published]:
@@ -205,7 +216,7 @@ def _rebuilt(planned: Plan, staging: Path, progress: Callable[[int], None]) -> C
 def _published(planned: Plan, objects: FileObjects) -> Published:
     """The checkpoint of a size that this home has not settled, under the quorum that was in force for it."""
     point = next(each.checkpoint for each in planned.copies if each.size == planned.size)
-    note = joined(point, [each.note for each in planned.copies])
+    note = joined(point, planned.notes)
     policy = Policy.parse(wiring.policy_at(planned.size))
     seals: tuple[bytes, ...] = ()
     if not policy.open(note)[1].quorum_reached:
