@@ -130,8 +130,16 @@ def test_a_member_in_trouble_is_late_in_entries_and_time_and_says_why(world):
     world.note(**states)
     text = read("/trust")
     assert "In trouble" in text
+    assert "It does not answer." in text
     assert "2 entries," in text
     assert "Waiting for the consortium" not in text
+
+
+def test_a_trouble_of_another_kind_is_said_with_what_is_known(world):
+    world.note(**dict.fromkeys(MEMBERS, (size(), None)) | {"notary": (size(), "ledger.member_state_lost")})
+    assert "In trouble" in read("/trust")
+    world.note(**dict.fromkeys(MEMBERS, (size(), None)) | {"notary": (size(), "ledger.of_a_later_version")})
+    assert "ledger.of_a_later_version" in read("/trust")
 
 
 def test_a_member_that_was_not_heard_yet_is_not_called_late(world):

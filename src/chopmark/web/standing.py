@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chopmark.base import clock
@@ -22,6 +23,7 @@ from chopmark.ledger.governance import institution_of, rule_of
 from chopmark.ledger.policy import Policy
 from chopmark.ledger.stores import ConsortiumState, MemberState
 
+SILENT = "ledger.member_silent"
 Quorum = Literal["none", "met", "missing"]
 
 KINDS = {
@@ -154,10 +156,12 @@ def log_id() -> str:
     return hashlib.sha256(wiring.origin().encode()).hexdigest()
 
 
-def trouble_text(code: str, language: Language) -> str:
+def trouble_text(code: str, name: str, language: Language) -> str:
     """A member's trouble in words; facts that were not kept are left out."""
+    if code == SILENT:
+        return gettext("It does not answer.")
     wording = catalogue().get(code)
-    return code if wording is None else wording[language].format_map(defaultdict(lambda: "…"))
+    return code if wording is None else wording[language].format_map(defaultdict(lambda: "…", name=name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,8 @@ def _disk() -> str:
 def _ledger() -> str:
     """`waiting` while the quorum is missing.
 
-    `late` when the oldest deposit that waits for publication waits too long: the writer is not running."""
+    `late` when the oldest deposit that waits for publication waits too long: the writer is not running.
+    """
     try:
         health = queries.health()
     except PlatformError as error:

@@ -170,7 +170,7 @@ def _row(member: standing.Member, speaks: Language) -> dict[str, Any]:
         "at": member.at,
         "behind": member.behind,
         "lag": span(member.behind_for) if member.behind_for is not None else "",
-        "trouble": standing.trouble_text(member.trouble, speaks) if member.trouble else "",
+        "trouble": standing.trouble_text(member.trouble, member.title(speaks), speaks) if member.trouble else "",
         "since": member.since,
         "keys": [_key(each.key) | {"role": each.role} for each in member.card.keys],
     }
