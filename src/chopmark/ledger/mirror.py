@@ -43,6 +43,7 @@ from chopmark.ledger.tiles import (
     encode_bundle,
     integrate,
     outgrown,
+    partial_folders,
     tile_path,
 )
 from chopmark.ledger.tree import HASH_SIZE
@@ -526,8 +527,14 @@ class _Copy:
         grown, files = integrate(before, entries, leaves)
         self._objects.put(files)
         self._edge = grown
-        for folder in outgrown(before.size, grown.size):
-            self._objects.delete(self._objects.names(folder))
+        self._clear(before.size)
+
+    def _clear(self, old: int) -> None:
+        """Forget the partial files of an old size that are full now, but for those of the mirrored size."""
+        shown = set(partial_folders(self.mirrored.checkpoint.size if self.mirrored else 0))
+        for folder in outgrown(old, self._edge.size):
+            if folder not in shown:
+                self._objects.delete(self._objects.names(folder))
 
     def advance(self, target: Signed, keys: Sequence[Signer], clock: Callable[[], datetime]) -> Signed | None:
         """Make a checkpoint whose entries are all held the mirrored one; None when that would go back.
@@ -546,13 +553,14 @@ class _Copy:
                 raise Invalid("ledger.mirror_damaged", origin=self._log.origin, size=edge.size)
             if edge is not self._edge:
                 self._objects.put(edge.files())
-            last = self.mirrored.at if self.mirrored else None
-            mirrored = sign(target.checkpoint, target.log, keys, now=clock(), last=last)
-            if self.mirrored is None:
+            before = self.mirrored
+            mirrored = sign(target.checkpoint, target.log, keys, now=clock(), last=before.at if before else None)
+            if before is None:
                 self._log.state.put({MIRRORED: b""})
             self._objects.put({CHECKPOINT: mirrored.note})
             self.tiles = self.tiles.at(edge.size)  # first: who sees the checkpoint finds tiles that reach as far
             self.mirrored = mirrored
+            self._clear(before.checkpoint.size if before else 0)
             return mirrored
 
     # ---- after a start -------------------------------------------------------------------------------------------
@@ -575,9 +583,20 @@ class _Copy:
         A put is durable as a whole when it returns, so only the files of the last one can be incomplete. Everything
         from a little before it on is computed again from the bundles and put again.
         """
-        self._edge = self.tiles.edge()
-        if self.mirrored is not None and self._edge.root() != self.mirrored.checkpoint.root:
+        try:
+            self._edge = self.tiles.edge()
+            self._must_lead_to(self.mirrored)
+            self._go_on()
+        except (Invalid, Unavailable) as error:
+            size = self.mirrored.checkpoint.size if self.mirrored else 0
+            raise Invalid("ledger.mirror_damaged", origin=self._log.origin, size=size) from error
+        return self._edge
+
+    def _must_lead_to(self, mirrored: Signed | None) -> None:
+        if mirrored is not None and self._edge.root() != mirrored.checkpoint.root:
             raise Invalid("ledger.mirror_damaged", origin=self._log.origin, size=self._edge.size)
+
+    def _go_on(self) -> None:
         whole = self._whole_bundles(self._edge.size // TILE_WIDTH)
         safe = (whole - 2 * MOST_PACKAGES) * TILE_WIDTH
         if safe > self._edge.size:
@@ -587,7 +606,6 @@ class _Copy:
         widths = [int(path.rpartition("/")[2]) for path in self._objects.names(f"{bundle_path(whole)}.p")]
         if whole * TILE_WIDTH + max(widths, default=0) > self._edge.size:
             self._grow_by(whole, max(widths))
-        return self._edge
 
     def _grow_by(self, index: int, width: int) -> None:
         entries = decode_bundle(self._objects.get(bundle_path(index, width)))
@@ -596,15 +614,23 @@ class _Copy:
         self._grow(entries[self._edge.size - index * TILE_WIDTH :])
 
     def _whole_bundles(self, known: int) -> int:
-        """How many whole bundles there are one behind the other; `known` of them are there for certain."""
-        step = 1
-        while self._objects.exists(bundle_path(known + step - 1)):
+        """How many whole bundles there are one behind the other; `known` of them are there for certain.
+
+        Found by doubling and halving; only the last put can have left gaps, so there it is counted one by one.
+        """
+        first, step = known, 1
+        while self._has_bundle(known + step - 1):
             known, step = known + step, step * 2
-        while step:
-            if self._objects.exists(bundle_path(known + step - 1)):
+        while step := step // 2:
+            if self._has_bundle(known + step - 1):
                 known += step
-            step //= 2
+        known = max(first, known - 2 * MOST_PACKAGES)
+        while self._has_bundle(known):
+            known += 1
         return known
+
+    def _has_bundle(self, index: int) -> bool:
+        return self._objects.exists(bundle_path(index))
 
 
 def cut(edge: Edge, size: int, fetch: Callable[[str], bytes]) -> Edge:

@@ -127,15 +127,22 @@ class Edge:
         return files
 
 
-def outgrown(old: int, new: int) -> Iterator[str]:
-    """The folders of the partial tiles and bundles that are full once the tree has grown from `old` to `new`."""
+def partial_folders(size: int) -> Iterator[str]:
+    """The folders of the partial tiles and the partial bundle that a tree of this size has."""
     level = 0
-    while new:
-        if old % TILE_WIDTH and new // TILE_WIDTH > old // TILE_WIDTH:
-            yield f"{tile_path(level, old // TILE_WIDTH)}.p"
+    while size:
+        index, width = divmod(size, TILE_WIDTH)
+        if width:
+            yield f"{tile_path(level, index)}.p"
             if level == 0:
-                yield f"{bundle_path(old // TILE_WIDTH)}.p"
-        level, old, new = level + 1, old // TILE_WIDTH, new // TILE_WIDTH
+                yield f"{bundle_path(index)}.p"
+        level, size = level + 1, index
+
+
+def outgrown(old: int, new: int) -> Iterator[str]:
+    """Those of the folders of `old` whose tile or bundle is full in the tree of `new` leaves."""
+    still = set(partial_folders(new))
+    yield from (folder for folder in partial_folders(old) if folder not in still)
 
 
 def _widths(size: int) -> list[int]:
