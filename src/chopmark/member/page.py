@@ -25,6 +25,7 @@ def page(node: Node, language: Language) -> str:
         tag="zh-Hans" if language == "zh" else "en",
         other="en" if language == "zh" else "zh",
         title=title[language],
+        kind=say(f"member.page.kind_{node.card.kind}", {}, language),
         card=node.card,
         address=node.card.url or "",
         status=node.status(),
