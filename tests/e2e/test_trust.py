@@ -88,7 +88,7 @@ def test_a_deposit_waits_visibly_for_missing_members_and_appears_when_they_are_b
     choose(page, "while-away.txt")
     expect(row.locator("[data-badge]")).to_have_text("Waiting for members", timeout=PATIENCE)
     page.goto("/deposits/")
-    page.get_by_role("link", name="while-away").click()
+    page.get_by_role("row").filter(has_text="while-away").get_by_role("link").click()
     expect(page.get_by_role("status").filter(has_text="Waiting for the consortium since")).to_be_visible()
     expect(
         page.get_by_text("Missing: Notary office (local demonstration), Customs (local demonstration)")
