@@ -202,7 +202,9 @@ class Bench:
             member.alive = True
         for consortium in self.opened:
             consortium.close()
-            assert not any(thread.is_alive() for thread in consortium._threads)
+            for thread in consortium._threads:
+                thread.join(20)
+                assert not thread.is_alive()
 
     def judge(self, note: bytes | None = None):
         return self.policy.open(note or self.world.objects.get(CHECKPOINT))[1]
@@ -570,10 +572,12 @@ def test_a_hostile_member_is_in_trouble_by_itself(case, bench):
 
 def test_a_cosignature_of_an_unknown_key_is_passed_over(bench):
     stranger = Member("stranger")
+
+    def guest(member: Member) -> Callable[[bytes], bytes]:
+        return lambda body: body + stranger.signed(member.pending, stranger.mirror_keys)
+
     for member in bench.members:
-        member.on_entries = forged(
-            member, lambda body: body + stranger.signed(bench["notary"].pending, stranger.mirror_keys)
-        )
+        member.on_entries = forged(member, guest(member))
     bench.open()
     bench.world.publish(b"one")
     assert b"stranger" not in bench.world.objects.get(CHECKPOINT)
