@@ -388,6 +388,23 @@ def _tsas(**changes):
     return "CHOPMARK_TSAS", json.dumps([TSA | changes])
 
 
+def test_a_home_that_anchors_on_no_chain_has_no_library_of_one_loaded(place):
+    program = """
+import sys
+from chopmark.site.anchors import services
+from chopmark.site.config import read_config
+import chopmark.site.stamper
+services(read_config()[0])
+print(*[name for name in ("web3", "eth_account", "rlp", "opentimestamps") if name in sys.modules])
+"""
+    chain = {"name": "a", "rpc": "https://a.example", "chain": 1, "key_file": "/k"}
+    environment = Running(place, 0).environment | {"CHOPMARK_EVM": json.dumps(chain)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == []
+
+
 WRONG = {
     "an authority over http": _tsas(url="http://tsa.example"),
     "an authority called own": _tsas(name="own"),
@@ -624,8 +641,8 @@ def test_a_node_that_is_away_is_tried_again(tmp_path):
 
 
 @pytest.mark.crash
-def test_a_home_is_stamped_and_its_receipt_carries_the_token(tmp_path):
-    """From nothing to a token that openssl believes, on the command line alone."""
+def test_a_home_is_stamped_on_the_command_line_alone(tmp_path):
+    """From nothing to a token; asked again, there is nothing to do."""
     running = Running(tmp_path / "home", 0)
     running.chopmark("init", "--quiet")
     running.chopmark("tsa", "init", "--quiet")

@@ -58,7 +58,7 @@ def _round(
 ) -> datetime | None:
     """Plan once an hour, work always; the hour that is planned."""
     from chopmark.evidence import wiring  # noqa: PLC0415 (needs the framework to be set up)
-    from chopmark.evidence.actions.stamp import plan_stamps, work_on_stamps  # noqa: PLC0415
+    from chopmark.evidence.actions import plan_stamps, work_on_stamps  # noqa: PLC0415
 
     settled = clock.now() - SETTLING
     hour = settled.replace(minute=0, second=0, microsecond=0)
@@ -77,7 +77,8 @@ def now_command(
 ) -> int:
     """Want stamps on the newest checkpoint, work on them, and wait a while for those that are done at once."""
     use_platform()
-    from chopmark.evidence.actions.stamp import stamp_newest, work_on_stamps  # noqa: PLC0415 (the framework is set up)
+    from chopmark.evidence.actions import stamp_newest, work_on_stamps  # noqa: PLC0415 (the framework is set up)
+    from chopmark.evidence.stamps import WAITING, open_stamps  # noqa: PLC0415
 
     found = _services()
     if not found:
@@ -87,8 +88,6 @@ def now_command(
     until = time.monotonic() + wait
     while True:
         work_on_stamps(found, clock.now)
-        from chopmark.evidence.stamps import WAITING, open_stamps  # noqa: PLC0415 (the framework is set up)
-
         waiting = [each for each in open_stamps() if each.state == WAITING]
         if not waiting or time.monotonic() > until:
             break

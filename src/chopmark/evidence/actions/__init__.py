@@ -19,6 +19,7 @@ from chopmark.evidence.actions.restore import adopt_log
 from chopmark.evidence.actions.settle import settle
 from chopmark.evidence.actions.share import share, unshare
 from chopmark.evidence.actions.signer import register_key, retire_key, state_keys
+from chopmark.evidence.actions.stamp import Worked, plan_stamps, stamp_newest, work_on_stamps
 from chopmark.evidence.actions.sweep import sweep
 from chopmark.evidence.actions.upload import (
     Checksum,
@@ -35,6 +36,7 @@ __all__ = [
     "NewDeposit",
     "Remembered",
     "Source",
+    "Worked",
     "adopt_authority",
     "adopt_cards",
     "adopt_log",
@@ -46,6 +48,7 @@ __all__ = [
     "finish_upload",
     "forget",
     "genesis",
+    "plan_stamps",
     "recall",
     "register_key",
     "register_statement",
@@ -55,10 +58,12 @@ __all__ = [
     "rotate_log_keys",
     "settle",
     "share",
+    "stamp_newest",
     "start_upload",
     "state_keys",
     "state_log_keys",
     "sweep",
     "take_force",
     "unshare",
+    "work_on_stamps",
 ]
