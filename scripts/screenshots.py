@@ -22,6 +22,7 @@ from chopmark.site.supervisor import free_port  # noqa: E402
 
 TARGET = ROOT / "docs" / "images"
 EMAIL = "demo@chopmark.example"
+ALL_WELL = {"en": "Up to date", "zh": "最新"}
 
 
 def main() -> int:
@@ -31,7 +32,7 @@ def main() -> int:
         return 2
     with tempfile.TemporaryDirectory(prefix="chopmark-screenshots-") as folder:
         platform = Running(Path(folder) / "home", free_port("127.0.0.1", None, 18000, 18999))
-        platform.chopmark("init", "--quiet")
+        platform.chopmark("init", "--local-members", "--quiet")
         platform.chopmark("demo", "--quiet")
         platform.start()
         try:
@@ -67,11 +68,29 @@ def _take(browser: Browser, platform: Running) -> None:
         page.context.close()
 
         page = _page(browser, platform, locale, DESKTOP)
+        page.goto("/trust")
+        page.get_by_text(ALL_WELL[language]).nth(4).wait_for()
+        _shoot(page, f"trust-{language}")
         page.goto("/explorer/")
         _shoot(page, f"explorer-{language}")
         _verify(page, demo / "blue-wave.png")
         _shoot(page, f"verify-{language}", whole=True)
         page.context.close()
+
+    page = _page(browser, platform, "en-GB", DESKTOP)
+    platform.chopmark("members", "stop", "notary", "customs", "--quiet")
+    _sign_in(page, password)
+    page.goto("/deposits/new")
+    page.locator("[data-choose]").set_input_files([*_new_files(demo, platform.home)])
+    page.locator("[data-digest-text]").last.wait_for()
+    page.locator("[data-submit]").click()
+    page.get_by_text("Waiting for members").first.wait_for()
+    page.goto("/deposits/")
+    page.get_by_role("row").filter(has_text="harbour-at-dawn").get_by_role("link").click()
+    page.wait_for_url("**/deposits/*-*")
+    _shoot(page, "waiting-en")
+    platform.chopmark("members", "start", "--quiet")
+    page.context.close()
 
     page = _page(browser, platform, "zh-CN", PHONE)
     _verify(page, demo / "tide-song.txt")
