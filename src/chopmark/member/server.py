@@ -115,7 +115,7 @@ def _run(
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
         raise Refused("member.port_taken", host=settings.host, port=settings.port) from error
-    watcher = Watcher(node, metrics, _fetcher, state_lost)
+    watcher = Watcher(node, metrics, _fetcher, state_lost, _disk_lost)
     watcher.start()
     opened.callback(watcher.stop)
     for log in settings.logs:

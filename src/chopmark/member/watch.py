@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from chopmark.base.errors import PlatformError, Refused
+from chopmark.ledger.stores import DurabilityLost
 from chopmark.member.metrics import Metrics
 from chopmark.member.node import Fetch, HeldLog, Node
 
@@ -25,6 +26,7 @@ class Watcher:
         metrics: where rounds are counted.
         fetch: address of a log to a function that gets its files.
         state_lost: called once when the node must stop.
+        disk_lost: called when the disk did not confirm a write; it must end the process.
     """
 
     def __init__(
@@ -33,15 +35,17 @@ class Watcher:
         metrics: Metrics,
         fetch: Callable[[str], Fetch],
         state_lost: Callable[[Refused], None],
+        disk_lost: Callable[[], None],
     ) -> None:
         self._node = node
         self._metrics = metrics
         self._fetch = fetch
         self._state_lost = state_lost
+        self._disk_lost = disk_lost
         self._stop = threading.Event()
         self._threads = [
-            threading.Thread(target=self._watch, name="watch", daemon=True),
-            threading.Thread(target=self._index, name="index", daemon=True),
+            threading.Thread(target=self._guarded, args=(work,), name=work.__name__.strip("_"), daemon=True)
+            for work in (self._watch, self._index)
         ]
 
     def start(self) -> None:
@@ -56,6 +60,13 @@ class Watcher:
             log.has_more.set()
         for thread in self._threads:
             thread.join(patience / len(self._threads))
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except DurabilityLost:
+            self._disk_lost()
+            raise
 
     def _watch(self) -> None:
         fetches = {log.hash: self._fetch(log.settings.url) for log in self._node.logs}
