@@ -11,6 +11,7 @@ from chopmark.ledger.audit import audit
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chopmark.ledger.cose import IssuerKey
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
+from chopmark.ledger.policy import Policy, PolicyLog, PolicyWitness
 from chopmark.ledger.statement import policy_statement
 from chopmark.ledger.stores import CHECKPOINT
 from chopmark.ledger.stores.files import FileObjects
@@ -153,3 +154,18 @@ def test_the_audit_reads_what_a_static_file_server_has(tmp_path: Path):
 
     assert audit(fetch, VERIFIERS, statements=False).passed
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "tile"]
+
+
+def test_a_checkpoint_without_the_quorum_is_found_the_older_ones_too():
+    witness = SigningKey(name="court.test/mirror", type=MLDSA44_COSIGNATURE, seed=bytes(32))
+    policy = Policy(
+        logs=(PolicyLog(key=VERIFIERS[0]),),
+        witnesses=(PolicyWitness(name="court", key=witness.verifier),),
+        quorum="court",
+    )
+    world = grown(5, 9)
+    assert codes(world, policy=policy, older=world.shown[:1]) == ["ledger.audit_no_quorum"] * 2
+    point, _ = open_checkpoint(world.objects.get(CHECKPOINT), VERIFIERS)
+    world.objects.put({CHECKPOINT: sign_checkpoint(point, [*KEYS, witness], AT)})
+    assert codes(world, policy=policy) == []
+    assert codes(world, policy=policy, older=world.shown[:1]) == ["ledger.audit_no_quorum"]
