@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
 from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from world.members import Member
 
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.ledger.card import MIRROR, WITNESS, Card, CardKey
 from chopmark.ledger.checkpoint import VerifiedSignature
-from chopmark.ledger.governance import Part, Rule, consortium_policy, institution_of, must_not_split, rule_of
+from chopmark.ledger.governance import (
+    Part,
+    Rotation,
+    Rule,
+    at_size,
+    consortium_policy,
+    institution_of,
+    must_not_split,
+    open_rotation,
+    retirement,
+    rotation_note,
+    rule_of,
+)
 from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, SigningKey
 from chopmark.ledger.policy import Policy, policy_text
 
@@ -231,3 +247,58 @@ def test_without_a_member_as_much_is_asked_of_those_left_and_never_too_much():
 )
 def test_a_policy_of_another_make_has_no_rule_of_ours(text):
     assert rule_of(Policy.parse(text)) is None
+
+
+# ---- rotations -----------------------------------------------------------------------------------------------------
+
+HANGZHOU, LATER = Member.made("hangzhou", 1), Member.made("hangzhou", 50)
+ALL = (*HANGZHOU.signers, *LATER.signers)
+NOTE = rotation_note(HANGZHOU.card, LATER.card, ALL)
+
+
+def test_a_rotation_reads_back_to_the_new_card():
+    assert open_rotation(NOTE, HANGZHOU.card) == LATER.card
+    assert Rotation.parse(NOTE).encode() == NOTE
+
+
+@pytest.mark.parametrize("missing", range(len(ALL)))
+def test_every_old_key_must_consent_and_every_new_one_be_shown(missing):
+    with pytest.raises(Invalid, match=r"ledger\.rotation_unsigned"):
+        rotation_note(HANGZHOU.card, LATER.card, [key for number, key in enumerate(ALL) if number != missing])
+
+
+def test_a_rotation_counts_for_the_card_that_it_starts_from_alone():
+    with pytest.raises(Invalid, match=r"ledger\.rotation_of_another"):
+        open_rotation(NOTE, LATER.card)
+    with pytest.raises(Refused, match=r"ledger\.member_name_changed"):
+        open_rotation(NOTE, Member.made("beijing", 2).card)
+    with pytest.raises(Refused, match=r"ledger\.member_name_changed"):
+        rotation_note(HANGZHOU.card, Member.made("beijing", 2).card, (*ALL, *Member.made("beijing", 2).signers))
+
+
+@given(st.integers(0, len(NOTE) - 1), st.integers(1, 255))
+def test_no_changed_byte_of_a_rotation_goes_unnoticed(place, change):
+    spoiled = bytearray(NOTE)
+    spoiled[place] ^= change
+    with pytest.raises(PlatformError):
+        open_rotation(bytes(spoiled), HANGZHOU.card)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+def test_whatever_is_no_rotation_is_refused_with_a_code(data):
+    with pytest.raises(PlatformError):
+        Rotation.parse(data)
+
+
+def test_a_retirement_says_who_which_card_when_and_why():
+    at = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    paper = json.loads(retirement(HANGZHOU.card, "state lost", at))
+    digest = sha256(HANGZHOU.card.encode()).hexdigest()
+    assert paper == {"at": "2026-11-22T09:30:00Z", "card": digest, "member": "hangzhou", "reason": "state lost"}
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=6, unique=True), st.integers(0, 60))
+def test_the_policy_of_a_size_is_the_newest_that_began_by_then(starts, size):
+    history = [(start, str(start).encode()) for start in starts]
+    before = [start for start in starts if start <= size]
+    assert at_size(history, size) == (str(max(before)).encode() if before else None)

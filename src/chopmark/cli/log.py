@@ -27,6 +27,7 @@ from chopmark.ledger.tree import leaf_hash, verify_consistency, verify_inclusion
 From = Annotated[str | None, Parameter(name="--from", help=text("cli.option.from"))]
 Server = Annotated[str | None, Parameter(help=text("cli.option.server"))]
 PolicyFile = Annotated[Path | None, Parameter(help=text("cli.option.policy"))]
+NO_QUORUM = "ledger.audit_no_quorum"
 Position = Annotated[int, Parameter(help=text("cli.option.position"))]
 
 
@@ -144,6 +145,7 @@ def audit_command(
     *,
     checkpoint: Annotated[list[Path] | None, Parameter(negative="", help=text("cli.log.older"))] = None,
     policy: PolicyFile = None,
+    quorum: Annotated[bool, Parameter(help=text("cli.log.quorum"))] = True,
     place: From = None,
     server: Server = None,
     common: Common = PLAIN,
@@ -153,7 +155,7 @@ def audit_command(
     if trusted is None:
         raise Refused("cli.policy_missing")
     fetch = open_source(place, server)
-    _, point, _ = head(fetch, None)
+    note, point, _ = head(fetch, None)
     keys = [log.key for log in trusted.logs if log.key.name == point.origin]
     if not keys:
         raise Refused("cli.log.origin_unknown", origin=point.origin)
@@ -161,16 +163,19 @@ def audit_command(
     with progress(text("cli.log.auditing"), point.size, common, in_bytes=False) as bar:
         found = audit(fetch, keys, older=older, entry=lambda _position, _raw: bar.step(1))
     findings = [(each.code, dict(each.facts), text(each.code, **each.facts)) for each in found.findings]
+    if quorum and not findings and not trusted.open(note)[1].quorum_reached:
+        findings.append((NO_QUORUM, {"size": point.size}, text(NO_QUORUM, size=point.size)))
+    passed = not findings
     if common.json:
         shown = [{"code": code, "facts": facts, "message": message} for code, facts, message in findings]
-        print_json({"origin": point.origin, "entries": found.entries, "passed": found.passed, "findings": shown})
-    elif found.passed:
+        print_json({"origin": point.origin, "entries": found.entries, "passed": passed, "findings": shown})
+    elif passed:
         out().print(text("cli.log.audit_passed", origin=point.origin, size=found.entries, checkpoints=len(older) + 1))
     else:
         out().print(text("cli.log.audit_failed", origin=point.origin, count=len(findings)))
         for code, _, message in findings:
             out().print(f"  ✗ {message} ({code})")
-    return DONE if found.passed else FAILED
+    return DONE if passed else FAILED
 
 
 def policy_command(*, server: Server = None, common: Common = PLAIN) -> int:
