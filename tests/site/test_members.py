@@ -11,8 +11,9 @@ import pytest
 
 from chopmark.base.errors import Unavailable
 from chopmark.site import supervisor
+from chopmark.site.child import KILL, Child
 from chopmark.site.members import free_ports, members_of
-from chopmark.site.supervisor import Child, Supervisor
+from chopmark.site.supervisor import Supervisor
 
 SLEEPS = ("timeit", "-n1", "-r1", "import time; time.sleep(600)")
 DEAF = (
@@ -102,7 +103,7 @@ def test_a_child_stopped_by_hand_stays_stopped_until_it_is_let_go(watched):
 
 def test_a_child_that_does_not_hear_is_killed_after_a_while_or_at_once_when_asked_for(watched, monkeypatch):
     monkeypatch.setattr(supervisor, "STOP_PATIENCE", 0.3)
-    for how in ("", supervisor.KILL):
+    for how in ("", KILL):
         one, child = watched(DEAF, vital=False)
         one._keep(child)
         until(one, child, lambda one=one: "deaf" in one._log_of("member-a").read_text())

@@ -38,7 +38,7 @@ from chopmark.cli.words import language, text
 from chopmark.ledger.card import Card
 from chopmark.ledger.keys import VerifierKey
 from chopmark.ledger.policy import policy_text
-from chopmark.site.supervisor import KILL, PID_FILE, STOP_PATIENCE, Child
+from chopmark.site.child import KILL, PID_FILE, STOP_PATIENCE, Child
 
 FOLDER = "members"
 START_PATIENCE = 60.0  # seconds until a member that was started must answer

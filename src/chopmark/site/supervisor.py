@@ -41,17 +41,16 @@ from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, say
 from chopmark.cli.words import text
+from chopmark.site.child import KILL, PID_FILE, STOP_PATIENCE, Child
 from chopmark.site.config import read_config
+from chopmark.site.members import children_of, introduce
 
 CANNOT_LIVE = 78  # EX_CONFIG of sysexits.h: starting the same again cannot help
-PID_FILE = "supervisor.pid"  # in the home while it is served
-KILL = "kill"  # in the file that holds a child
 PARENT_CHECK = 0.5  # seconds
 FIRST_WAIT, LONGEST_WAIT = 1.0, 30.0  # seconds before a dead child is started again
 SOUND_AFTER = 60.0  # seconds; a child that lived this long has no record
 MOST_DEATHS = 5
 START_PATIENCE = 60.0  # seconds until the web server is called silent
-STOP_PATIENCE = 15.0  # seconds from SIGTERM to SIGKILL
 SWEEP_EVERY = 3600.0  # seconds
 LOG_LIMIT = 20_000_000  # bytes; a longer log file is put aside at start, one generation kept
 
@@ -67,31 +66,6 @@ def end_with_parent() -> None:
         os._exit(CANNOT_LIVE)  # nothing to tidy: all that matters is durable before it is promised
 
     threading.Thread(target=watch, name="parent watch", daemon=True).start()
-
-
-@dataclass(slots=True, kw_only=True)
-class Child:
-    """One program the supervisor keeps alive.
-
-    Attributes:
-        vital: whether the platform ends when this one cannot live.
-        held: while this file exists the child stays stopped; with `kill` in it, it is stopped by SIGKILL.
-        pid_file: holds the process's number while it runs.
-        deaths: how often it died since it last lived long enough.
-        again_at: monotonic seconds from which it may be started again.
-        kill_at: monotonic seconds from which SIGKILL follows the SIGTERM it was held with.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    vital: bool = True
-    held: Path | None = None
-    pid_file: Path | None = None
-    process: subprocess.Popen[bytes] | None = None
-    started: float = 0.0
-    deaths: int = 0
-    again_at: float = 0.0
-    kill_at: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -342,7 +316,6 @@ def command(
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 (only a server needs the framework)
 
     from chopmark.site.checks import refuse_to_start  # noqa: PLC0415
-    from chopmark.site.members import children_of, introduce  # noqa: PLC0415 (they need this module)
 
     try:
         refuse_to_start()
