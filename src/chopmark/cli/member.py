@@ -32,6 +32,7 @@ Home = Annotated[Path | None, Parameter(help=text("cli.member.home"))]
 LogFiles = Annotated[list[Path] | None, Parameter(name="--log", negative="", help=text("cli.member.log"))]
 LogUrl = Annotated[str | None, Parameter(help=text("cli.member.log_url"))]
 Platform = Annotated[str | None, Parameter(help=text("cli.member.platform"))]
+Relay = Annotated[str | None, Parameter(help=text("cli.member.relay"))]
 Passphrase = Annotated[Path | None, Parameter(help=text("cli.member.passphrase_file"))]
 
 
@@ -62,6 +63,7 @@ def init_command(
     log: LogFiles = None,
     log_url: LogUrl = None,
     platform: Platform = None,
+    relay: Relay = None,
     interval: Annotated[float, Parameter(help=text("cli.member.interval"), validator=Number(gte=0.05, lte=86_400))] = (
         INTERVAL
     ),
@@ -75,6 +77,8 @@ def init_command(
     common: Common = PLAIN,
 ) -> int:
     """Make a node's home: its keys, its card, its settings."""
+    from dataclasses import replace  # noqa: PLC0415 (names of this module keep one meaning)
+
     from chopmark.member.founding import found_home  # noqa: PLC0415 (names of this module keep one meaning)
 
     place = member_home(home)
@@ -90,7 +94,7 @@ def init_command(
         port=port,
         url=url.rstrip("/") if url else None,
         interval=interval,
-        logs=tuple(each for each, _ in logs),
+        logs=tuple(replace(each, relay=relay.rstrip("/") if relay else None) for each, _ in logs),
     )
     card = found_home(
         place,
@@ -150,7 +154,7 @@ def add_log_command(
     log: Annotated[list[Path], Parameter(name="--log", negative="", help=text("cli.member.log"))],
     log_url: LogUrl = None,
     platform: Platform = None,
-    relay: Annotated[str | None, Parameter(help=text("cli.member.relay"))] = None,
+    relay: Relay = None,
     statements: Annotated[bool, Parameter(help=text("cli.member.statements"))] = True,
     home: Home = None,
     common: Common = PLAIN,

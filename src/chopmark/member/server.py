@@ -30,6 +30,7 @@ THREADS = 6
 CONNECTIONS = 200
 QUIET = 30  # seconds after which a connection on which nothing moves is closed
 MAX_HEADER = 16 * 1024
+PULL_PATIENCE = 3.0  # seconds for an answer under way to a fetched request, when the node ends
 
 
 def open_node(home: MemberHome, reader: KeyReader, fetch_key: Fetch | None = None) -> Node:
@@ -120,7 +121,7 @@ def _run(
     opened.callback(watcher.stop)
     for log in settings.logs:
         if log.relay is not None:
-            _pull(node, log, app, stop)
+            opened.callback(_pull(node, log, app, stop))
     node.lines.info("started", name=node.card.name, port=server.port, logs=len(node.logs))
     ready(server.port)
     server.run(stop)
@@ -141,8 +142,8 @@ def _fetcher(address: str) -> Fetch:
     return Fetcher(address)
 
 
-def _pull(node: Node, log: LogSettings, app: Callable[..., Any], stop: threading.Event) -> None:
-    """Fetch the requests for a node that opens no port, in a thread of its own."""
+def _pull(node: Node, log: LogSettings, app: Callable[..., Any], stop: threading.Event) -> Callable[[], None]:
+    """Fetch the requests for a node that opens no port, in a thread of its own; what ends it."""
     from functools import partial  # noqa: PLC0415 (few nodes pull)
 
     import httpx  # noqa: PLC0415
@@ -153,10 +154,22 @@ def _pull(node: Node, log: LogSettings, app: Callable[..., Any], stop: threading
     client = httpx.Client(timeout=POLL + 20, trust_env=False)
     puller = Puller(log.relay or "", node.card.name, node.node_key, log.origin, partial(call, app), client)
 
-    def trouble(error: Unavailable | Invalid) -> None:
-        node.lines.warning("pulling failed", log=log.hash, code=error.code)
+    def trouble(error: Exception | None) -> None:
+        if error is None:
+            node.lines.info("pulling goes on", log=log.hash)
+        elif isinstance(error, PlatformError):
+            node.lines.warning("pulling failed", log=log.hash, code=error.code)
+        else:
+            node.lines.failure("pulling failed", log=log.hash)
+
+    def end() -> None:
+        stop.set()
+        if not puller.end(PULL_PATIENCE):  # the home must not be given back while something is written to it
+            node.lines.warning("ended while answering", log=log.hash)
+            os._exit(STOPPED)
 
     threading.Thread(target=puller.run, args=(stop, trouble), name="pull", daemon=True).start()
+    return end
 
 
 def passphrase_of(file: Path | None, question: str | None) -> Callable[[], bytes]:

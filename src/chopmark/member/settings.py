@@ -14,6 +14,7 @@ Keys, state and mirror belong together: state that is older than what was signed
 from __future__ import annotations
 
 import fcntl
+import ipaddress
 import json
 import os
 import re
@@ -84,7 +85,7 @@ class Settings:
         kind: court, notary, customs, ...
         zh, en: the institution's name.
         id: begins the names of the node's keys, like a host: `court-hangzhou.example`.
-        host: address that the node listens on.
+        host: address that the node listens on; of this machine alone where there is no `url`.
         port: its port; 0 takes any free one.
         url: how others reach it, its submission prefix; None when it opens no port to anybody.
         interval: seconds between two rounds of watching.
@@ -107,6 +108,8 @@ class Settings:
         right = right and (self.url is None or bool(_ADDRESS.fullmatch(self.url)))
         if not right or len({log.origin for log in self.logs}) != len(self.logs):
             raise Invalid("member.config_malformed", path=CONFIG)
+        if self.url is None and not _is_loopback(self.host):
+            raise Invalid("member.listen_open", host=self.host)
 
     def encode(self) -> bytes:
         """The file `member.toml`."""
@@ -128,7 +131,8 @@ class Settings:
         """Read `member.toml`; a name that is not known is an error, not a wish.
 
         Raises:
-            Invalid: `member.config_malformed`, `member.log_malformed`, and what `VerifierKey.parse` raises.
+            Invalid: `member.config_malformed`, `member.listen_open`, `member.log_malformed`, and what
+                `VerifierKey.parse` raises.
         """
         try:
             table = _only(tomllib.loads(data.decode()), _FIELDS)
@@ -168,6 +172,15 @@ def parse_listen(text: str) -> tuple[str, int]:
     if found is None or int(found[2]) > 65_535:
         raise Invalid("member.listen_malformed", listen=text[:80])
     return found[1].strip("[]"), int(found[2])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _log(table: dict[str, Any]) -> LogSettings:
