@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
 
 from chopmark.base import clock
 from chopmark.base.errors import Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.actions import settle, take_force
+from chopmark.ledger.card import Card
 from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.consortium import Consortium, Gathered, MemberState
 from chopmark.ledger.keys import SigningKey
-from chopmark.ledger.log import Log
+from chopmark.ledger.log import Log, Report
 from chopmark.ledger.stores.files import FileJournal
+from chopmark.ledger.wire import Link
 from chopmark.member.client import HttpLink
 
+if TYPE_CHECKING:
+    from chopmark.member.relay import RelayServer
+
+RELAY_AGAIN = 5.0
+"""Seconds after which a relay's port that was taken is tried again."""
 KEY_FILES = ("log.ed25519", "log.mldsa44")
 
 
-def open_log() -> Log:
+def open_log(members: PresentConsortium | None = None) -> Log:
     """The log of the home that Django's settings name, under the quorum of its consortium if it has one.
+
+    Args:
+        members: how the consortium is reached; without it members that open no port are not.
 
     Raises:
         Unavailable: `cli.log_keys_missing` before `chopmark init`.
@@ -35,14 +48,26 @@ def open_log() -> Log:
         wiring.book(on_settled=settle),
         [log_key(folder / "keys" / name) for name in KEY_FILES],
         clock.now,
-        PresentConsortium(),
+        members or PresentConsortium(),
     )
 
 
 class PresentConsortium:
-    """Cosigners as the home's policy and cards say at each call: a decision of the consortium needs no new start."""
+    """Cosigners as the home's policy and cards say at each call: a decision of the consortium needs no new start.
 
-    def __init__(self) -> None:
+    After `close` the next call begins anew.
+
+    Args:
+        relay: host and port to listen on for members that open no port; it is taken when the log is written first,
+            and given back by `close`, so that of two writers only the one at work has it.
+        report: hears of trouble with the relay, as `Log.run` reports.
+    """
+
+    def __init__(self, relay: tuple[str, int] | None = None, report: Report | None = None) -> None:
+        self._listen = relay
+        self._report = report
+        self._relay: RelayServer | None = None
+        self._relay_at = 0.0
         self._seen: object = None
         self._links: list[HttpLink] = []
         self._inner: Consortium | None = None
@@ -64,6 +89,14 @@ class PresentConsortium:
 
     def close(self) -> None:
         """See `Cosigners.close`."""
+        self._leave()
+        if self._relay is not None:
+            self._relay.close()
+            self._relay = None
+
+    def _leave(self) -> None:
+        if self._relay is not None:
+            self._relay.relay.adopt(())  # lets couriers go that wait for an answer
         if self._inner is not None:
             self._inner.close()
         for link in self._links:
@@ -72,15 +105,37 @@ class PresentConsortium:
 
     def _present(self) -> Consortium | None:
         policy = wiring.consortium_policy()
-        seen = None if policy is None else (policy, *_versions(wiring.consortium() / "members"))
+        seen: object = None
+        if policy is not None:
+            self._open_relay()
+            seen = (policy, self._relay, *_versions(wiring.consortium() / "members"))
         if seen != self._seen:
-            self.close()
+            self._leave()
             if policy is not None:
                 cards = wiring.cards()
-                self._links = [HttpLink(card.name, card.url) for card in cards if card.url is not None]
-                self._inner = Consortium(policy, cards, self._links, wiring.objects(), clock.now)
+                self._inner = Consortium(policy, cards, self._reached(cards), wiring.objects(), clock.now)
             self._seen = seen
         return self._inner
+
+    def _reached(self, cards: Sequence[Card]) -> list[Link]:
+        self._links = [HttpLink(card.name, card.url) for card in cards if card.url is not None]
+        if self._relay is None:
+            return [*self._links]
+        self._relay.relay.adopt(card for card in cards if card.url is None)
+        return [*self._links, *self._relay.relay.links.values()]
+
+    def _open_relay(self) -> None:
+        """Take the port, if that is wanted and not done; the others are called meanwhile."""
+        if self._listen is None or self._relay is not None or monotonic() < self._relay_at:
+            return
+        from chopmark.member.relay import RelayServer  # noqa: PLC0415 (only the writer of some homes has one)
+
+        try:
+            self._relay = RelayServer(wiring.origin(), *self._listen)
+        except Unavailable as error:
+            self._relay_at = monotonic() + RELAY_AGAIN
+            if self._report is not None:
+                self._report("relay", {"code": error.code, **error.facts})
 
 
 def _versions(folder: Path) -> list[tuple[str, int, int]]:

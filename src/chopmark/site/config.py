@@ -276,6 +276,27 @@ class Config:
         ),
     )
 
+    relay: tuple[str, int] | None = field(
+        default=None,
+        metadata=_about(
+            "chopmark.E017",
+            "CHOPMARK_RELAY",
+            "host:port, an IPv6 address in brackets",
+            "Where the writer listens for members that open no port themselves and fetch what is meant for them; the "
+            "reverse proxy passes /relay/ to it. Without it, such members are not reached.",
+        ),
+    )
+    interval: float | None = field(
+        default=None,
+        metadata=_about(
+            "chopmark.E018",
+            "CHOPMARK_INTERVAL",
+            "seconds, 0.05 to 60",
+            "How long the first of a batch waits for others before the log is written. Default: 0.2, and 0.5 where a "
+            "consortium cosigns, because each checkpoint costs every member signatures and writes.",
+        ),
+    )
+
     @property
     def https(self) -> bool:
         """Whether people reach the site over https."""
@@ -543,6 +564,23 @@ def _token(raw: object) -> str:
     return text
 
 
+def _listen(raw: object) -> tuple[str, int] | None:
+    text = _text(raw)
+    if not text:
+        return None
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})", text)
+    if match is None or not 1 <= int(match[2]) <= 65_535:
+        raise ValueError("an address with a port is needed, such as 127.0.0.1:8020")
+    return match[1].strip("[]"), int(match[2])
+
+
+def _interval(raw: object) -> float:
+    seconds = raw if isinstance(raw, int | float) and not isinstance(raw, bool) else float(_text(raw))
+    if not 0.05 <= seconds <= 60:
+        raise ValueError("not a number of seconds from 0.05 to 60")
+    return float(seconds)
+
+
 def _size(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         size = raw
@@ -587,6 +625,8 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "ots_calendars": _calendars,
     "evm": _evm,
     "metrics_token": _token,
+    "relay": _listen,
+    "interval": _interval,
 }
 
 

@@ -20,6 +20,7 @@ from chopmark.cli.home import use_platform
 from chopmark.cli.words import text
 from chopmark.ledger.log import MAX_BATCH
 from chopmark.ledger.stores import DurabilityLost
+from chopmark.site.config import read_config
 from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
 
 PATIENCE = 30.0  # seconds that a database, or another writer (a deposit on the command line), is waited for
@@ -53,17 +54,22 @@ def command(
 
 
 def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger, *, standby: bool) -> None:
-    from chopmark.cli.writer import open_log  # noqa: PLC0415 (needs the framework to be set up)
+    from chopmark.cli.writer import PresentConsortium, open_log  # noqa: PLC0415 (needs the framework to be set up)
     from chopmark.evidence import wiring  # noqa: PLC0415 (the same)
-
-    log = open_log()
-    until = math.inf if standby else time.monotonic() + PATIENCE
-    together = wiring.consortium_policy() is not None
-    interval, count = (INTERVAL_WITH_MEMBERS, MAX_BATCH) if together else (INTERVAL, 1024)
-    waited_for = None
 
     def report(event: str, facts: Mapping[str, Fact]) -> None:
         lines.info(event, **facts)
+        if facts.get("code") == "ledger.writer_elsewhere":
+            members.close()  # the other one is to reach those that fetch what is meant for them
+
+    config, _ = read_config()
+    members = PresentConsortium(config.relay, report)
+    log = open_log(members)
+    until = math.inf if standby else time.monotonic() + PATIENCE
+    together = wiring.consortium_policy() is not None
+    usual, count = (INTERVAL_WITH_MEMBERS, MAX_BATCH) if together else (INTERVAL, 1024)
+    interval = usual if config.interval is None else config.interval
+    waited_for = None
 
     lines.info("started", standby=standby)
     while not stop.is_set():
@@ -75,6 +81,7 @@ def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger, *, standby:
             if error.code != waited_for:
                 lines.info("waiting", code=error.code)
             waited_for = error.code
+            members.close()
             stop.wait(1)
     log.close()
 
