@@ -570,6 +570,32 @@ def test_a_hostile_member_is_in_trouble_by_itself(case, bench):
     bench.world.audit(b"one", b"two")
 
 
+def test_a_bug_in_a_courier_is_logged_with_its_trace_once_until_the_member_is_well(bench, caplog):
+    liar, often, calls = bench["hangzhou"], threading.Event(), []
+
+    def broken(_: bytes) -> Answer:
+        calls.append(1)
+        if len(calls) == 3:
+            often.set()
+        return 1 / 0
+
+    def logged() -> list[str]:
+        return [each.exc_text or str(each.exc_info) for each in caplog.records if each.message.endswith("hangzhou")]
+
+    liar.on_entries = broken
+    bench.open()
+    bench.world.publish(b"one")
+    assert often.wait(20)
+    assert len(logged()) == 1
+    assert "ZeroDivisionError" in logged()[0]
+    liar.on_entries = None
+    bench.settle("hangzhou", lambda state: state.trouble is None)
+    liar.on_entries = broken
+    bench.world.publish(b"two")
+    bench.settle("hangzhou", lambda state: state.trouble is not None)
+    assert len(logged()) == 2
+
+
 def test_a_cosignature_of_an_unknown_key_is_passed_over(bench):
     stranger = Member("stranger")
 

@@ -9,13 +9,15 @@ members that are usually as quick; without a quorum it raises and nothing is pub
                      <── quorum? <── verified cosignatures, seals
 
 What members answer is not believed: sizes are bounded, forms read strictly, signatures checked, progress demanded. A
-member that answers wrongly is in trouble by itself (`MemberState.trouble`); the others are not disturbed.
+member that answers wrongly is in trouble by itself (`MemberState.trouble`); the others are not disturbed. What no code
+foresees is such a trouble too, and is logged with its trace, once until the member is well again.
 
 Opens no socket: a `Link` does. Decides nothing about the log: what is signed has been decided on before.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -51,6 +53,7 @@ STALLS = 3
 """Answers in a row that bring no progress, after which a member is left alone for a while."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 """Seconds before a member in trouble is called again: doubled each time, up to the longer."""
+FAILED = "ledger.member_failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,8 +265,10 @@ class Consortium:
                 self._deliver(member, target)
             except PlatformError as error:
                 self._trouble(member, error.code)
-            except Exception:  # noqa: BLE001 (the outermost loop of a worker: one member must not end the others' work)
-                self._trouble(member, "ledger.member_failed")
+            except Exception:  # the outermost loop of a worker: one member must not end the others' work
+                if member.state.trouble != FAILED:
+                    logging.getLogger(__name__).exception("a courier failed: %s", member.card.name)
+                self._trouble(member, FAILED)
             else:
                 pause = 0.0
                 continue
