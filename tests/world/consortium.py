@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from chopmark.ledger.checkpoint import Checkpoint
+from chopmark.ledger.note import Note
+from chopmark.ledger.wire import origin_hash
 from world.netns import Network
 
 COURTS = ("hangzhou", "beijing", "guangzhou")
@@ -29,6 +33,14 @@ MEMBER_PORT = 8101
 PATIENCE = 90.0  # seconds; two busy cores start seven programs
 
 _CHOPMARK = [sys.executable, "-m", "chopmark.site.command"]
+_AHEAD = """
+import sys, datetime
+from chopmark.base import clock
+_true, _by = clock.now, datetime.timedelta(days=365.25 * float(sys.argv.pop(1)))
+clock.now = lambda: _true() + _by
+from chopmark.site.command import main
+sys.exit(main())
+"""
 _FETCH = """
 import sys, httpx
 answer = httpx.request(sys.argv[1], sys.argv[2], content=sys.stdin.buffer.read() or None, timeout=20, trust_env=False)
@@ -91,10 +103,16 @@ class Consortium:
 
     def deposit(self, text: str) -> str:
         """Deposit a file with these words; its number. Does not wait for the receipt."""
-        file = self.folder / f"{text}.txt"
-        file.write_text(text)
-        [made] = json.loads(self.chopmark("deposit", str(file), "--no-wait", "--json").stdout)
-        return str(made["number"])
+        [number] = self.deposits([text])
+        return number
+
+    def deposits(self, texts: Sequence[str], *, check: bool = True) -> list[str]:
+        """The same for several; the numbers of those that were accepted."""
+        files = [self.folder / f"{text}.txt" for text in texts]
+        for file, text in zip(files, texts, strict=True):
+            file.write_text(text)
+        done = self.chopmark("deposit", *map(str, files), "--no-wait", "--json", check=check)
+        return [str(each["number"]) for each in json.loads(done.stdout or "[]")]
 
     def published(self, *numbers: str) -> bool:
         """Whether each of these deposits has its receipt, which is fetched."""
@@ -104,6 +122,14 @@ class Consortium:
             if done.returncode:
                 return False
         return True
+
+    def verify(self, text: str, number: str) -> dict[str, Any]:
+        """The report on a deposit's file and the receipt that `published` has fetched."""
+        receipt = next(path for path in self.folder.glob(f"{number}*") if path.name.endswith("tlog-proof"))
+        done = self.chopmark(
+            "verify", str(self.folder / f"{text}.txt"), "--receipt", str(receipt), "--json", check=False
+        )
+        return dict(json.loads(done.stdout))
 
     def state(self) -> dict[str, Any]:
         """What the platform says of its consortium."""
@@ -127,10 +153,30 @@ class Consortium:
         """Its address on the network."""
         return f"http://{self.network.address(name)}:{MEMBER_PORT}"
 
-    def start_member(self, name: str) -> None:
+    def member_command(self, name: str, *, years_ahead: float = 0) -> list[str]:
+        """What serves a member, with a clock that is wrong by some years."""
+        program = [sys.executable, "-c", _AHEAD, str(years_ahead)] if years_ahead else _CHOPMARK
+        return [*program, "member", "serve", "--home", str(self.member_home(name))]
+
+    def start_member(self, name: str, *, years_ahead: float = 0) -> None:
         """Serve a member, and wait until it answers on its own host."""
-        self._start(name, name, [*_CHOPMARK, "member", "serve", "--home", str(self.member_home(name))])
+        self._start(name, name, self.member_command(name, years_ahead=years_ahead))
         until(lambda: self.fetch(f"{self.member_url(name)}/healthz", host=name)[0] == 200)
+
+    def ended(self, name: str) -> bool:
+        """Whether a member's program has ended by itself."""
+        if self.processes[name].poll() is None:
+            return False
+        del self.processes[name]
+        return True
+
+    def mirror(self, name: str) -> str:
+        """Address of a member's copy of the log."""
+        return f"{self.member_url(name)}/mirror/{origin_hash(self._origin())}"
+
+    def has_cosigned(self, name: str) -> bool:
+        """Whether a member's cosignature is on the checkpoint that the platform shows."""
+        return f"— {name}.test/mirror ".encode() in (self.home / "log" / "checkpoint").read_bytes()
 
     def alarms(self, name: str) -> list[dict[str, Any]]:
         """What a member has raised."""
@@ -206,7 +252,17 @@ class Consortium:
             self.start_member(name)
         self.chopmark("consortium", "add", *cards)
         self.chopmark("consortium", "policy", RULE)
+        for name in NAMES:  # so that each watches for the quorum too
+            shutil.copy(self.home / "consortium" / "policy", self._policy_of(name))
         self.start()
+
+    def _policy_of(self, name: str) -> Path:
+        folder = self.member_home(name) / "policies"
+        folder.mkdir(exist_ok=True)
+        return folder / f"{origin_hash(self._origin())}.policy"
+
+    def _origin(self) -> str:
+        return Checkpoint.parse(Note.parse((self.home / "log" / "checkpoint").read_bytes()).text).origin
 
     def _member_options(self, name: str) -> list[str]:
         chosen = {

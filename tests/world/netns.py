@@ -1,11 +1,12 @@
 """Hosts of their own for failure tests: network namespaces on one bridge, which can be cut off and joined again.
 
 Nothing leaves the machine: the bridge lives in a namespace too and leads nowhere else. Needs root and `ip`.
-Names carry this process's pid; leaving the block removes what it made, and nothing else.
+Names carry this process's pid and a number; leaving the block removes what it made, and nothing else.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ from typing import Self
 import pytest
 
 _NETWORK = "10.77.31"
+_NUMBERS = itertools.count()
 
 
 class Network:
@@ -23,6 +25,7 @@ class Network:
     def __init__(self, hosts: Sequence[str]) -> None:
         self.hosts = tuple(hosts)
         self._made: list[str] = []
+        self._prefix = f"chopmark-{os.getpid()}-{next(_NUMBERS)}"
 
     def __enter__(self) -> Self:
         if os.geteuid() != 0 or shutil.which("ip") is None:
@@ -76,7 +79,7 @@ class Network:
         return name
 
     def _name(self, host: str) -> str:
-        return f"chopmark-{os.getpid()}-{host}"
+        return f"{self._prefix}-{host}"
 
     def _port(self, host: str) -> str:
         return f"to{self.hosts.index(host)}"
