@@ -1,6 +1,8 @@
 """Write tests/corpus from tests/corpus/cases.py: receipts, policies, the file they are about, and manifest.json.
 
-Run: python scripts/make_corpus.py (ML-DSA and ES256 signatures are randomised, so every run writes other bytes).
+Run: python scripts/make_corpus.py [--keep]
+ML-DSA and ES256 signatures are randomised, so every run writes other bytes; with --keep only receipts that are not
+there yet are written.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from corpus.cases import every_case  # noqa: E402 (the same)
 
 def main() -> None:
     """Write receipts/, policies/, lantern.txt and manifest.json."""
+    kept = {path.name: path.read_bytes() for path in (CORPUS / "receipts").glob("*") if "--keep" in sys.argv}
     for folder in ("receipts", "policies"):
         shutil.rmtree(CORPUS / folder, ignore_errors=True)
         (CORPUS / folder).mkdir(parents=True)
@@ -37,7 +40,7 @@ def main() -> None:
         path = f"receipts/{slug}.{case.form}"
         if (CORPUS / path).exists():
             raise ValueError(f"{path} is made twice")
-        (CORPUS / path).write_bytes(case.receipt)
+        (CORPUS / path).write_bytes(kept.get(path.removeprefix("receipts/"), case.receipt))
         cases.append({
             "desc": case.says,
             "receipt": path,

@@ -182,17 +182,37 @@ def test_of_policies_over_time_the_one_of_the_receipt_s_size_is_taken(run, histo
 
 
 def test_a_folder_without_a_policy_of_that_time_is_refused(run, tmp_path):
-    (tmp_path / "9.policy").write_bytes((POLICIES / "five-members.policy").read_bytes())
+    (tmp_path / "9.policy").write_bytes(POLICY.read_bytes())
     status, _, errors = run("verify", str(FILE), "--receipt", str(FIVE), "--policy", str(tmp_path), "--lang", "en")
     assert status == 2
     assert "7 entries" in errors
 
 
 def test_before_the_first_policy_of_a_consortium_the_home_s_own_counts(run, history, tmp_path):
-    (history / "1.policy").unlink()
+    for name in ("1.policy", "8.policy"):
+        (history / name).unlink()
     (tmp_path / "home" / "trust.policy").write_bytes(POLICY.read_bytes())
     status, out, _ = run("verify", str(FILE), "--receipt", str(FIVE), "--json")
     assert (status, json.loads(out)["trusted"]) == (0, str(tmp_path / "home" / "trust.policy"))
+
+
+@pytest.mark.parametrize("before", ["0.policy", "trust.policy", None])
+def test_once_there_is_a_quorum_no_receipt_passes_by_the_logs_word_alone(run, history, tmp_path, before):
+    """Whoever has the log's keys alone could write a receipt of the time before the consortium."""
+    (history / "1.policy").unlink()
+    if before is not None:
+        (history if before == "0.policy" else tmp_path / "home").joinpath(before).write_bytes(POLICY.read_bytes())
+    forged = RECEIPTS / "older-than-the-consortium.tlog-proof"
+    for named in (["--policy", str(history)], []):
+        status, out, _ = run("verify", str(FILE), "--receipt", str(forged), *named, "--json")
+        report = json.loads(out)
+        assert (status, report["trusted"]) == (3, str(history / "8.policy"))
+        assert [each["code"] for each in report["findings"] if each["step"] == 7] == [
+            "verify.quorum_missing",
+            "verify.receipt_to_renew",
+        ]
+        status, _, _ = run("verify", str(FILE), "--receipt", str(FIVE), *named, "--json")
+        assert status == 0
 
 
 def test_a_receipt_that_cannot_be_read_is_judged_under_the_newest_policy(run, history):

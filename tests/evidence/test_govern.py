@@ -83,9 +83,19 @@ def test_a_decision_stands_on_the_ledger_and_takes_force_for_the_checkpoints_aft
     assert [card.name for card in wiring.cards()] == sorted(MEMBERS)
     [paper] = governance.papers_with([decided.papers[0].leaf])
     assert paper.in_force_from == size() + 1
-    assert wiring.policy_at(size()) == wiring.policy_at(0)
-    assert Policy.parse(wiring.policy_at(0)).quorum == "none"
-    assert Policy.parse(wiring.policy_at(size() + 1)) == Policy.parse(wiring.log_policy()) == policy
+    assert Policy.parse(wiring.policy_then(size())).quorum == "none"
+    assert Policy.parse(wiring.policy_then(size() + 1)) == Policy.parse(wiring.log_policy()) == policy
+
+
+def test_nothing_is_judged_without_quorum_once_there_is_a_consortium(world):
+    actions.adopt_cards(CARDS, at=world.now())
+    actions.decide_policy(RULE, at=world.now())
+    world.publish()
+    founded = size()
+    for judged in (0, 1, founded, founded + 1):
+        assert wiring.policy_at(judged) == wiring.log_policy()
+        assert wiring.least_size(judged) == founded + 1
+    assert wiring.least_size(founded + 9) == founded + 9
 
 
 def test_every_paper_is_what_its_statement_says_and_its_signer_is_known(consortium):

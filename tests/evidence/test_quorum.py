@@ -140,3 +140,35 @@ def test_who_is_missing_is_named(names):
     (finding,) = [each for each in report.findings if each.code == "verify.quorum_missing"]
     assert finding.facts["witnesses"] == sorted(names)
     assert finding.facts["missing"] == sorted(set(maker.BY_NAME) - set(names))
+
+
+def naive_in_force(history, size):
+    """The rule as docs/receipts.md says it, over a list of (start, asks for a quorum)."""
+    fitting = None
+    for start, asks in sorted(history.items()):
+        if start <= size:
+            fitting = (start, asks)
+        elif asks and (fitting is None or not fitting[1]):
+            return start
+    return None if fitting is None else fitting[0]
+
+
+NONE = maker.POLICIES["platform"]
+
+
+@given(st.dictionaries(st.integers(0, 12), st.booleans(), max_size=6), st.integers(0, 14))
+def test_the_policy_that_judges_is_the_newest_begun_or_the_first_quorum_after_none(asking, size):
+    policies = {start: FIVE if asks else NONE for start, asks in asking.items()}
+    found = quorum.in_force(policies, size)
+    assert found == naive_in_force(asking, size)
+    least = quorum.least_size(policies, size)
+    assert least >= size
+    if any(asks for start, asks in asking.items() if start >= size):
+        assert found is not None
+        assert policies[found].quorum != "none"
+        assert found <= least
+
+
+def test_what_cannot_be_read_is_judged_by_the_newest_policy():
+    assert quorum.in_force({0: NONE, 5: FIVE, 9: NONE}, None) == 9
+    assert quorum.in_force({}, None) is None

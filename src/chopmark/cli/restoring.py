@@ -217,7 +217,7 @@ def _published(planned: Plan, objects: FileObjects) -> Published:
     """The checkpoint of a size that this home has not settled, under the quorum that was in force for it."""
     point = next(each.checkpoint for each in planned.copies if each.size == planned.size)
     note = joined(point, planned.notes)
-    policy = Policy.parse(wiring.policy_at(planned.size))
+    policy = Policy.parse(wiring.policy_then(planned.size))
     seals: tuple[bytes, ...] = ()
     if not policy.open(note)[1].quorum_reached:
         note, seals = _gathered(policy, point, only_of(note, wiring.all_log_keys()), objects)

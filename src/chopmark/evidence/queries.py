@@ -24,6 +24,7 @@ from chopmark.evidence.deposit import KINDS, Disclosure
 from chopmark.evidence.models import Deposit, Founding, Governance, ShareLink, Upload
 from chopmark.evidence.receipt import MAX_ANCHORS, Receipt
 from chopmark.ledger.cose_receipt import assemble_receipt
+from chopmark.ledger.stores import Published
 from chopmark.people.actor import Actor
 
 STATES = ("pending", "published")
@@ -284,7 +285,8 @@ def receipt_for(actor: Actor, deposit_id: UUID) -> Receipt:
     """The receipt of a published deposit.
 
     Raises:
-        Unavailable: `evidence.not_published`.
+        Unavailable: `evidence.not_published`; `evidence.not_cosigned` for a deposit older than the consortium, until
+            the next checkpoint.
         Refused: `evidence.deposit_not_found`; what people's `must` raises.
     """
     return _receipt(_row(actor, deposit_id))
@@ -316,7 +318,7 @@ def file_of(actor: Actor, deposit_id: UUID) -> StoredFile:
 
 
 def shared(token: str) -> tuple[DepositSummary, Receipt | None]:
-    """What a share link shows: the deposit, and its receipt once it is published.
+    """What a share link shows: the deposit, and its receipt as soon as there is one.
 
     Raises:
         Refused: `evidence.link_not_found`, also for a revoked link.
@@ -329,7 +331,12 @@ def shared(token: str) -> tuple[DepositSummary, Receipt | None]:
     if link is None:
         raise Refused("evidence.link_not_found")
     row = link.deposit
-    return summary_of(row), _receipt(row) if row.position is not None else None
+    try:
+        return summary_of(row), _receipt(row)
+    except Unavailable as error:
+        if error.code not in {"evidence.not_published", "evidence.not_cosigned"}:
+            raise
+        return summary_of(row), None
 
 
 def is_shared(actor: Actor, deposit_id: UUID) -> bool:
@@ -386,7 +393,8 @@ def entry_receipt(leaf: bytes) -> bytes:
     """The COSE Receipt (RFC 9942) of any statement on the log, by its leaf hash, for anybody.
 
     Raises:
-        Unavailable: `evidence.not_published` while a known statement waits for the writer.
+        Unavailable: `evidence.not_published` while a known statement waits for the writer; `evidence.not_cosigned`
+            for one older than the consortium, until the next checkpoint.
         Refused: `evidence.entry_not_found`.
     """
     position = wiring.book().positions([leaf]).get(leaf)
@@ -394,7 +402,7 @@ def entry_receipt(leaf: bytes) -> bytes:
         if any(rows.objects.filter(leaf=leaf).exists() for rows in (Deposit, Founding, Governance)):
             raise Unavailable("evidence.not_published")
         raise Refused("evidence.entry_not_found")
-    published, path = wiring.reader().inclusion(position)
+    published, path = _proof(position)
     return assemble_receipt(published.sealed_root, published.size, position, path)
 
 
@@ -422,7 +430,7 @@ def _row(actor: Actor, deposit_id: UUID) -> Deposit:
 def _receipt(row: Deposit) -> Receipt:
     if row.position is None:
         raise Unavailable("evidence.not_published", number=row.number)
-    published, path = wiring.reader().inclusion(row.position)
+    published, path = _proof(row.position)
     return Receipt(
         statement=bytes(row.statement),
         disclosures=decode_disclosures(bytes(row.disclosures)),
@@ -433,6 +441,14 @@ def _receipt(row: Deposit) -> Receipt:
         seals=(published.sealed_root, *published.member_seals),
         anchors=tuple(stamps.anchors_for(row.position)[:MAX_ANCHORS]),
     )
+
+
+def _proof(position: int) -> tuple[Published, list[bytes]]:
+    """The checkpoint for a receipt, and the path to it: where there is a consortium, one that it has cosigned."""
+    published, path = wiring.reader().inclusion(position)
+    if wiring.least_size(published.size) > published.size:
+        raise Unavailable("evidence.not_cosigned")
+    return published, path
 
 
 def _earlier_numbers(row: Deposit) -> tuple[str, ...]:

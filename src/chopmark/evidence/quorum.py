@@ -1,4 +1,4 @@
-"""Which institutions a trust policy counts, and since when they suffice.
+"""Which institutions a trust policy counts, since when they suffice, and which of several policies judges.
 
 A policy may name several keys of one institution, say one of Ed25519 and one of ML-DSA-44, in a group of which any
 one counts. What people are told is the institution; what signs is the key.
@@ -65,3 +65,30 @@ def reached_at(policy: Policy, times: Mapping[str, datetime]) -> datetime | None
         if len(stated) >= group.threshold:
             known[group.name] = stated[group.threshold - 1]
     return known.get(policy.quorum)
+
+
+def in_force(policies: Mapping[int, Policy], size: int | None) -> int | None:
+    """Of one log's policies over time, the one that judges a receipt under a checkpoint of a size.
+
+    It is the newest that had begun by then; but one without a quorum is passed over once a later one asks for one.
+    Otherwise whoever has the log's keys alone could write a receipt "of the time before". Nobody honest loses by it:
+    every entry can be proven under a later checkpoint, which the quorum has cosigned.
+
+    Args:
+        policies: by the size from which on each was in force.
+        size: None when a receipt cannot be read; then the newest judges.
+
+    Returns:
+        Its key in `policies`; None when all of them began later and none asks for a quorum.
+    """
+    starts = sorted(policies)
+    begun = [start for start in starts if size is None or start <= size]
+    if begun and policies[begun[-1]].quorum != NO_QUORUM:
+        return begun[-1]
+    later = (start for start in starts[len(begun) :] if policies[start].quorum != NO_QUORUM)
+    return next(later, begun[-1] if begun else None)
+
+
+def least_size(policies: Mapping[int, Policy], size: int) -> int:
+    """The least size of a checkpoint under which an entry may be proven that one of this size covers."""
+    return max(size, in_force(policies, size) or 0)

@@ -454,6 +454,8 @@ class _Examination:
                 witnesses=signed,
                 missing=missing,
             )
+            if not signed:
+                self._find(7, "verify.receipt_to_renew", Verdict.INDETERMINATE)
 
     def _times(self, statement: Statement, policy: Policy) -> None:
         # 8 The time at which the witnesses sufficed, or the earliest where none is asked for.

@@ -32,6 +32,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.evidence import quorum
 from chopmark.evidence.blobs import Blobs
 from chopmark.ledger.card import Card
 from chopmark.ledger.governance import at_size
@@ -219,13 +220,34 @@ def policy_history() -> tuple[tuple[int, bytes], ...]:
     return tuple(sorted((int(path.stem), path.read_bytes()) for path in found))
 
 
-def policy_at(size: int) -> bytes:
-    """The trust policy that was in force for a checkpoint of this size.
+def policy_then(size: int) -> bytes:
+    """The trust policy that was in force when a checkpoint of this size was made; nobody judges a receipt by it.
 
     Raises:
         Unavailable: `evidence.log_keys_missing` before `chopmark init`.
     """
     return at_size(policy_history(), size) or log_policy()
+
+
+def policy_at(size: int) -> bytes:
+    """The trust policy that judges what is under a checkpoint of this size; none without quorum once there is one.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+    """
+    history = dict(policy_history())
+    start = quorum.in_force({start: _parsed(text) for start, text in history.items()}, size)
+    return log_policy() if start is None else history[start]
+
+
+def least_size(size: int) -> int:
+    """The least size of a checkpoint under which an entry may be proven that one of this size covers."""
+    return quorum.least_size({start: _parsed(text) for start, text in policy_history()}, size)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: bytes) -> Policy:
+    return Policy.parse(text)
 
 
 def papers() -> Path:
@@ -294,7 +316,7 @@ def reader() -> LogReader:
 
 @lru_cache(maxsize=2)
 def _reader(place: Path) -> LogReader:
-    return LogReader(FileObjects(place / "log"), book())
+    return LogReader(FileObjects(place / "log"), book(), least_size=least_size)
 
 
 def leaf_at(log: LogReader, position: int) -> bytes:

@@ -6,6 +6,8 @@ The files are not trusted: what leaves here has been checked against the signed 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger import tree
 from chopmark.ledger.statement import Statement
@@ -22,10 +24,14 @@ class LogReader:
         objects: the static files.
         book: the database side.
         cache: full tiles of hashes kept in memory, about 17 KiB each; 256 entries need one.
+        least_size: from a checkpoint's size to the least size that proofs shall be under instead; never smaller.
     """
 
-    def __init__(self, objects: Objects, book: Book, *, cache: int = 2048) -> None:
+    def __init__(
+        self, objects: Objects, book: Book, *, cache: int = 2048, least_size: Callable[[int], int] = lambda size: size
+    ) -> None:
         self._book = book
+        self._least_size = least_size
         self._tiles = TileReader(objects.get, 0, cache=cache)
 
     def latest(self) -> Published | None:
@@ -59,14 +65,30 @@ class LogReader:
         end = min(latest.size if latest else 0, first + min(limit, MOST_ENTRIES))
         return [self.entry(position) for position in range(first, end)]
 
+    def covering(self, position: int) -> Published:
+        """The earliest checkpoint that covers a position and is large enough; until there is one, the earliest of all.
+
+        Raises:
+            Unavailable: `ledger.not_published`.
+        """
+        earliest = found = self._book.checkpoint_for(position)
+        while (least := self._least_size(found.size)) > found.size:
+            try:
+                found = self._book.checkpoint_for(least - 1)
+            except Unavailable as error:
+                if error.code != "ledger.not_published":
+                    raise
+                return earliest
+        return found
+
     def inclusion(self, position: int) -> tuple[Published, list[bytes]]:
-        """The earliest checkpoint that covers a position, and the proof against it.
+        """The checkpoint that `covering` gives, and the proof against it.
 
         Raises:
             Unavailable: `ledger.not_published`.
             Invalid: `ledger.proof_wrong` when a file was altered.
         """
-        published = self._book.checkpoint_for(position)
+        published = self.covering(position)
         tiles = self._reaching(published.size)
         path = tiles.inclusion_proof(position, published.size)
         leaf = tiles.nodes(0, position)

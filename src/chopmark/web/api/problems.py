@@ -23,6 +23,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "api.key_missing": HTTPStatus.UNAUTHORIZED,
     "api.upload_not_octets": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "api.too_fast": HTTPStatus.TOO_MANY_REQUESTS,
+    "evidence.not_cosigned": HTTPStatus.CONFLICT,
     "evidence.not_published": HTTPStatus.CONFLICT,
 }
 PENDING_RETRY = 1  # seconds until an entry that waits is normally published

@@ -160,7 +160,7 @@ def detail(request: HttpRequest, deposit_id: UUID) -> HttpResponse:
     one = queries.deposit_of(actor, deposit_id)
     token = request.session.pop(_token_key(one.id), None) if request.method == "GET" else None
     earlier = queries.earlier_deposits(one.sha256, actor) if one.sha256 else ()
-    checkpoint = None if one.position is None else wiring.book().checkpoint_for(one.position)
+    checkpoint = None if one.position is None else wiring.reader().covering(one.position)
     response = render(
         request,
         "deposits/detail.html",

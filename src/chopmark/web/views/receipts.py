@@ -34,7 +34,7 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
         one, receipt = queries.shared(token)
     except Refused:
         return _guarded(render(request, "receipts/gone.html", status=404))
-    checkpoint = None if one.position is None else wiring.book().checkpoint_for(one.position)
+    checkpoint = None if one.position is None else wiring.reader().covering(one.position)
     response = render(
         request,
         "receipts/shared.html",

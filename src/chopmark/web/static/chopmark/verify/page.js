@@ -10,6 +10,7 @@ import { Invalid } from "./errors.js";
 import { Hashing } from "./hashing.js";
 import { Policy } from "./policy.js";
 import { FIRST_LINE } from "./proof.js";
+import { inForce } from "./quorum.js";
 import { MAX_RECEIPT, sizeOf } from "./reading.js";
 import { draw, element } from "./show.js";
 import { makeSuite, Unsupported } from "./suite.js";
@@ -188,7 +189,7 @@ async function examine(receipt, policies, at) {
   const bytes = await bytesOf(receipt);
   if (bytes === null) return null;
   try {
-    const policy = await inForce(policies, bytes);
+    const policy = inForce(policies, await sizeOf(bytes, suite)) ?? policies[0].policy;
     return draw(await verify(bytes, { digests, policy, at, suite }), shown, words, document);
   } catch (error) {
     if (!(error instanceof Unsupported)) throw error;
@@ -225,13 +226,6 @@ function around(at) {
 }
 
 const usesPlatform = () => new FormData(part("form")).get("trust") === "platform";
-
-/** The policy that was in force at the receipt's size; the newest for a receipt that cannot be read. */
-async function inForce(policies, receipt) {
-  const size = await sizeOf(receipt, suite);
-  const found = policies.findLast(({ from }) => size === null || from <= size);
-  return (found ?? policies[0]).policy;
-}
 
 /** @returns {Promise<{from: number, policy: Policy}[]|null>} by size; null when there is none, which has been told */
 async function readPolicies() {

@@ -1,5 +1,5 @@
 /**
- * Which institutions a trust policy counts, and since when they suffice.
+ * Which institutions a trust policy counts, since when they suffice, and which of several policies judges.
  *
  * A policy may name several keys of one institution in a group of which any one counts. What people are told is the
  * institution; what signs is the key. Takes a policy and times, and checks no signature.
@@ -58,4 +58,20 @@ export function reachedAt(policy, times) {
     if (stated.length >= threshold) known.set(name, stated[threshold - 1]);
   }
   return known.get(policy.quorum) ?? null;
+}
+
+/**
+ * Of one log's policies over time, the one that judges a receipt under a checkpoint of a size: the newest that had
+ * begun by then; but one without a quorum is passed over once a later one asks for one. Otherwise whoever has the log's
+ * keys alone could write a receipt "of the time before". Every entry can be proven under a later checkpoint.
+ * @param {{from: number, policy: object}[]} policies by `from`, smallest first
+ * @param {bigint|null} size null when a receipt cannot be read; then the newest judges
+ * @returns {object|null} null when all of them began later and none asks for a quorum
+ */
+export function inForce(policies, size) {
+  const asks = ({ policy }) => policy.quorum !== NO_QUORUM;
+  const begun = policies.filter(({ from }) => size === null || from <= size);
+  const newest = begun.at(-1);
+  if (newest !== undefined && asks(newest)) return newest.policy;
+  return (policies.slice(begun.length).find(asks) ?? newest)?.policy ?? null;
 }

@@ -326,6 +326,7 @@ class Examination {
     else {
       const missing = this.namesOf(counted(this.policy)).filter((each) => !witnesses.includes(each));
       this.find(7, "verify.quorum_missing", INDETERMINATE, { quorum, witnesses, missing });
+      if (witnesses.length === 0) this.find(7, "verify.receipt_to_renew", INDETERMINATE);
     }
   }
 
