@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chopmark.base import clock
 from chopmark.base.errors import Refused, Unavailable
 from chopmark.evidence import wiring
-from chopmark.evidence.actions import settle, take_force
+from chopmark.evidence.actions import published_decisions, settle, take_force
 from chopmark.ledger.card import Card
 from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.consortium import Consortium, Gathered, MemberState
@@ -53,7 +53,7 @@ def open_log(members: PresentConsortium | None = None) -> Log:
 
 
 class PresentConsortium:
-    """Cosigners as the home's policy and cards say at each call: a decision of the consortium needs no new start.
+    """Cosigners as the published decisions say at each call, wherever they were made: none needs a new start.
 
     After `close` the next call begins anew.
 
@@ -68,14 +68,24 @@ class PresentConsortium:
         self._report = report
         self._relay: RelayServer | None = None
         self._relay_at = 0.0
+        self._decisions: object = None
         self._seen: object = None
         self._links: list[HttpLink] = []
         self._inner: Consortium | None = None
 
     def gather(self, signed: bytes, checkpoint: Checkpoint) -> Gathered:
-        """See `Cosigners.gather`; without a consortium the log's own signatures are enough."""
-        inner = self._present()
-        return Gathered(note=signed) if inner is None else inner.gather(signed, checkpoint)
+        """See `Cosigners.gather`; without a consortium the log's own signatures are enough.
+
+        What was gathered while another rule came into force counts for nothing.
+
+        Raises:
+            Unavailable, Invalid: what `take_force` raises too.
+        """
+        while True:
+            inner = self._present()
+            gathered = Gathered(note=signed) if inner is None else inner.gather(signed, checkpoint)
+            if inner is self._present():
+                return gathered
 
     def follow(self, signed: bytes, checkpoint: Checkpoint) -> None:
         """See `Cosigners.follow`."""
@@ -104,6 +114,10 @@ class PresentConsortium:
         self._seen, self._inner, self._links = None, None, []
 
     def _present(self) -> Consortium | None:
+        decisions = published_decisions()
+        if decisions != self._decisions:  # one made on another machine, or one that a crash kept from taking force
+            take_force()
+            self._decisions = decisions
         policy = wiring.consortium_policy()
         seen: object = None
         if policy is not None:

@@ -86,13 +86,15 @@ class Founding(models.Model):
 class Governance(models.Model):
     """A statement of governance: which paper, under which digest, and from when it is in force.
 
-    The papers themselves are files, `consortium/documents/<digest>`. Rows are in the order in which it was decided.
+    The papers themselves are files, `consortium/documents/<digest>`, and here for the homes of other machines. Rows are
+    in the order in which it was decided.
     """
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(max_length=32)  # one of `ledger.governance.TYPES`
     name = models.CharField(max_length=300)  # the member, key or authority it is about; empty for a policy
     sha256 = models.BinaryField(max_length=32)
+    paper = models.BinaryField(null=True)  # None when it came with an earlier version, or is lost
     leaf = models.BinaryField(max_length=32, unique=True)
     statement = models.BinaryField()
     issuer_key = models.BinaryField()

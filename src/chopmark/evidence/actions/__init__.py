@@ -1,7 +1,7 @@
 """Everything that changes what this room knows, one verb a file; pages, API, commands and jobs call only these."""
 
 from chopmark.evidence.actions.deposit import MAX_BATCH, NewDeposit, Source, deposit
-from chopmark.evidence.actions.force import take_force
+from chopmark.evidence.actions.force import published_decisions, take_force
 from chopmark.evidence.actions.genesis import genesis
 from chopmark.evidence.actions.govern import (
     Decided,
@@ -49,6 +49,7 @@ __all__ = [
     "forget",
     "genesis",
     "plan_stamps",
+    "published_decisions",
     "recall",
     "register_key",
     "register_statement",

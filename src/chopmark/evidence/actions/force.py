@@ -1,8 +1,9 @@
 """Taking force: what the ledger has published of governance becomes what this home goes by.
 
-The files of `consortium/` follow from the published papers alone, so this may be done again at any time and after
-any crash. A policy is in force for every checkpoint larger than the one that published it: that one was still under
-the policy before.
+The files of `consortium/` follow from the published papers alone, so this may be done again at any time, after any
+crash and in the home of another machine: papers travel in the database. A policy is in force for every checkpoint
+larger than the one that published it: that one was still under the policy before. One that waited while an emergency
+put a later one in force never takes force.
 """
 
 from __future__ import annotations
@@ -10,26 +11,43 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+from django.db.models import Count, Max, Sum
+
 from chopmark.evidence import wiring
 from chopmark.evidence.governance import MEMBERS, POLICIES, card_in
 from chopmark.evidence.models import Governance
 from chopmark.ledger.stores.files import FileObjects
 
 
+@wiring.answering()
+def published_decisions() -> object:
+    """Equal as long as no further decision has been published: one short query, for whoever asks often.
+
+    Raises:
+        Unavailable: `ledger.database_unavailable`.
+    """
+    rows = Governance.objects.filter(published_in__isnull=False)
+    return rows.aggregate(Count("id"), Max("id"), Sum("published_in"))
+
+
+@wiring.answering()
 def take_force() -> None:
     """Bring cards, policy and history of the home in line with the published papers; writes only what differs.
 
     Raises:
-        Unavailable: `evidence.paper_missing` when a paper's file is gone.
-        Invalid: `evidence.paper_wrong` when it was altered.
+        Unavailable: `evidence.paper_missing` when a paper is gone; `ledger.database_unavailable`.
+        Invalid: `evidence.paper_wrong` when its file was altered.
     """
+    _share_papers()
     rows = Governance.objects.filter(published_in__isnull=False).order_by("published_in", "id")
     policies: dict[int, bytes] = {}
     members: dict[str, list[tuple[str, bytes]]] = {}
-    for kind, name, sha256, size in rows.filter(kind__in=(*POLICIES, *MEMBERS)).values_list(
-        "kind", "name", "sha256", "published_in"
+    forced = 0
+    for row, kind, name, sha256, size in rows.filter(kind__in=(*POLICIES, *MEMBERS)).values_list(
+        "id", "kind", "name", "sha256", "published_in"
     ):
-        if kind in POLICIES and size is not None:
+        forced = max(forced, row) if kind == "trust_policy_forced" else forced
+        if kind in POLICIES and size is not None and row >= forced:
             policies[size + 1] = bytes(sha256)
         elif kind in MEMBERS:
             members.setdefault(name, []).append((kind, bytes(sha256)))
@@ -38,6 +56,20 @@ def take_force() -> None:
         _member(name, papers)
     if policies:
         _put({"policy": wiring.paper(policies[max(policies)])})
+
+
+def _share_papers() -> None:
+    """Every paper in this home and in the database, if either has it."""
+    for row, digest in Governance.objects.filter(paper=None).values_list("id", "sha256"):
+        if _is_here(bytes(digest)):
+            Governance.objects.filter(id=row).update(paper=wiring.paper(bytes(digest)))
+    for row, digest in Governance.objects.exclude(paper=None).values_list("id", "sha256"):
+        if not _is_here(bytes(digest)):
+            keep_paper(bytes(Governance.objects.get(id=row).paper or b""))
+
+
+def _is_here(sha256: bytes) -> bool:
+    return (wiring.papers() / sha256.hex()).is_file()
 
 
 def _member(name: str, papers: list[tuple[str, bytes]]) -> None:

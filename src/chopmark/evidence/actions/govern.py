@@ -300,6 +300,7 @@ def _write(kind: str, name: str, digest: bytes, raw: bytes, *, key: IssuerKey, a
         kind=kind,
         name=name[:MAX_NAME],
         sha256=digest,
+        paper=wiring.paper(digest),
         leaf=leaf,
         statement=raw,
         issuer_key=key.public.to_cose(),
