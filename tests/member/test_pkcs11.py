@@ -90,6 +90,12 @@ def test_a_member_may_keep_its_ed25519_keys_in_a_token(token):
     in_token = {file for file, signer in signers.items() if isinstance(signer, TokenKey)}
     assert in_token == {"witness-ed25519", "mirror-ed25519", "node"}
 
+    rotation = member("rotate", "--home", home, "--json")
+    assert rotation.returncode == 0, rotation.stderr
+    further = KeyReader(never).all(home / "keys" / "next")
+    assert {file for file, signer in further.items() if isinstance(signer, TokenKey)} == in_token
+    assert not {key.verifier.public for key in further.values()} & {key.verifier.public for key in signers.values()}
+
     other = subprocess.run(
         [sys.executable, "-c", SIGN, str(home / "keys" / "node")],
         input=b"message",

@@ -35,7 +35,7 @@ def build() -> App:
         "keys": ("new", "list", "show"),
         "consortium": ("add", "update", "retire", "policy", "show", "history", "authority"),
         "ledger": ("restore", "rotate"),
-        "member": ("init", "serve", "status", "audit", "card", "keys", "add-log"),
+        "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")
         for verb in verbs:
@@ -119,11 +119,13 @@ WRONG_USE = frozenset(
         "member.log_malformed",
         "member.log_unknown",
         "member.log_url_missing",
+        "member.no_rotation",
         "member.passphrase_differs",
         "member.passphrase_missing",
         "member.passphrase_unfit",
         "member.passphrase_wrong",
         "member.pin_missing",
+        "member.rotation_waits",
         "member.running",
         "member.token_missing",
     }

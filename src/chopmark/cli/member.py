@@ -176,6 +176,60 @@ def add_log_command(
     return DONE
 
 
+def rotate_command(
+    *,
+    finish: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.member.finish"))] = False,
+    force: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.member.rotate_force"))] = False,
+    passphrase_file: Passphrase = None,
+    home: Home = None,
+    common: Common = PLAIN,
+) -> int:
+    """Exchange the node's keys: first make new ones beside the old, later let the new ones be the only ones."""
+    from chopmark.member import rotation  # noqa: PLC0415 (as above)
+
+    place = member_home(home)
+    if finish:
+        from chopmark.member.fetch import Fetcher  # noqa: PLC0415 (only when logs are asked)
+
+        with held(place):
+            card = rotation.finish(place, lambda log: Fetcher(log.url), force=force)
+        if common.json:
+            print_json(_card_facts(card))
+        say("cli.member.rotated", common, digest=_digest(card))
+        return DONE
+    from chopmark.member.keys import KeyReader, find_passphrase, is_sealed  # noqa: PLC0415 (as above)
+
+    with held(place):
+        sealed = any(is_sealed(path) for path in _key_files(place))
+        passphrase = find_passphrase(passphrase_file, text("cli.member.ask")) if sealed else None
+        reader = KeyReader(lambda: passphrase or b"")
+        made = rotation.prepare(place, reader, passphrase=passphrase, tokens=lambda name: _further(place, name))
+    if common.json:
+        print_json({"rotation": str(place.rotation), "fresh": made.fresh, **_card_facts(made.card)})
+    else:
+        sys.stdout.write(str(place.rotation) + "\n")
+    say("cli.member.rotation_made", common, path=str(place.rotation), digest=_digest(made.card))
+    return DONE
+
+
+def _key_files(place: MemberHome) -> list[Path]:
+    from chopmark.member.keyfiles import ROLES  # noqa: PLC0415 (as above)
+
+    return [place.keys / file for file in ROLES]
+
+
+def _further(place: MemberHome, identity: str) -> dict[str, Any]:
+    """New keys in the token that holds the present ones; none where none does."""
+    from chopmark.member.keys import token_of  # noqa: PLC0415 (as above)
+
+    found = next((each for path in _key_files(place) if (each := token_of(path)) is not None), None)
+    if found is None:
+        return {}
+    from chopmark.member.pkcs11 import make_keys  # noqa: PLC0415 (an optional package)
+
+    return make_keys(identity, Path(found[0]), found[1], further=True)
+
+
 # ---- running --------------------------------------------------------------------------------------------------------
 
 

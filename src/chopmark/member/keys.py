@@ -183,6 +183,23 @@ def is_sealed(path: Path) -> bool:
     return f'"{SEALED}"' in read_secret(path)
 
 
+def token_of(path: Path) -> tuple[str, str] | None:
+    """Library and label of the token that a key file points to; None for a key that lies in the file.
+
+    Raises:
+        Refused: as `read_secret`.
+        Invalid: `member.key_malformed`.
+    """
+    text = read_secret(path)
+    if f'"{TOKEN}"' not in text:
+        return None
+    document = _document(text, path)
+    library, token = document.get("library"), document.get("token")
+    if document.get("form") != TOKEN or not isinstance(library, str) or not isinstance(token, str):
+        raise Invalid("member.key_malformed", path=str(path))
+    return library, token
+
+
 def _signing_key(text: str, path: Path) -> SigningKey:
     try:
         return SigningKey.parse(text)

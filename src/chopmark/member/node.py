@@ -291,7 +291,7 @@ class Node:
         home: the folder; held by this process alone.
         settings: of `member.toml`.
         card: of `card.json`.
-        keys: file name to key, as `keys.KeyReader.all` reads them.
+        keys: file name to key, as `keys.KeyReader.all` reads them; `…-next` for those that sign beside them.
         clock: the present moment.
         fetch_key: hexadecimal thumbprint to a COSE_Key; None asks nobody.
 
@@ -317,6 +317,7 @@ class Node:
         self.lines = Lines()
         self.started = clock()
         self.node_key = keys["node"]
+        self.next_node_key = keys.get("node-next")
         self.alarms = AlarmBox(home.alarms)
         self.index = Index(home.index)
         self.known = KnownKeys(home.known, fetch_key)

@@ -33,6 +33,7 @@ from chopmark.member.keyfiles import ROLES, TOKEN, key_name, read_secret
 CREDENTIAL = "member-pin"
 _FIELDS = {"form", "library", "token", "object", "vkey"}
 _ED25519 = encode_named_curve_parameters("1.3.101.112")
+_MOST_SETS = 100
 _POINT_PREFIX = b"\x04\x20"  # DER: an octet string of 32 bytes
 
 
@@ -92,18 +93,28 @@ def token_key(document: dict[str, Any], path: Path) -> Signer:
     return TokenKey(verifier, document["library"], document["token"], document["object"])
 
 
-def make_keys(identity: str, library: Path, token: str) -> dict[str, tuple[Signer, bytes]]:
-    """Make the Ed25519 keys of a new member in a token: file name to the key and the content of its file.
+def make_keys(identity: str, library: Path, token: str, *, further: bool = False) -> dict[str, tuple[Signer, bytes]]:
+    """Make the Ed25519 keys of a member in a token: file name to the key and the content of its file.
+
+    Args:
+        identity: with which the keys' names begin.
+        library: path of the PKCS#11 library.
+        token: the token's label.
+        further: beside those that are there, under labels with a number; otherwise none may be there.
 
     Raises:
         Refused: `member.token_key_taken` when the token holds one of them; as `TokenKey`.
     """
     session, _ = _session(str(library), token)
     names = {file: role for file, role in ROLES.items() if role[1] != MLDSA44_COSIGNATURE}
-    labels = {file: f"{key_name(identity, role)} ({file})" for file, (role, _) in names.items()}
-    for label in labels.values():
-        if any(True for _ in session.get_objects({Attribute.LABEL: label})):
-            raise Refused("member.token_key_taken", label=token, object=label)
+    for number in range(1, _MOST_SETS):
+        ending = f" {number}" if number > 1 else ""
+        labels = {file: f"{key_name(identity, role)} ({file}){ending}" for file, (role, _) in names.items()}
+        taken = [label for label in labels.values() if any(True for _ in session.get_objects({Attribute.LABEL: label}))]
+        if not taken:
+            break
+        if not further or number == _MOST_SETS - 1:
+            raise Refused("member.token_key_taken", label=token, object=taken[0])
     made: dict[str, tuple[Signer, bytes]] = {}
     for file, label in labels.items():
         role, kind = names[file]

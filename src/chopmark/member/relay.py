@@ -390,6 +390,7 @@ class Puller:
         origin: the log.
         answer: the node itself: method, path, content type and body to an answer.
         client: for the calls; its time-out must be longer than the relay's poll.
+        later: the node key that follows; each is tried where the other one is refused.
     """
 
     def __init__(  # noqa: PLR0917 (from the far end to the near one)
@@ -400,6 +401,7 @@ class Puller:
         origin: str,
         answer: Callable[[str, str, str, bytes], Answer],
         client: httpx.Client,
+        later: Signer | None = None,
     ) -> None:
         url = httpx.URL(relay)
         if url.scheme != "https" and url.host not in {"127.0.0.1", "localhost", "::1"}:
@@ -407,6 +409,7 @@ class Puller:
         self._relay = relay.rstrip("/")
         self._name = name
         self._signer = signer
+        self._later = later
         self._origin = origin
         self._answer = answer
         self._client = client
@@ -423,6 +426,8 @@ class Puller:
         status, data = self._call(f"/relay/{self._name}/take", b"", MOST_BYTES + 1024)
         if status == 204:
             return False
+        if status == 403 and self._later is not None:
+            self._signer, self._later = self._later, self._signer
         if status != 200:
             raise Unavailable("member.relay_silent", address=self._relay, status=status)
         request = RelayedRequest.parse(data)

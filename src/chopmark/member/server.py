@@ -23,6 +23,7 @@ from chopmark.member.keys import KeyReader
 from chopmark.member.known import key_fetcher
 from chopmark.member.logs import Lines, configure
 from chopmark.member.node import Fetch, Node
+from chopmark.member.rotation import next_signers
 from chopmark.member.settings import LogSettings, MemberHome, held
 
 STOPPED, BUSY, DISK, MUST_NOT_RUN = 0, 1, 74, 78
@@ -46,6 +47,8 @@ def open_node(home: MemberHome, reader: KeyReader, fetch_key: Fetch | None = Non
     member_keys.must_fit(card, signers)
     if (card.name, card.url) != (settings.name, settings.url):
         raise Refused("member.card_differs", name=card.name)
+    for file, signer in next_signers(home, reader).items():
+        signers[f"{file}-next"] = signer
     return Node(home=home, settings=settings, card=card, keys=signers, clock=clock.now, fetch_key=fetch_key)
 
 
@@ -152,7 +155,9 @@ def _pull(node: Node, log: LogSettings, app: Callable[..., Any], stop: threading
     from chopmark.member.web import call  # noqa: PLC0415
 
     client = httpx.Client(timeout=POLL + 20, trust_env=False)
-    puller = Puller(log.relay or "", node.card.name, node.node_key, log.origin, partial(call, app), client)
+    puller = Puller(
+        log.relay or "", node.card.name, node.node_key, log.origin, partial(call, app), client, node.next_node_key
+    )
 
     def trouble(error: Exception | None) -> None:
         if error is None:

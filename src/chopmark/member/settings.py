@@ -6,6 +6,7 @@
     mirror/          per log: tiles, entries, checkpoint            alarms/    one file each, never overwritten
     seals/           roots sealed for COSE Receipts                 known/     COSE_Keys that were learnt
     index.db         search by digest; may be deleted               lock       held by the running node
+    keys/next/       the next keys, while they are exchanged        rotation.json  what the consortium adopts then
 
 A log's folders are named by the SHA-256 of its origin in hexadecimal, as in the node's addresses.
 Keys, state and mirror belong together: state that is older than what was signed must never be brought back.
@@ -226,6 +227,8 @@ class MemberHome:
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root).absolute()
         self.keys = self.root / "keys"
+        self.next_keys = self.keys / "next"
+        self.rotation = self.root / "rotation.json"
         self.alarms = self.root / "alarms"
         self.known = self.root / "known"
         self.card = self.root / CARD
