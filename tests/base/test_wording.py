@@ -64,3 +64,8 @@ def test_a_sentence_is_said_with_its_facts():
         wording.say("ledger.index_outside", {"index": 3, "size": 2}, "en") == "Entry 3 is not in the log of 2 entries."
     )
     assert "3" in wording.say("ledger.index_outside", {"index": 3, "size": 2}, "zh")
+
+
+def test_what_a_stranger_wrote_does_not_steer_the_readers_terminal():
+    said = wording.say("verify.log_unknown", {"origin": "a\x1b[31m\x9b2J\u202elog"}, "en")
+    assert said == "The log a\ufffd[31m\ufffd2J\ufffdlog did not sign with any key of your trust policy."

@@ -20,6 +20,7 @@ from chopmark.ledger.checkpoint import Checkpoint, sign_checkpoint
 from chopmark.ledger.cose import Envelope
 from chopmark.ledger.cose_receipt import SealedRoot, transparent_statement
 from chopmark.ledger.keys import SigningKey
+from chopmark.ledger.note import Note, NoteSignature
 from chopmark.ledger.proof import TlogProof
 
 TLOG, COSE = "tlog-proof", "receipt.cose"
@@ -108,6 +109,18 @@ def flipped(data: bytes, at: int = -1) -> bytes:
     spoiled = bytearray(data)
     spoiled[at] ^= 1
     return bytes(spoiled)
+
+
+def with_lines(receipt: Receipt, change: Callable[[list[NoteSignature]], list[NoteSignature]]) -> Receipt:
+    """The checkpoint with other signature lines."""
+    note = Note.parse(receipt.checkpoint)
+    return replace(receipt, checkpoint=replace(note, signatures=tuple(change(list(note.signatures)))).encode())
+
+
+def lines_of(receipt: Receipt, count: int | None = None) -> bytes:
+    """The signature lines of the checkpoint as they stand there, or as many as are asked for."""
+    lines = [each.line() for each in Note.parse(receipt.checkpoint).signatures]
+    return "".join(lines if count is None else (lines * count)[:count]).encode()
 
 
 def with_wrong_signature(receipt: Receipt, signer: SigningKey) -> Receipt:
@@ -538,6 +551,14 @@ def quorums() -> list[Case]:
     timeless = of_members(*stating(*((name, datetime.fromtimestamp(0, maker.AT.tzinfo)) for name in maker.BY_NAME)))
     log_far = maker.register(maker.by_agent(), at=FAR, cosigned=maker.by_members())
     mended = of_members(*stating(("hangzhou", FAR), ("beijing", 2), ("notary", 3)), sealed=stating(("hangzhou", 9)))
+    twice = of_members(*maker.by_members("hangzhou", "notary"), sealed=stating(("hangzhou", 5), ("notary", 6)))
+    beijing = maker.BY_NAME["beijing"].ed
+    false = SigningKey(name=beijing.name, type=beijing.type, seed=maker.seed("false"))
+    impostor = of_members(*maker.by_members("hangzhou", "notary"), (false, maker.AT), sealed=[(false, maker.AT)])
+    selfmade = SigningKey(name=beijing.name, type=beijing.type, seed=maker.seed("log"))
+    by_the_log = of_members(*maker.by_members("hangzhou", "notary"), (selfmade, maker.AT))
+    forged_id = with_lines(impostor, lambda lines: [*lines[:-1], replace(lines[-1], key_id=beijing.verifier.key_id)])
+    repeated = with_lines(twice.only("compact"), lambda lines: (lines * 20)[:100])
     early_only = of_members(*stating(("hangzhou", LONG_AGO), ("notary", 1)))
     missing = codes(quorum="quorum_missing", time="time_without_quorum")
     aside = ["verify.time_set_aside", "verify.existed_by"]
@@ -558,6 +579,21 @@ def quorums() -> list[Case]:
                                     time="time_without_quorum"), policy="five-members")),
             untimed(undecided("one court, notary and customs", write(one_court), form, missing,
                               policy="five-members")),
+            untimed(undecided("one court with all its keys, and a notary", write(twice), form, missing,
+                              policy="five-members")),
+            untimed(undecided("one court and a notary, a hundred lines", write(repeated), form, missing,
+                              policy="five-members")),
+            untimed(undecided("another key under a court's name", write(impostor), form, missing,
+                              policy="five-members")),
+            untimed(undecided("the log's key under a court's name", write(by_the_log), form, missing,
+                              policy="five-members")),
+            failed("another key under a court's name and key id", write(forged_id), form, wrong,
+                   policy="five-members"),
+            failed("101 signature lines",
+                   text_in(write(repeated), lines_of(repeated), lines_of(repeated, 101)) if form == TLOG else
+                   in_unprotected(repeated, lambda header: header["chopmark"].update(
+                       checkpoint=text_in(repeated.checkpoint, lines_of(repeated), lines_of(repeated, 101)))),
+                   form, MALFORMED, policy="five-members"),
             passed("a court that is not needed states the year 2099", write(far), form,
                    codes(time=aside, **REACHED), **both),
             passed("a court that is not needed states the year 1999", write(ago), form,
@@ -687,6 +723,12 @@ def malformed_consortium() -> list[Case]:
         maker.register(maker.by_agent(), size=8, sealed=stating(("hangzhou", 1))).transparent_statement()
     ).unprotected[394][1]
 
+    other_log = Envelope.parse(
+        maker.register(
+            maker.by_agent(), log=maker.STRANGER, signers=(maker.STRANGER,), sealed=stating(("hangzhou", 1))
+        ).transparent_statement()
+    ).unprotected[394][1]
+
     def carrying(*receipts: bytes) -> bytes:
         return in_unprotected(two, lambda unprotected: unprotected.update({394: list(receipts)}))
 
@@ -695,6 +737,7 @@ def malformed_consortium() -> list[Case]:
         "a member's COSE receipt twice": carrying(log, hangzhou, beijing, hangzhou),
         "COSE receipts of two positions": carrying(log, elsewhere),
         "COSE receipts of two sizes": carrying(log, other_size),
+        "COSE receipts of two logs": carrying(log, other_log),
         "17 COSE receipts": carrying(*[log] * 17),
     }
     return [failed(says, in_extra(agent, change), TLOG, MALFORMED) for says, change in texts.items()] + [

@@ -20,6 +20,7 @@ from world.data import shared_data
 
 from chopmark.base.digests import Digests
 from chopmark.base.errors import Invalid
+from chopmark.evidence.quorum import in_force
 from chopmark.evidence.verify import verify
 from chopmark.ledger.cose import PublicKey
 from chopmark.ledger.policy import Policy, policy_text
@@ -252,6 +253,30 @@ def test_both_verifiers_agree_on_100_damaged_policies(verify_page):
     policy = policy_text(POLICIES["two-courts-of-three"]).encode()
     receipt = SHORT_OF_QUORUM.read_bytes()
     agree(verify_page(), [(receipt, damaged(policy, chance)) for _ in range(100)])
+
+
+def test_names_that_are_no_utf_8_are_shown_alike(verify_page):
+    policy = policy_text(POLICIES["two-courts-of-three"]).encode()
+    policy = policy.replace(b"beijing ", b"bei\xff\xe4\xbajing ").replace(b"quorum courts", b"quorum \xffcourts")
+    policy = policy.replace(b"group courts", b"group \xffcourts")
+    receipt = (RECEIPTS / "two-of-three-courts-cosigned-one-unknown-signature.tlog-proof").read_bytes()
+    [report] = agree(verify_page(), [(receipt, policy)])
+    assert "\ufffdcourts" in {finding["facts"].get("quorum") for finding in report["findings"]}
+
+
+POLICIES_OVER_TIME = """async ({ policies, sizes }) => {
+  const { inForce } = await import("/static/chopmark/verify/quorum.js");
+  const listed = policies.map(([from, asks]) => ({ from, policy: { from, quorum: asks ? "courts" : "none" } }));
+  return sizes.map((size) => inForce(listed, size === null ? null : BigInt(size))?.from ?? null);
+}"""
+
+
+def test_of_policies_over_time_the_browser_takes_the_one_that_python_takes(verify_page):
+    page, sizes = verify_page(), [*range(12), None]
+    for asking in ({}, {0: False}, {0: False, 5: True}, {5: True}, {5: False}, {0: False, 3: True, 6: False, 9: True}):
+        policies = {start: POLICIES["five-members" if asks else "platform"] for start, asks in asking.items()}
+        wanted = [in_force(policies, size) for size in sizes]
+        assert page.evaluate(POLICIES_OVER_TIME, {"policies": list(asking.items()), "sizes": sizes}) == wanted
 
 
 def test_a_size_beyond_2_to_the_53_is_read_exactly(verify_page):

@@ -28,7 +28,7 @@ from chopmark.ledger.governance import (
     rotation_note,
     rule_of,
 )
-from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, SigningKey
+from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, SigningKey, VerifierKey
 from chopmark.ledger.policy import Policy, policy_text
 
 ORIGIN = "log.test/chopmark"
@@ -302,3 +302,15 @@ def test_the_policy_of_a_size_is_the_newest_that_began_by_then(starts, size):
     history = [(start, str(start).encode()) for start in starts]
     before = [start for start in starts if start <= size]
     assert at_size(history, size) == (str(max(before)).encode() if before else None)
+
+
+@pytest.mark.parametrize("of_the_log", ["name", "key"])
+def test_the_log_cannot_be_a_member_of_its_own_consortium(of_the_log):
+    """Under the log's name a member's COSE Receipt would pass for the log's own and spoil every receipt beside it."""
+    log = LOG_KEYS[0]
+    key = SigningKey(name=log.name, type=ED25519_COSIGNATURE, seed=bytes([7]) * 32).verifier
+    if of_the_log == "key":
+        key = VerifierKey(name="own.test/mirror", type=ED25519_COSIGNATURE, public=log.public)
+    own = Card(name="own", kind="court", zh="自己", en="Own", url=None, keys=(CardKey(role=MIRROR, key=key),))
+    with pytest.raises(Refused, match=r"ledger\.member_key_taken"):
+        consortium_policy(LOG_KEYS, [*CARDS, own], RULE)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -187,3 +188,25 @@ def test_any_bytes_are_a_policy_or_refused(data):
     except Invalid:
         return
     assert policy.quorum == "none"
+
+
+def test_two_keys_that_a_signature_line_cannot_tell_apart_are_refused():
+    """Their owners found them by trying 70,000 seeds; a member could take a log's place so, with 2^32."""
+    twins = [
+        SigningKey(
+            name="twin.example", type=ED25519_COSIGNATURE, seed=sha256(b"collision %d" % number).digest()
+        ).verifier
+        for number in (53_095, 69_338)
+    ]
+    assert twins[0].key_id == twins[1].key_id
+    assert twins[0] != twins[1]
+    lines = [f"witness w{number} {key}\n" for number, key in enumerate(twins)]
+    assert len(Policy.parse(f"{lines[0]}quorum w0\n".encode()).witnesses) == 1
+    with pytest.raises(Invalid, match=r"ledger\.policy_malformed") as caught:
+        Policy.parse("".join([*lines, "quorum w0\n"]).encode())
+    assert caught.value.facts["line"] == 2
+
+
+def test_a_log_s_key_may_stand_in_both_roles():
+    key = SigningKey(name="log.example", type=MLDSA44_COSIGNATURE, seed=bytes(32)).verifier
+    assert Policy.parse(f"log {key}\nwitness itself {key}\nquorum itself\n".encode()).quorum == "itself"

@@ -26,7 +26,7 @@ proves is listed in `Report.not_proven`. The browser verifier follows the same s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from operator import itemgetter
@@ -230,7 +230,8 @@ class _Examination:
         self._policy = policy
         self._at = at
         self._authorities = authorities
-        self._institutions = {} if policy is None else quorum.institutions(policy)
+        named = {} if policy is None else quorum.institutions(policy)
+        self._institutions = {witness: _readable(institution) for witness, institution in named.items()}
         self._findings: list[Finding] = []
         self._signers: list[Signer] = []
         self._stamps: list[TimeStamp] = []
@@ -269,7 +270,7 @@ class _Examination:
             findings=tuple(self._findings),
             existed_by=existed_by,
             existed_by_whom=whom,
-            signers=tuple(self._signers),
+            signers=tuple(replace(each, name=_readable(each.name)) for each in self._signers),
             stamps=tuple(self._stamps),
             not_proven=tuple(self._not_proven),
             statement=self._read.statement if self._read else None,
@@ -443,14 +444,14 @@ class _Examination:
         if policy.quorum == NO_QUORUM:
             self._find(7, "verify.quorum_not_required", Verdict.PASSED, witnesses=signed)
         elif quorum.suffices(policy, there):
-            self._find(7, "verify.quorum_reached", Verdict.PASSED, quorum=policy.quorum, witnesses=signed)
+            self._find(7, "verify.quorum_reached", Verdict.PASSED, quorum=_readable(policy.quorum), witnesses=signed)
         else:
             missing = sorted({self._institutions[name] for name in quorum.counted(policy)} - set(signed))
             self._find(
                 7,
                 "verify.quorum_missing",
                 Verdict.INDETERMINATE,
-                quorum=policy.quorum,
+                quorum=_readable(policy.quorum),
                 witnesses=signed,
                 missing=missing,
             )
@@ -579,6 +580,11 @@ class _Examination:
 
 
 _Times = list[tuple[datetime, Signer]]
+
+
+def _readable(name: str) -> str:
+    """What a person reads for a name of the policy, which is opaque bytes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _origin(read: ReadReceipt) -> str:

@@ -183,6 +183,8 @@ def consortium_policy(log_keys: Sequence[VerifierKey], cards: Sequence[Card], ru
         if name not in known:
             raise Refused("ledger.member_unknown", name=name)
     must_have_own_keys(cards)
+    for card in cards:
+        _must_not_be_the_log(card, log_keys)
     witnesses = [witness for card in cards for witness in _witnesses(card)]
     taken = {*known, QUORUM, *(each.name for each in witnesses)}
     for part in rule.parts:
@@ -238,6 +240,16 @@ def must_have_own_keys(cards: Sequence[Card]) -> None:
             owner = owners.setdefault(each.key.public, card.name)
             if owner != card.name:
                 raise Refused("ledger.member_key_taken", name=card.name, owner=owner, key=each.key.name)
+
+
+def _must_not_be_the_log(card: Card, log_keys: Sequence[VerifierKey]) -> None:
+    """A log that cosigns itself is no quorum; and a COSE Receipt whose issuer is the origin passes for the log's."""
+    for key in (each.key for each in card.keys):
+        for log in log_keys:
+            if key.public == log.public or key.name == log.name:
+                raise Refused(
+                    "ledger.member_key_taken", name=card.name, owner=log.name, key=f"{key.name}+{key.key_id.hex()}"
+                )
 
 
 def _witnesses(card: Card) -> list[PolicyWitness]:

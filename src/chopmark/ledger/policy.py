@@ -177,14 +177,17 @@ class _Names:
         self._known: set[str] = set()
         self._log_keys: set[bytes] = set()
         self._witness_keys: set[bytes] = set()
+        self._keys: dict[tuple[str, bytes], VerifierKey] = {}
 
     def add_log(self, log: PolicyLog) -> None:
         _must(log.key.type in _LOG_TYPES and log.key.public not in self._log_keys and _is_word(log.url))
+        self._take_id(log.key)
         self._log_keys.add(log.key.public)
 
     def add_witness(self, witness: PolicyWitness) -> None:
         _must(witness.key.type in _WITNESS_TYPES and witness.key.public not in self._witness_keys)
         _must(_is_word(witness.url))
+        self._take_id(witness.key)
         self._witness_keys.add(witness.key.public)
         self._define(witness.name)
 
@@ -197,6 +200,10 @@ class _Names:
 
     def must_know_quorum(self, name: str) -> None:
         _must(name == NO_QUORUM or name in self._known)
+
+    def _take_id(self, key: VerifierKey) -> None:
+        """A signature line tells its key by name and 4 bytes: whoever chose a twin could stand in another's place."""
+        _must(self._keys.setdefault((key.name, key.key_id), key) == key)
 
     def _define(self, name: str) -> None:
         _must(_is_word(name) and name not in self._taken)

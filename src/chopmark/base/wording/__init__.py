@@ -36,6 +36,26 @@ def catalogue() -> Mapping[str, Mapping[str, str]]:
 
 
 def say(code: str, facts: Mapping[str, Fact], language: Language) -> str:
-    """The sentence for a code; facts that the sentence does not name are left out."""
-    shown = {name: ", ".join(map(str, fact)) or "–" if isinstance(fact, list) else fact for name, fact in facts.items()}
+    """The sentence for a code; facts that the sentence does not name are left out.
+
+    Facts may be a stranger's text, say the origin in a receipt: what steers a terminal or turns a line's direction is
+    shown as U+FFFD.
+    """
+    shown = {name: _shown(fact) for name, fact in facts.items()}
     return catalogue()[code][language].format_map(shown)
+
+
+_STEERING = dict.fromkeys(
+    [
+        *(point for point in range(0xA0) if (point < 0x20 or point >= 0x7F) and chr(point) not in "\t\n"),
+        *(0x061C, 0x200E, 0x200F, 0x2028, 0x2029),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    ],
+    "\ufffd",
+)
+
+
+def _shown(fact: Fact) -> Fact:
+    text = ", ".join(map(str, fact)) or "–" if isinstance(fact, list) else fact
+    return text.translate(_STEERING) if isinstance(text, str) else text

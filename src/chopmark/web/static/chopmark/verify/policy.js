@@ -119,6 +119,7 @@ class Reading {
     this.free = new Set();
     this.logKeys = new Set();
     this.witnessKeys = new Set();
+    this.ids = new Map();
   }
 
   take(line) {
@@ -139,6 +140,10 @@ class Reading {
     const key = VerifierKey.parse(text, this.suite);
     must(types.includes(key.type) && !seen.has(toHex(key.public)));
     seen.add(toHex(key.public));
+    // A signature line tells its key by name and 4 bytes: whoever chose a twin could stand in another's place.
+    const id = `${key.name}+${toHex(key.keyId)}`;
+    must((this.ids.get(id) ?? text) === text);
+    this.ids.set(id, text);
     return key;
   }
 

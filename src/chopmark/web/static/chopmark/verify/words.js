@@ -10,7 +10,11 @@ const BEIJING = 8 * 3600;
 export const fill = (sentence, facts) =>
   sentence.replace(/\{(\w+)\}/g, (whole, name) => (name in facts ? factText(facts[name]) : whole));
 
-const factText = (fact) => (Array.isArray(fact) ? fact.join(", ") || "–" : String(fact));
+/** What turns a line's direction or is no sign at all; facts may be a stranger's text. */
+const STEERING = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
+const factText = (fact) =>
+  (Array.isArray(fact) ? fact.join(", ") || "–" : String(fact)).replace(STEERING, "\ufffd");
 
 export const readableTime = (text) => text.replace("T", " ").replace("Z", "");
 export const beijingTime = (text) => readableTime(timeText(Date.parse(text) / 1000 + BEIJING));
