@@ -80,6 +80,9 @@ def _published(door: Door, answers: list[Made | PlatformError], common: Common) 
     waited = {each.id: each for each in door.wait(made, WAIT)} if made else {}
     if any(each.position is None for each in waited.values()):
         say("cli.deposit.still_pending", common, seconds=int(WAIT))
+        if (waiting := door.waiting()) is not None:
+            missing = ", ".join(waiting.missing)
+            say("cli.deposit.waits_for_members", common, since=waiting.since, missing=missing)
     return [waited[answer.id] if isinstance(answer, Made) else answer for answer in answers]
 
 

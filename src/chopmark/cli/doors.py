@@ -61,6 +61,19 @@ class Papers:
     cose: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Why nothing is published now: too few members of the consortium sign.
+
+    Attributes:
+        since: moment, as text.
+        missing: names of the members that have not signed what waits.
+    """
+
+    since: str
+    missing: tuple[str, ...]
+
+
 class Door(Protocol):
     """A platform, as commands see it."""
 
@@ -77,6 +90,9 @@ class Door(Protocol):
 
     def wait(self, made: Sequence[Made], seconds: float) -> list[Made]:
         """The same deposits, published if that happens in time."""
+
+    def waiting(self) -> Waiting | None:
+        """What the platform waits for, if the quorum is missing."""
 
     def papers(self, deposit: str, signatures: str = ALL) -> Papers:
         """The receipt of a deposit, by id or short number, with these signatures; Unavailable while it is pending."""

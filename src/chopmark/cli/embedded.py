@@ -13,7 +13,7 @@ from uuid import UUID
 from chopmark.base import clock
 from chopmark.base.errors import PlatformError, Refused, Unavailable
 from chopmark.cli import files, own_keys
-from chopmark.cli.doors import Made, Papers, Wish
+from chopmark.cli.doors import Made, Papers, Waiting, Wish
 from chopmark.cli.own_keys import OwnKey
 from chopmark.cli.signing import sign_wish
 from chopmark.cli.writer import open_log
@@ -62,6 +62,13 @@ class Embedded:
                 return now
             if not write_batch():
                 time.sleep(POLL)
+
+    def waiting(self) -> Waiting | None:
+        """What the home's writer noted down when it last asked the members."""
+        state = wiring.book().consortium()
+        if wiring.consortium_policy() is None or state.waiting_size is None or state.waiting_since is None:
+            return None
+        return Waiting(since=clock.to_text(state.waiting_since), missing=tuple(state.missing.split()))
 
     def papers(self, deposit: str, signatures: str = ALL) -> Papers:
         """The receipt of a deposit, by id or short number, with these signatures."""

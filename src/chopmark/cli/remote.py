@@ -15,7 +15,7 @@ import chopmark
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.base.wording import say
 from chopmark.cli import own_keys
-from chopmark.cli.doors import Made, Papers, Wish
+from chopmark.cli.doors import Made, Papers, Waiting, Wish
 from chopmark.cli.home import Client
 from chopmark.cli.signing import sign_wish
 from chopmark.evidence.receipt import ALL
@@ -68,6 +68,14 @@ class Remote:
             time.sleep(POLL)
             now = [each if each.position is not None else self._again(each) for each in now]
         return now
+
+    def waiting(self) -> Waiting | None:
+        """What the server says of its consortium; nothing where it does not say so in the form that is known."""
+        waits = self._json("GET", "/api/v1/consortium").get("waiting")
+        match waits:
+            case {"since": str(since), "missing": [*missing]}:
+                return Waiting(since=since, missing=tuple(map(str, missing)))
+        return None
 
     def papers(self, deposit: str, signatures: str = ALL) -> Papers:
         """The receipt of a deposit, by id or short number, with these signatures."""
