@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from io import BytesIO
 
 import pytest
@@ -14,7 +15,7 @@ from chopmark.ledger.keys import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE, Signi
 from chopmark.ledger.mirror import Mirror
 from chopmark.ledger.policy import Policy
 from chopmark.ledger.stores import CHECKPOINT
-from chopmark.ledger.stores.memory import MemoryObjects
+from chopmark.ledger.stores.memory import MemoryBook, MemoryObjects
 from chopmark.ledger.wire import Answer
 from chopmark.ledger.witness import PENDING, WatchedLog, Witness
 
@@ -140,3 +141,33 @@ def test_real_members_take_up_a_log_that_is_older_than_they(members, policy):
         consortium.close()
     assert policy.open(world.objects.get(CHECKPOINT))[1].accepted
     world.audit(*everything, b"under the quorum")
+
+
+def test_a_log_that_was_brought_back_from_a_backup_signs_no_second_history(members, policy):
+    world = LedgerWorld()
+
+    def consortium() -> Consortium:
+        cards = [each.card for each in members]
+        return Consortium(policy, cards, members, world.objects, Clock(), patience=1.0)
+
+    world.cosigners = consortium()
+    world.publish(*statements(300))
+    backup = dict(world.objects.kept)
+    book = MemoryBook()
+    vars(book).update({name: copy.copy(value) for name, value in vars(world.book).items() if name != "_lock"})
+    world.cosigners = consortium()
+    world.publish(*statements(10, 300))
+
+    world.objects.kept, world.book = backup, book
+    world.enqueue(b"after the backup")
+    world.cosigners = consortium()
+    log = world.log()
+    try:
+        for _ in range(2):
+            with pytest.raises(Unavailable, match=r"ledger\.quorum_missing"):
+                log.step()
+        assert {state.trouble for state in world.cosigners.states()} == {"ledger.member_ahead"}
+    finally:
+        log.close()
+    assert world.book.head().size == 300
+    assert [member.alarms for member in members] == [[], [], []]

@@ -152,6 +152,7 @@ class Log:
         self._waiting = ConsortiumState()  # without members: what waits for the quorum, if anything
         self._noted: tuple[ConsortiumState, float] | None = None
         self._edge: Edge | None = None  # known only between steps that went well
+        self._newest = False  # whether a quorum has said since then that it knows of no more
         self._dead = False
         self._lock = RLock()
 
@@ -173,6 +174,8 @@ class Log:
             edge, self._edge = self._edge or Edge(), None
             self._book.hold()
             entries = self._book.pending(min(limit, MAX_BATCH))
+            if entries:
+                self._must_be_newest(_head(edge))
             self._edge = self._write(edge, entries) if entries else edge
             return len(entries)
 
@@ -201,6 +204,16 @@ class Log:
                 self._book.settle(batch.old.size, batch.entries, published)  # 7
         self._tidy(batch.new.size)  # 8
         self._objects.delete(self._outgrown(batch.old.size, batch.new.size))
+
+    def _must_be_newest(self, head: Head) -> None:
+        """After each recovery, before anything new is decided: let a quorum cosign what is published once more.
+
+        A member that was ever shown a larger checkpoint does not, and two quorums have a member in common. So a log
+        whose stores were all brought back from a backup waits here, instead of signing a second history.
+        """
+        if self._cosigners is not None and head.size and not self._newest:
+            self._gather(self._cosigners, self._sign(head))
+        self._newest = True
 
     def _finished(self, batch: Batch) -> bool:
         """Whether a successor, which took this writer for dead, has finished the batch; then nothing is put back."""
@@ -273,7 +286,7 @@ class Log:
             DurabilityLost: the process must end.
         """
         with self._alive():
-            self._edge = None
+            self._edge, self._newest = None, False
             self._journal.hold()
             alone = self._book.hold()
             head = self._book.head()
@@ -283,6 +296,7 @@ class Log:
             self._must_agree(head, settled, shown)
             if settled != head:
                 self._finish(settled, head, alone=alone)
+                self._newest = True
             elif self._cosigners is not None and head.size:
                 self._show_again(self._cosigners)
             self._edge = self._edge_at(head)
