@@ -29,8 +29,8 @@ from chopmark.ledger.log import Log
 from chopmark.ledger.note import Note
 from chopmark.ledger.policy import Policy
 from chopmark.ledger.stores.files import FileJournal, FileObjects
-from chopmark.ledger.stores.sql import create_tables
-from chopmark.ledger.tiles import Edge, integrate
+from chopmark.ledger.stores.sql import SqlBook, create_tables
+from chopmark.ledger.tiles import Edge, decode_bundle, encode_bundle, integrate
 from chopmark.ledger.tree import leaf_hash
 from chopmark.ledger.wire import origin_hash
 from chopmark.member.restore import open_copy, rebuild
@@ -448,3 +448,36 @@ def test_while_a_writer_runs_nothing_is_restored(world, mei, court):
     with pytest.raises(Unavailable, match=r"ledger\.writer_running"):
         restored(world, address)
     other.release()
+
+
+def test_a_copy_that_lies_and_falls_silent_does_not_spoil_what_a_good_one_brings(world, mei, court, tmp_path):
+    folder, address = court
+    filled(world, mei, 598)
+    mirrored(world, folder, "hangzhou")
+    shutil.copytree(folder, tmp_path / "liar")
+    bundle = tmp_path / "liar" / "tile" / "entries" / "000"
+    bundle.write_bytes(encode_bundle([*decode_bundle(bundle.read_bytes())[:100], *[b"a lie"] * 156]))
+    (tmp_path / "liar" / "tile" / "entries" / "001").unlink()
+    world.log.close()
+    plan = restoring.plan([str(tmp_path / "liar"), address])
+    FileObjects(world.home / "log.restoring").put({"tile/entries/000": bundle.read_bytes()})
+    with world.capture(execute=True):
+        done = restoring.restore(plan, lambda _: None, world.now())
+    assert done.place == address
+    assert in_order(world) == 600
+
+
+def test_the_ledger_is_not_replaced_while_a_writer_elsewhere_is_at_work(world, mei, court, monkeypatch):
+    folder, address = court
+    filled(world, mei, 3)
+    mirrored(world, folder, "hangzhou")
+    world.log.close()
+
+    def elsewhere(_):
+        raise Unavailable("ledger.writer_elsewhere")
+
+    monkeypatch.setattr(SqlBook, "hold", elsewhere)
+    before = sorted(world.home.rglob("*"))
+    with pytest.raises(Unavailable, match=r"ledger\.writer_elsewhere"):
+        restored(world, address)
+    assert sorted(world.home.rglob("*")) == before

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -136,14 +136,15 @@ def restore(planned: Plan, progress: Callable[[int], None], at: datetime) -> Res
     """Steps 3 to 6; the platform must be stopped.
 
     Raises:
-        Unavailable: `ledger.writer_running`; `ledger.quorum_missing` when a checkpoint that was never published here
-            lacks cosignatures: then nothing was replaced, and the next call goes on.
+        Unavailable: `ledger.writer_running`; `ledger.writer_elsewhere`; `ledger.quorum_missing` when a checkpoint that
+            was never published here lacks cosignatures: then nothing was replaced, and the next call goes on.
         Invalid: what `rebuild` raises, of the last copy.
     """
     home = wiring.home()
     journal = FileJournal(home / "journal")
     journal.hold()
     try:
+        wiring.book().hold()
         staging = home / "log.restoring"
         copy = _rebuilt(planned, staging, progress)
         published = None if planned.note is not None else _published(planned, FileObjects(staging))
@@ -153,6 +154,8 @@ def restore(planned: Plan, progress: Callable[[int], None], at: datetime) -> Res
         aside = _replace(home, staging, at)
         settled = actions.adopt_log(published) if published is not None else 0
     finally:
+        with suppress(Unavailable):  # a database that does not answer has ended the session
+            wiring.book().release()
         journal.release()
     return Restored(place=copy.name, size=planned.size, checkpoints=_count(planned), settled=settled, aside=aside)
 
@@ -197,20 +200,23 @@ def _rebuilt(planned: Plan, staging: Path, progress: Callable[[int], None]) -> C
     """From the first copy that is what its checkpoint says."""
     *others, last = planned.copies
     for copy in others:
-        try:
-            rebuild(copy, planned.size, FileObjects(staging), planned.known, progress=progress)
-        except Unavailable:
-            continue
-        except Invalid:
-            shutil.rmtree(staging, ignore_errors=True)
-            continue
-        return copy
+        with suppress(Invalid, Unavailable):
+            _rebuild(copy, planned, staging, progress)
+            return copy
+    _rebuild(last, planned, staging, progress)
+    return last
+
+
+def _rebuild(copy: Copy, planned: Plan, staging: Path, progress: Callable[[int], None]) -> None:
+    """On top of what is there already; if that proves wrong, it may be another copy's fault: once more from nothing."""
+    begun = staging.exists()
     try:
-        rebuild(last, planned.size, FileObjects(staging), planned.known, progress=progress)
+        rebuild(copy, planned.size, FileObjects(staging), planned.known, progress=progress)
     except Invalid:
         shutil.rmtree(staging, ignore_errors=True)
-        raise
-    return last
+        if not begun:
+            raise
+        _rebuild(copy, planned, staging, progress)
 
 
 def _published(planned: Plan, objects: FileObjects) -> Published:
