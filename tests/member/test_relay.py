@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import time
+import warnings
 from contextlib import contextmanager
 
 import httpx
@@ -12,7 +15,18 @@ from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger.card import NODE, WITNESS, Card, CardKey
 from chopmark.ledger.keys import ED25519, ED25519_COSIGNATURE, SigningKey
 from chopmark.ledger.wire import Answer
-from chopmark.member.relay import Puller, PullLink, Relay, RelayedRequest, encode_answer, parse_answer
+from chopmark.member.client import MAX_ANSWER
+from chopmark.member.httpsig import signed_headers
+from chopmark.member.relay import (
+    MOST_GIVEN,
+    Puller,
+    PullLink,
+    Relay,
+    RelayedRequest,
+    RelayServer,
+    encode_answer,
+    parse_answer,
+)
 from chopmark.member.serving import served
 
 ORIGIN = "platform.example/log"
@@ -102,6 +116,129 @@ def test_an_answer_that_comes_too_late_is_dropped():
     waited.set()
     thread.join(5)
     assert given == [False]
+
+
+def _asking(link: PullLink, given: list, poll: float = 5.0) -> threading.Thread:
+    thread = threading.Thread(target=lambda: given.append(link.take(poll)), daemon=True)
+    thread.start()
+    return thread
+
+
+def test_a_member_that_asks_anew_ends_its_older_question_and_holds_one_thread():
+    link, given = PullLink("customs"), []
+    threads = [_asking(link, given) for _ in range(20)]
+    last = _asking(link, given)
+    for thread in threads[:-1]:
+        thread.join(5)
+    link.close()
+    for thread in (*threads, last):
+        thread.join(5)
+        assert not thread.is_alive()
+    assert given == [None] * 21
+
+
+def test_what_was_given_to_a_member_that_died_is_given_to_it_again():
+    link, answers = PullLink("customs", 5.0), []
+    caller = threading.Thread(target=lambda: answers.append(link.add_checkpoint(b"old 0\n")), daemon=True)
+    caller.start()
+    first = link.take(5)
+    second = link.take(5)
+    assert first == second
+    assert link.give(second.id, Answer(status=200, body=b"x"))
+    assert not link.give(second.id, Answer(status=200, body=b"y"))
+    caller.join(5)
+    assert [answer.body for answer in answers] == [b"x"]
+    assert link.take(0.01) is None, "what is answered is given to nobody"
+
+
+def test_an_upload_is_waited_for_longer():
+    link, answers = PullLink("customs", 0.01, 10.0), []
+    caller = threading.Thread(target=lambda: answers.append(link.add_entries(b"")), daemon=True)
+    caller.start()
+    request = link.take(5)
+    caller.join(0.1)
+    assert caller.is_alive()
+    assert link.give(request.id, Answer(status=200))
+    caller.join(5)
+    assert answers == [Answer(status=200)]
+
+
+def test_cards_read_anew_let_go_who_waits_and_admit_who_is_new():
+    relay = Relay(ORIGIN, [], poll=5.0)
+    with _served(relay.app) as address, _pulling(address, lambda *a: Answer(status=200, body=a[3])) as troubles:
+        relay.adopt([CARD])
+        old = relay.links["customs"]
+        relay.adopt([CARD])
+        with pytest.raises(Unavailable) as error:
+            old.add_checkpoint(b"")
+        assert error.value.facts["reason"] == "the writer ends"
+        assert relay.links["customs"].add_checkpoint(b"x").body == b"x"
+    assert {each.code for each in troubles if each is not None} <= {"member.relay_silent"}
+
+
+def test_a_repeated_question_and_an_answer_too_large_are_refused():
+    relay = _relay()
+    with _served(relay.app) as address, httpx.Client(base_url=address, trust_env=False) as client:
+        headers = signed_headers(NODE_KEY, "POST", "/relay/customs/take", b"", origin=ORIGIN)
+        assert client.post("/relay/customs/take", headers=headers).status_code == 204
+        assert client.post("/relay/customs/take", headers=headers).status_code == 403
+        assert client.post("/relay/customs/give/" + "0" * 32, content=bytes(MOST_GIVEN + 1)).status_code == 413
+        assert client.post("/relay/nobody/take").status_code == 404
+
+
+def test_the_writer_sees_that_an_answer_was_too_large():
+    relay = _relay()
+    with _served(relay.app) as address, _pulling(address, lambda *_: Answer(status=200, body=bytes(1 << 20))):
+        assert len(relay.links["customs"].add_checkpoint(b"").body) == MAX_ANSWER + 1
+
+
+def test_a_bug_in_a_node_is_said_and_ends_no_pulling():
+    answers = iter([ZeroDivisionError(), Answer(status=200, body=b"well")])
+
+    def answer(*_):
+        match next(answers):
+            case Answer() as made:
+                return made
+            case error:
+                raise error
+
+    relay = _relay(patience=10)
+    with _served(relay.app) as address, _pulling(address, answer) as troubles:
+        assert relay.links["customs"].add_checkpoint(b"").body == b"well"
+        _until(lambda: len(troubles) == 2)
+    assert [type(each) for each in troubles] == [ZeroDivisionError, type(None)]
+
+
+def test_a_node_that_ends_answers_nothing_any_more():
+    seen = []
+    relay = _relay(patience=0.5)
+    with _served(relay.app) as address, httpx.Client(timeout=5, trust_env=False) as client:
+        puller = Puller(address, "customs", NODE_KEY, ORIGIN, lambda *a: seen.append(a), client)
+        assert puller.end(1)
+        asking = threading.Thread(target=puller.once, daemon=True)
+        asking.start()
+        with pytest.raises(Unavailable):
+            relay.links["customs"].add_checkpoint(b"")
+    assert not seen
+
+
+def test_a_relays_port_that_is_taken_is_said():
+    first = RelayServer(ORIGIN, "127.0.0.1", 0)
+    try:
+        with warnings.catch_warnings(action="ignore", category=ResourceWarning):  # waitress leaves its socket to Python
+            with pytest.raises(Unavailable, match="port_taken"):
+                RelayServer(ORIGIN, "127.0.0.1", first.port)
+            gc.collect()
+    finally:
+        first.close()
+    RelayServer(ORIGIN, "127.0.0.1", first.port).close()
+
+
+def _until(fits, seconds=10.0):
+    end = time.monotonic() + seconds
+    while not fits():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

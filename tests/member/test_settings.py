@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -50,6 +51,15 @@ def test_wrong_settings_are_refused(wrong):
     assert wrong[0] in text
     with pytest.raises(PlatformError):
         Settings.parse(text.replace(*wrong).encode())
+
+
+@pytest.mark.parametrize("host", ["::", "10.0.0.1", "8.8.8.8", "court.test"])
+def test_a_node_without_an_address_for_others_listens_on_its_own_machine_alone(host):
+    with pytest.raises(Invalid, match=r"member\.listen_open"):
+        replace(settings(url=None), host=host)
+    assert replace(settings(), host=host).host == host
+    for own in ("127.0.0.1", "::1", "localhost"):
+        assert replace(settings(url=None), host=own).url is None
 
 
 @pytest.mark.parametrize("text", ["", "8101", "host:", ":8101", "a b:1", "[::1]", "::1:80", "h:99999", "h:1\n"])
