@@ -6,6 +6,8 @@ not keep a node from cosigning. One finding stops the node: that it has signed m
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,7 @@ from chopmark.member.metrics import Metrics
 from chopmark.member.node import Fetch, HeldLog, Node
 
 INDEX_PAUSE = 0.5  # seconds in which entries that come are gathered
+NICENESS = 10  # cosigning, on which receipts wait, comes first where processors are few
 
 
 class Watcher:
@@ -62,6 +65,8 @@ class Watcher:
             thread.join(patience / len(self._threads))
 
     def _guarded(self, work: Callable[[], None]) -> None:
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         try:
             work()
         except DurabilityLost:
