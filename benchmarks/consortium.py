@@ -182,7 +182,9 @@ class Watch(threading.Thread):
         """Look a hundred times a second."""
         book = self._book()
         last = latest.size if (latest := book.latest()) is not None else 0
-        while not self.ended.wait(0.01):
+        over = False
+        while not over:
+            over = self.ended.wait(0.01)  # and one look more
             latest = book.latest()
             if latest is not None and latest.size > last:
                 last = latest.size
