@@ -72,6 +72,7 @@ class PresentConsortium:
         self._seen: object = None
         self._links: list[HttpLink] = []
         self._inner: Consortium | None = None
+        self._last: tuple[MemberState, ...] = ()
 
     def gather(self, signed: bytes, checkpoint: Checkpoint) -> Gathered:
         """See `Cosigners.gather`; without a consortium the log's own signatures are enough.
@@ -95,10 +96,11 @@ class PresentConsortium:
 
     def states(self) -> tuple[MemberState, ...]:
         """See `Cosigners.states`."""
-        return () if self._inner is None else self._inner.states()
+        return self._last if self._inner is None else self._inner.states()
 
     def close(self) -> None:
         """See `Cosigners.close`."""
+        self._last = self.states()  # what is said of them while another writer is at work
         self._leave()
         if self._relay is not None:
             self._relay.close()
@@ -125,6 +127,7 @@ class PresentConsortium:
             seen = (policy, self._relay, *_versions(wiring.consortium() / "members"))
         if seen != self._seen:
             self._leave()
+            self._last = ()
             if policy is not None:
                 cards = wiring.cards()
                 self._inner = Consortium(policy, cards, self._reached(cards), wiring.objects(), clock.now)
