@@ -126,8 +126,9 @@ def test_deposits_go_on_without_two_wait_without_three_and_all_appear_when_membe
         for log in [path.name for path in (platform.home / "members" / each["name"] / "mirror").iterdir()]
     ]
     for place in places:
-        audit = json.loads(platform.chopmark("log", "audit", "--from", place, "--policy", policy, "--json").stdout)
-        assert audit["passed"]
+        alone = ["--no-quorum"] if "/mirror/" in place else []  # a member's copy carries its own cosignature only
+        found = platform.chopmark("log", "audit", "--from", place, "--policy", policy, *alone, "--json").stdout
+        assert json.loads(found)["passed"]
     for each in consortium(platform)["members"]:
         assert httpx.get(f"{each['url']}/alarms.json", timeout=30).json() == []
 
