@@ -296,3 +296,16 @@ def test_the_receipt_of_a_governance_statement_waits_and_then_is_there(world):
         queries.entry_receipt(leaf)
     world.publish()
     assert queries.entry_receipt(leaf)
+
+
+def test_a_key_that_was_given_up_never_comes_back(consortium):
+    old, new = MEMBERS["hangzhou"], Member.made("hangzhou", 77)
+    there = rotation_note(old.card, new.card, (*old.signers, *new.signers))
+    back = rotation_note(new.card, old.card, (*old.signers, *new.signers))
+    actions.exchange_card(there, at=consortium.now())
+    with pytest.raises(Refused, match=r"ledger\.member_key_given_up"):
+        actions.exchange_card(back, at=consortium.now())
+    actions.retire_member("hangzhou", "moved", at=consortium.now())
+    with pytest.raises(Refused, match=r"ledger\.member_key_given_up"):
+        actions.adopt_cards([old.card.encode()], at=consortium.now())
+    actions.adopt_cards([new.card.encode()], at=consortium.now())

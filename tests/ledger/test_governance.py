@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from hashlib import sha256
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from world.members import Member
 
@@ -314,3 +314,18 @@ def test_the_log_cannot_be_a_member_of_its_own_consortium(of_the_log):
     own = Card(name="own", kind="court", zh="自己", en="Own", url=None, keys=(CardKey(role=MIRROR, key=key),))
     with pytest.raises(Refused, match=r"ledger\.member_key_taken"):
         consortium_policy(LOG_KEYS, [*CARDS, own], RULE)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=60)
+def test_overlap_and_spare_are_what_trying_every_quorum_finds(data):
+    names = [f"m{number}" for number in range(data.draw(st.integers(1, 7)))]
+    cuts = sorted({0, len(names), *data.draw(st.lists(st.integers(1, len(names)), max_size=2))})
+    parts = [tuple(names[start:end]) for start, end in pairwise(cuts)]
+    groups = tuple((f"p{n}", data.draw(st.integers(1, len(part))), part) for n, part in enumerate(parts))
+    rule = Rule(groups=groups)
+    every = [set(each) for size in range(len(names) + 1) for each in combinations(names, size)]
+    quorums = [each for each in every if rule.is_met(each)]
+    assert rule.overlap == min(len(one & other) for one in quorums for other in quorums)
+    stopping = [len(away) for away in every if not rule.is_met(set(names) - away)]
+    assert rule.spare == min(stopping) - 1

@@ -37,7 +37,7 @@ from chopmark.evidence.governance import (
     paper_of,
 )
 from chopmark.evidence.models import Governance
-from chopmark.ledger.card import Card
+from chopmark.ledger.card import Card, CardKey
 from chopmark.ledger.governance import (
     TYPES,
     Rotation,
@@ -81,7 +81,7 @@ def adopt_cards(cards: Sequence[bytes], *, at: datetime) -> Decided:
     Raises:
         Invalid: what `Card.parse` raises.
         Refused: `ledger.member_known` for a member with another card (that takes a rotation);
-            `ledger.member_key_taken`, also when the key belongs to a former member.
+            `ledger.member_key_taken`, also when the key belongs to a former member; `ledger.member_key_given_up`.
         Unavailable: `evidence.busy`, `ledger.database_unavailable`.
     """
     new = [Card.parse(data) for data in cards]
@@ -95,11 +95,23 @@ def _adopt(card: Card, at: datetime, made: list[Paper]) -> None:
     present = decided_cards()
     if card in present:
         return
-    former = [each for each in every_card() if each.name != card.name]
     must_have_own_keys([*present, card])
-    for each in former:
-        must_have_own_keys([each, card])
+    _must_be_free(card)
     _decree("member_card", card.name, card.encode(), at, made)
+
+
+def _must_be_free(card: Card) -> None:
+    """Refuse keys that ever belonged to another member, or that this one has exchanged for others."""
+    given_up: set[CardKey] = set()
+    kept: set[CardKey] = set()
+    for each in every_card():
+        if each.name == card.name:
+            given_up, kept = given_up | (kept - set(each.keys)), set(each.keys)
+        else:
+            must_have_own_keys([each, card])
+    for key in card.keys:
+        if key in given_up:
+            raise Refused("ledger.member_key_given_up", name=card.name, key=key.key.name)
 
 
 @wiring.answering()
@@ -107,7 +119,8 @@ def exchange_card(rotation: bytes, *, at: datetime) -> Decided:
     """Take a member's new card, which its old keys and its new ones have signed; the policy follows.
 
     Raises:
-        Invalid, Refused: what `open_rotation` raises; `ledger.member_unknown`; `ledger.member_key_taken`.
+        Invalid, Refused: what `open_rotation` raises; `ledger.member_unknown`; `ledger.member_key_taken`;
+            `ledger.member_key_given_up`.
         Unavailable: `evidence.busy`, `ledger.database_unavailable`.
     """
     subject = Rotation.parse(rotation).subject
@@ -119,9 +132,7 @@ def exchange_card(rotation: bytes, *, at: datetime) -> Decided:
         if hashlib.sha256(old.encode()).digest() != Rotation.parse(rotation).old and _newest_is(rotation, old.name):
             return Decided(papers=())
         new = open_rotation(rotation, old)
-        for each in every_card():
-            if each.name != new.name:
-                must_have_own_keys([each, new])
+        _must_be_free(new)
         _decree("member_rotation", new.name, rotation, at, made)
         _renew_policy(at, made)
     return Decided(papers=tuple(made))
