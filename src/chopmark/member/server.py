@@ -106,6 +106,7 @@ def _run(
             app,
             settings.host,
             settings.port,
+            large=("/add-entries",),
             threads=THREADS,
             connection_limit=CONNECTIONS,
             channel_timeout=QUIET,
