@@ -2,7 +2,8 @@
 
 A key is learnt from anywhere, because its name proves it: the thumbprint is the digest of its bytes. Whether its
 owner may sign is the platform's rule and no question of trust in the key. A key that could not be had is asked for
-again only after some minutes.
+again only after some minutes; and after an answer that was long in coming and was none, nobody is asked at all for as
+long, so that a platform that lets others wait cannot hold up a monitor entry by entry.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ from chopmark.member.settings import LogSettings
 
 AGAIN = 300.0
 """Seconds until a key that could not be had is asked for again."""
+LONG = 2.0
+"""Seconds that are long for a key that then is none."""
 MOST_ASKED = 10_000
 MAX_KEY = 4096
 """Bytes of a COSE_Key."""
+KEY_PATIENCE = 10.0
+"""Seconds for one."""
 
 Fetch = Callable[[str], bytes]
 
@@ -43,6 +48,7 @@ class KnownKeys:
         self._fetch = fetch
         self._lock = threading.Lock()
         self._asked: dict[bytes, float] = {}
+        self._rests_until = 0.0
         self._keys: dict[bytes, PublicKey] = {}
 
     def kept(self, kid: bytes) -> PublicKey | None:
@@ -62,7 +68,7 @@ class KnownKeys:
             return key
         moment = time.monotonic()
         with self._lock:
-            if moment - self._asked.get(kid, -AGAIN) < AGAIN:
+            if moment < self._rests_until or moment - self._asked.get(kid, -AGAIN) < AGAIN:
                 return None
             if len(self._asked) >= MOST_ASKED:
                 self._asked.clear()
@@ -70,6 +76,8 @@ class KnownKeys:
         try:
             key = PublicKey.from_cose(self._fetch(kid.hex()))
         except (Invalid, Unavailable):
+            if (now := time.monotonic()) - moment > LONG:
+                self._rests_until = now + AGAIN
             return None
         if key.thumbprint != kid:
             return None
@@ -93,7 +101,7 @@ def key_fetcher(logs: tuple[LogSettings, ...]) -> Fetch | None:
 
         for platform in platforms:
             try:
-                with Fetcher(platform, limit=MAX_KEY) as fetcher:
+                with Fetcher(platform, limit=MAX_KEY, patience=KEY_PATIENCE) as fetcher:
                     return fetcher(f"keys/{kid}")
             except (Unavailable, Invalid):
                 continue
