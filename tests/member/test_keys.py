@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 
 import pytest
 from hypothesis import given
@@ -173,3 +174,38 @@ def test_a_passphrase_file_that_others_can_read_is_refused(tmp_path):
     (tmp_path / "p").chmod(0o644)
     with pytest.raises(Refused):
         find_passphrase(tmp_path / "p", None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"n": 1 << 20, "r": 1},
+        {"n": 1 << 16, "r": 1},
+        {"n": 2, "r": 1 << 19, "p": 4},
+        {"n": True},
+        {"n": 32768.0},
+        {"n": "32768"},
+        {"p": 5},
+        {"p": 0},
+        {"vkey": None},
+        {"vkey": 5},
+        {"salt": 5},
+        {"nonce": []},
+    ],
+    ids=str,
+)
+def test_a_hostile_key_file_costs_nothing_and_is_refused_by_its_code(sealed, change):
+    document = json.loads((sealed / "node").read_text())
+    (sealed / "node").write_text(json.dumps(document | change))
+    began = time.monotonic()
+    with pytest.raises(Invalid) as error:
+        KeyReader(lambda: PASSPHRASE).read(sealed / "node")
+    assert error.value.code == "member.key_malformed"
+    assert time.monotonic() - began < 1
+
+
+def test_an_infinite_cost_is_refused(sealed):
+    text = (sealed / "node").read_text().replace('"n": 32768', '"n": 1e400')
+    (sealed / "node").write_text(text)
+    with pytest.raises(Invalid, match=r"member\.key_malformed"):
+        KeyReader(lambda: PASSPHRASE).read(sealed / "node")

@@ -42,6 +42,7 @@ CREDENTIAL = "member-passphrase"
 MAX_PASSPHRASE = 1024  # bytes
 _COST = (1 << 15, 8, 1)  # scrypt n, r, p: 32 MiB and about 0.1 s
 _MOST_COST = 1 << 20  # of n * r: 128 MiB
+_MOST_WIDTH = 64  # of r
 _FIELDS = {"form", "vkey", "kdf", "n", "r", "p", "salt", "cipher", "nonce", "sealed"}
 
 Ask = Callable[[], bytes]
@@ -126,13 +127,14 @@ class KeyReader:
         """The text of a sealed key."""
         try:
             salt, nonce, sealed = (parse_base64(document[name]) for name in ("salt", "nonce", "sealed"))
-            n, r, p = (int(document[name]) for name in ("n", "r", "p"))
-            vkey = VerifierKey.parse(document["vkey"])
+            n, r, p = (_whole(document[name]) for name in ("n", "r", "p"))
+            vkey = VerifierKey.parse(_text(document["vkey"]))
         except (ValueError, KeyError, TypeError, Invalid) as error:
             raise Invalid("member.key_malformed", path=str(path)) from error
         named = (document["form"], document.get("kdf"), document.get("cipher"), set(document))
         right = named == (SEALED, "scrypt", "chacha20-poly1305", _FIELDS) and (len(salt), len(nonce)) == (32, 12)
-        if not right or n < 2 or n & (n - 1) or r < 1 or n * r > _MOST_COST or not 1 <= p <= 4:
+        right = right and n >= 2 and not n & (n - 1) and 1 <= r <= _MOST_WIDTH and 1 <= p <= 4
+        if not right or n * r > _MOST_COST or n >= 1 << 16 * r:  # RFC 7914: n < 2^(128 r / 8)
             raise Invalid("member.key_malformed", path=str(path))
         cipher = ChaCha20Poly1305(self._derive(salt, n, r, p))
         try:
@@ -205,6 +207,18 @@ def _signing_key(text: str, path: Path) -> SigningKey:
         return SigningKey.parse(text)
     except Invalid as error:
         raise Invalid("member.key_malformed", path=str(path)) from error
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int:  # a boolean is none
+        raise TypeError
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _document(text: str, path: Path) -> dict[str, Any]:
