@@ -6,16 +6,20 @@ import contextlib
 import gzip
 import hashlib
 import json
+import re
 import socket
 import threading
 import time
 import zlib
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from world.ledger import KEYS, ORIGIN, VERIFIERS
 from world.node import HASH, ISSUER, PublicLog, feed, make_home, node_of, settings
 
+from chopmark.base import clock
 from chopmark.evidence.receipt import read_receipt
 from chopmark.ledger.alarm import FORK, Alarm
 from chopmark.ledger.audit import audit
@@ -23,12 +27,15 @@ from chopmark.ledger.card import MIRROR, WITNESS, Card
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from chopmark.ledger.cose import PublicKey
 from chopmark.ledger.cose_receipt import SealedRoot, verify_receipt
+from chopmark.ledger.keys import SigningKey
 from chopmark.ledger.mirror import MirrorInfo, packages, upload_header
 from chopmark.ledger.note import Note
 from chopmark.ledger.stores import DurabilityLost
 from chopmark.ledger.tiles import TileReader
 from chopmark.ledger.wire import MIRROR_INFO, OCTETS, TLOG_SIZE
 from chopmark.ledger.witness import AddCheckpoint
+from chopmark.member.founding import found_home
+from chopmark.member.settings import LogSettings, MemberHome
 from chopmark.member.web import MAX_CHECKPOINT, MAX_ENTRIES
 
 
@@ -516,3 +523,59 @@ def test_the_newest_checkpoint_is_the_logs(fed, log):
     held = fed.get(f"/mirror/{HASH}/checkpoint").content
     assert Note.parse(held).text == Note.parse(log.note).text
     assert settings().logs[0].hash == HASH
+
+
+# ---- who writes to the disk ------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_who_repeats_a_true_request_makes_the_node_sign_once_a_second_at_most(node, log, monkeypatch):
+    at = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+    monkeypatch.setattr(node.node.witness, "clock", lambda: at)
+    feed(node.url, log)
+    writes = []
+    state = node.node.logs[0].watched.state
+    monkeypatch.setattr(type(state), "put", lambda _self, objects: writes.append(objects))
+    body = AddCheckpoint(old=300, proof=(), note=log.note).encode()
+    answers = {httpx.post(node.url + "/add-checkpoint", content=body).content for _ in range(10)}
+    assert (len(answers), writes) == (1, [])
+    monkeypatch.setattr(node.node.witness, "clock", lambda: at + timedelta(seconds=1))
+    assert httpx.post(node.url + "/add-checkpoint", content=body).content not in answers
+    assert len(writes) == 1
+
+
+def test_a_stranger_who_asks_for_seals_of_every_size_writes_nothing_and_drives_none_out(fed):
+    kept = fed.get(f"/mirror/{HASH}/sealed-root/300").content
+    for size in range(1, 40):
+        seal = SealedRoot.parse(fed.get(f"/mirror/{HASH}/sealed-root/{size}").content)
+        assert seal.size == size
+    folder = fed.node.home.seals(ORIGIN)
+    assert [path.name for path in folder.iterdir()] == ["300"]
+    assert fed.get(f"/mirror/{HASH}/sealed-root/300").content == kept
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def test_what_a_log_and_a_card_say_of_themselves_is_no_markup_and_no_label(tmp_path):
+    origin = 'log"><script>alert(1)</script>\\{{7*7}}&lt;'
+    key = SigningKey.generate("log.test", 1).verifier
+    evil = replace(
+        settings(),
+        en='<img src=x onerror=alert(1)>"',
+        zh="{{config}}</title><script>",
+        logs=(LogSettings(origin=origin, keys=(replace(key, name=origin),), url="http://127.0.0.1:9/log"),),
+    )
+    home = MemberHome(tmp_path / "evil")
+    found_home(home, evil, passphrase=None)
+    with node_of(home) as running:
+        facts = {"size": 1, "known": 2, "reason": "<script>{size.__class__}</script>"}
+        running.node.raise_alarm(Alarm(code=FORK, origin=origin, at=clock.now(), facts=facts))
+        running.node.raise_alarm(Alarm(code="ledger.alarm_stale", origin=origin, at=clock.now(), facts=facts))
+        for language in ("en", "zh"):
+            page = running.get(f"/?lang={language}")
+            assert page.status_code == 200
+            assert not re.search(r"<script|<img|onerror=alert\(1\)>|</title><script|class 'int", page.text)
+            assert "{{7*7}}" in page.text
+            assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+        figures = running.get("/metrics").text
+        assert all(re.match(r"#|[a-z_]+(?:\{.*\})? [-+.0-9eE]+$", line) for line in figures.splitlines())

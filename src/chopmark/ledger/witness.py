@@ -22,6 +22,7 @@ from datetime import datetime, timedelta
 from threading import RLock
 from typing import Protocol
 
+from chopmark.base.clock import to_seconds
 from chopmark.base.errors import Fact, Invalid, Refused, Unavailable
 from chopmark.ledger import alarm as alarms
 from chopmark.ledger.alarm import Alarm, Prefix
@@ -228,6 +229,11 @@ class Signed:
         """The member's signature lines."""
         return "".join(each.line() for each in self.own).encode()
 
+    def says(self, checkpoint: Checkpoint, log: Sequence[NoteSignature], now: datetime) -> bool:
+        """Whether signing this now would say nothing new: who repeats a request makes nobody write and sign."""
+        same = self.checkpoint == checkpoint and set(log) <= set(self.log)
+        return same and self.at is not None and to_seconds(self.at) == to_seconds(now)
+
     @classmethod
     def parse(cls, data: bytes, log: Sequence[VerifierKey], own: Sequence[VerifierKey]) -> Signed:
         """Read a note that was kept.
@@ -384,9 +390,16 @@ class Witness:
                 if 0 < request.old < checkpoint.size:
                     self._suspect(log, checkpoint, signatures)
                 raise
+        now = self.clock()
+        if (
+            log.pending is not None
+            and len(log.pending.own) == len(self.keys)
+            and log.pending.says(checkpoint, signatures, now)
+        ):
+            return Answer(status=200, body=log.pending.lines)
         last = log.pending.at if log.pending else None
         with rejecting(503):
-            return log.keep(sign(checkpoint, signatures, self.keys, now=self.clock(), last=last))
+            return log.keep(sign(checkpoint, signatures, self.keys, now=now, last=last))
 
     # ---- sign-subtree --------------------------------------------------------------------------------------------
 

@@ -123,11 +123,18 @@ class HeldLog:
     # ---- reading --------------------------------------------------------------------------------------------------
 
     def sealed_root(self, size: int) -> bytes | None:
-        """This member's seal of the root at a size, the same bytes each time; None where that is not mirrored."""
+        """This member's seal of the root at a size; None where that is not mirrored.
+
+        At the size of the mirror's checkpoint, which is asked for when the log publishes it, the same bytes each time.
+        At any other size made for who asks and not kept, so that no stranger can write to the disk or drive seals out.
+        """
         if (known := self._seals.get(size)) is not None:
             return known
         made = self._node.mirror.sealed_root(self.origin, size)
-        return None if made is None else self._seals.keep(size, made)
+        held = self._node.mirror.checkpoint(self.origin)
+        if made is None or held is None or Checkpoint.parse(Note.parse(held).text).size != size:
+            return made
+        return self._seals.keep(size, made)
 
     def receipt(self, position: int) -> bytes:
         """The Transparent Statement of an entry with this member's own COSE Receipt and cosigned checkpoint.
