@@ -135,6 +135,23 @@ def test_a_member_in_trouble_is_late_in_entries_and_time_and_says_why(world):
     assert "Waiting for the consortium" not in text
 
 
+def test_what_members_say_of_their_alarms_is_shown_and_told(world):
+    members = [
+        MemberState(name=name, size=size(), at=AT, next_entry=size(), since=AT, alarms=0) for name in list(MEMBERS)[:-1]
+    ]
+    facts = {"origin": "log.example", "size": 7}
+    told = {"alarms": 1234, "alarm": "ledger.alarm_fork", "alarm_at": AT, "alarm_facts": facts}
+    members.append(MemberState(name=list(MEMBERS)[-1], size=size(), at=AT, next_entry=size(), since=AT, **told))
+    wiring.book().note_consortium(ConsortiumState(members=tuple(members)))
+    assert wiring.book().consortium().members == tuple(members)
+    assert "log.example has forked: it signed two checkpoints that contradict each other at size 7" in read("/trust")
+    assert "1,234" in read("/trust")
+    assert "出现分叉" in read("/trust", language="zh-hans")
+    asked = json.loads(Client().get("/api/v1/consortium").content)["members"]
+    assert [each["alarms"] for each in asked] == [0, 0, 0, 0, 1234]
+    assert (asked[-1]["alarm"], asked[0]["alarm"]) == ("ledger.alarm_fork", None)
+
+
 def test_a_trouble_of_another_kind_is_said_with_what_is_known(world):
     world.note(**dict.fromkeys(MEMBERS, (size(), None)) | {"notary": (size(), "ledger.member_state_lost")})
     assert "In trouble" in read("/trust")

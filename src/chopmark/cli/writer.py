@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from chopmark.ledger.log import Log, Report
 from chopmark.ledger.stores.files import FileJournal
 from chopmark.ledger.wire import Link
 from chopmark.member.client import HttpLink
+from chopmark.member.heard import Listener
 
 if TYPE_CHECKING:
     from chopmark.member.relay import RelayServer
@@ -61,9 +63,12 @@ class PresentConsortium:
         relay: host and port to listen on for members that open no port; it is taken when the log is written first,
             and given back by `close`, so that of two writers only the one at work has it.
         report: hears of trouble with the relay, as `Log.run` reports.
+        listen: whether members are asked for their alarms, too.
     """
 
-    def __init__(self, relay: tuple[str, int] | None = None, report: Report | None = None) -> None:
+    def __init__(
+        self, relay: tuple[str, int] | None = None, report: Report | None = None, *, listen: bool = False
+    ) -> None:
         self._listen = relay
         self._report = report
         self._relay: RelayServer | None = None
@@ -72,6 +77,8 @@ class PresentConsortium:
         self._seen: object = None
         self._links: list[HttpLink] = []
         self._inner: Consortium | None = None
+        self._asks = listen
+        self._listener: Listener | None = None
         self._last: tuple[MemberState, ...] = ()
 
     def gather(self, signed: bytes, checkpoint: Checkpoint) -> Gathered:
@@ -96,7 +103,7 @@ class PresentConsortium:
 
     def states(self) -> tuple[MemberState, ...]:
         """See `Cosigners.states`."""
-        return self._last if self._inner is None else self._inner.states()
+        return self._last if self._inner is None else tuple(map(self._with_alarms, self._inner.states()))
 
     def close(self) -> None:
         """See `Cosigners.close`."""
@@ -111,9 +118,17 @@ class PresentConsortium:
             self._relay.relay.adopt(())  # lets couriers go that wait for an answer
         if self._inner is not None:
             self._inner.close()
+        if self._listener is not None:
+            self._listener.close()
         for link in self._links:
             link.close()
-        self._seen, self._inner, self._links = None, None, []
+        self._seen, self._inner, self._listener, self._links = None, None, None, []
+
+    def _with_alarms(self, state: MemberState) -> MemberState:
+        heard = None if self._listener is None else self._listener.heard(state.name)
+        if heard is None:
+            return state
+        return replace(state, alarms=heard.count, alarm=heard.code, alarm_at=heard.at, alarm_facts=heard.facts)
 
     def _present(self) -> Consortium | None:
         decisions = published_decisions()
@@ -131,6 +146,7 @@ class PresentConsortium:
             if policy is not None:
                 cards = wiring.cards()
                 self._inner = Consortium(policy, cards, self._reached(cards), wiring.objects(), clock.now)
+                self._listener = Listener(cards, wiring.origin()) if self._asks else None
             self._seen = seen
         return self._inner
 

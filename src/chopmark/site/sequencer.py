@@ -63,7 +63,7 @@ def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger, *, standby:
             members.close()  # the other one is to reach those that fetch what is meant for them
 
     config, _ = read_config()
-    members = PresentConsortium(config.relay, report)
+    members = PresentConsortium(config.relay, report, listen=True)
     log = open_log(members)
     until = math.inf if standby else time.monotonic() + PATIENCE
     together = wiring.consortium_policy() is not None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from chopmark.base import clock
+from chopmark.base.errors import Fact
 from chopmark.base.wording import Language, catalogue
 from chopmark.evidence import wiring
 from chopmark.ledger.card import Card
@@ -49,6 +50,10 @@ class Member:
         behind_for: how long ago it signed last, when it is behind.
         trouble: a code, or None when nothing is wrong.
         since: when the trouble, or the good order, began; None before the writer asked it.
+        alarms: how many alarms about this log it says it has raised; None when the writer has not heard.
+        alarm: code of the newest.
+        alarm_at: its time, by the member's clock.
+        alarm_facts: what it says of it.
     """
 
     card: Card
@@ -59,6 +64,10 @@ class Member:
     behind_for: timedelta | None
     trouble: str | None
     since: datetime | None
+    alarms: int | None
+    alarm: str | None
+    alarm_at: datetime | None
+    alarm_facts: Mapping[str, Fact]
 
     @property
     def name(self) -> str:
@@ -164,6 +173,16 @@ def trouble_text(code: str, name: str, language: Language) -> str:
     return code if wording is None else wording[language].format_map(defaultdict(lambda: "…", name=name))
 
 
+def alarm_text(member: Member, language: Language) -> str:
+    """A member's newest alarm in words, as far as it told; empty when it has none."""
+    if member.alarm is None:
+        return ""
+    wording = catalogue().get(member.alarm)
+    return (
+        member.alarm if wording is None else wording[language].format_map(defaultdict(lambda: "…", member.alarm_facts))
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cosigner:
     """Who signed a checkpoint.
@@ -223,6 +242,9 @@ def as_json(now: Standing) -> dict[str, Any]:
                 "behind": each.behind,
                 "trouble": each.trouble,
                 "since": _moment(each.since),
+                "alarms": each.alarms,
+                "alarm": each.alarm,
+                "alarm_at": _moment(each.alarm_at),
             }
             for each in now.members
         ],
@@ -248,6 +270,10 @@ def _member(card: Card, counts: bool, state: ConsortiumState, published: int) ->
         behind_for=clock.now() - at if behind and at is not None else None,
         trouble=seen.trouble if seen else None,
         since=seen.since if seen else None,
+        alarms=seen.alarms if seen else None,
+        alarm=seen.alarm if seen else None,
+        alarm_at=seen.alarm_at if seen else None,
+        alarm_facts=seen.alarm_facts if seen else {},
     )
 
 

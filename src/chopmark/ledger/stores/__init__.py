@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from chopmark.base import cbor
-from chopmark.base.errors import Invalid
+from chopmark.base.errors import Fact, Invalid
 from chopmark.ledger.tiles import MAX_ENTRY
 from chopmark.ledger.tree import EMPTY_ROOT, HASH_SIZE, leaf_hash
 
@@ -107,6 +107,10 @@ class MemberState:
         next_entry: how many entries it holds, as far as the writer knows.
         trouble: error code of the last failed call; None while all is well.
         since: since when it has been so, well or in this trouble.
+        alarms: how many alarms about this log it says it has raised; None when that was not heard.
+        alarm: code of the newest.
+        alarm_at: its time, by the member's clock.
+        alarm_facts: what it says of it.
     """
 
     name: str
@@ -115,6 +119,14 @@ class MemberState:
     next_entry: int = 0
     trouble: str | None = None
     since: datetime
+    alarms: int | None = None
+    alarm: str | None = None
+    alarm_at: datetime | None = None
+    alarm_facts: Mapping[str, Fact] = field(default_factory=dict)
+
+    def _encoded(self) -> list[object]:
+        seen = [self.name, self.size, _us(self.at), self.next_entry, self.trouble, _us(self.since)]
+        return [*seen, self.alarms, self.alarm, _us(self.alarm_at), dict(self.alarm_facts)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +147,7 @@ class ConsortiumState:
 
     def encode(self) -> bytes:
         """As CBOR; times in microseconds since 1970."""
-        members = [[m.name, m.size, _us(m.at), m.next_entry, m.trouble, _us(m.since)] for m in self.members]
+        members = [each._encoded() for each in self.members]  # noqa: SLF001 (its other half stands here)
         return cbor.encode([self.waiting_size, _us(self.waiting_since), self.missing, members])
 
     @classmethod
@@ -155,8 +167,12 @@ class ConsortiumState:
                         next_entry=next_entry,
                         trouble=trouble,
                         since=_EPOCH + timedelta(microseconds=of),
+                        alarms=alarms,
+                        alarm=alarm,
+                        alarm_at=_moment(alarm_at),
+                        alarm_facts=facts,
                     )
-                    for name, size, at, next_entry, trouble, of in members
+                    for name, size, at, next_entry, trouble, of, alarms, alarm, alarm_at, facts in members
                 ),
             )
         except (Invalid, ValueError, TypeError):

@@ -248,6 +248,11 @@ class MemberOut(Schema):
     )
     trouble: str | None = Field(description="A code of docs/reference/errors.md; null when nothing is wrong.")
     since: datetime | None = Field(description="When the trouble, or the good order, began.")
+    alarms: int | None = Field(
+        description="Alarms about this log that the member says it has raised; null when the writer has not heard."
+    )
+    alarm: str | None = Field(description="Code of the newest.")
+    alarm_at: datetime | None = Field(description="Its time, by the member's clock.")
 
 
 class WaitingOut(Schema):

@@ -172,6 +172,9 @@ def _row(member: standing.Member, speaks: Language) -> dict[str, Any]:
         "lag": span(member.behind_for) if member.behind_for is not None else "",
         "trouble": standing.trouble_text(member.trouble, member.title(speaks), speaks) if member.trouble else "",
         "since": member.since,
+        "alarms": member.alarms,
+        "alarm": standing.alarm_text(member, speaks),
+        "alarm_at": member.alarm_at,
         "keys": [_key(each.key) | {"role": each.role} for each in member.card.keys],
     }
 
