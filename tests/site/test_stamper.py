@@ -250,6 +250,15 @@ def test_the_signers_troubles_reach_the_one_who_asks(place):
         assert Response.parse(answer(asked.encode(), link)).failure == "timeNotAvailable"
 
 
+@pytest.mark.parametrize(("folder", "opened"), [(0o700, 0o600), (0o2710, 0o660)], ids=["alone", "a group may pass"])
+def test_the_socket_is_open_to_a_group_only_where_the_folder_is(place, folder, opened):
+    tsa.prepare(place, datetime.now(UTC) - timedelta(days=1))
+    (place / "tsa").chmod(folder)
+    with _signer(place):
+        assert (place / "tsa" / "signer.sock").stat().st_mode & 0o777 == opened
+        assert (place / "tsa" / "signer.key").stat().st_mode & 0o077 == 0
+
+
 def test_a_home_with_a_long_path_has_a_signer_too(tmp_path, monkeypatch):
     place = tmp_path / ("long" * 30)
     (place / "keys").mkdir(parents=True)

@@ -2,7 +2,8 @@
 
     init     makes root, key and certificate; run again, it renews a certificate that ends soon
     serve    the front: answers requests over HTTP, holds no key, starts the signer beside it
-    signer   the only process that opens the key; asked over `tsa/signer.sock`, which only its owner may open
+    signer   the only process that opens the key; asked over `tsa/signer.sock`, which only its owner may open, and the
+             group of `tsa/` where that may pass it
 
     $CHOPMARK_HOME/tsa/            0700
         root.key, root.pem         the root; its key is needed by `init` alone and may be kept elsewhere
@@ -214,7 +215,8 @@ def serve_orders(folder: Path, signer: Signer, stop: threading.Event) -> None:
     path = folder / "signer.sock"
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener, _reachable(path) as name:
-        before = os.umask(0o177)  # born with 0600: no moment in which another may connect
+        shared = folder.stat().st_mode & 0o010  # a folder that its group may pass: the front is of that group
+        before = os.umask(0o117 if shared else 0o177)  # born so: no moment in which another may connect
         try:
             listener.bind(name)
         finally:
