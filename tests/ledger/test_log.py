@@ -92,6 +92,15 @@ def test_a_step_takes_no_more_than_its_limit(world):
     world.audit(*statements(10))
 
 
+def test_a_step_takes_no_more_bytes_than_its_limit_but_always_one_statement(world, monkeypatch):
+    monkeypatch.setattr("chopmark.ledger.log.MAX_BATCH_BYTES", 30)
+    made = [b"a" * 10, b"b" * 20, b"c" * 31, b"d" * 30, b"e"]
+    world.enqueue(*made)
+    log = world.log()
+    assert [log.step() for _ in range(5)] == [2, 1, 1, 1, 0]
+    world.audit(*made)
+
+
 def test_equal_statements_are_one_entry_whenever_they_come(world):
     world.enqueue(b"same", b"same")
     log = world.log()

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from threading import Event, RLock
 from time import monotonic
 
@@ -48,6 +49,8 @@ from chopmark.ledger.stores import (
 from chopmark.ledger.tiles import TILE_WIDTH, Edge, TileReader, bundle_path, integrate, tile_path
 
 MAX_BATCH = 4096
+MAX_BATCH_BYTES = 32 << 20
+"""Of statements in a batch, which is in memory some times over while it is written; one statement is always taken."""
 LONGEST_PAUSE = 30.0
 """Seconds between tries when something does not answer."""
 LONGEST_PAUSE_FOR_MEMBERS = 2.0
@@ -173,7 +176,7 @@ class Log:
                 self.recover()
             edge, self._edge = self._edge or Edge(), None
             self._book.hold()
-            entries = self._book.pending(min(limit, MAX_BATCH))
+            entries = _that_fit(self._book.pending(min(limit, MAX_BATCH)))
             if entries:
                 self._must_be_newest(_head(edge))
             self._edge = self._write(edge, entries) if entries else edge
@@ -408,6 +411,12 @@ class Log:
             except DurabilityLost:
                 self._dead = True
                 raise
+
+
+def _that_fit(entries: Sequence[Entry]) -> Sequence[Entry]:
+    """The first of them, up to the bytes of a batch."""
+    sizes = accumulate(len(entry.statement) for entry in entries)
+    return entries[: max(1, sum(size <= MAX_BATCH_BYTES for size in sizes))]
 
 
 def _without_progress(state: ConsortiumState) -> ConsortiumState:
