@@ -42,7 +42,7 @@ RATE = float(os.environ.get("SOAK_RATE", "200"))
 SEED = int(os.environ.get("SOAK_SEED", "0")) or secrets.randbelow(1 << 32)
 CLIENTS = 4
 PER_CALL = 50
-PATIENCE = 120.0
+PATIENCE = 120.0 + SECONDS
 
 
 class Depositor(threading.Thread):
