@@ -13,7 +13,7 @@ from chopmark.cli import writer
 from chopmark.evidence import actions, wiring
 from chopmark.evidence.models import Governance
 from chopmark.ledger.checkpoint import Checkpoint
-from chopmark.ledger.consortium import Consortium, Gathered
+from chopmark.ledger.consortium import Consortium, Gathered, MemberState
 from chopmark.ledger.governance import Rule, rule_of
 from chopmark.ledger.policy import Policy
 from chopmark.ledger.tree import EMPTY_ROOT
@@ -49,6 +49,9 @@ def gathered(monkeypatch):
         def gather(self, signed: bytes, _checkpoint: Checkpoint) -> Gathered:
             rules.append(self.rule)
             return Gathered(note=signed)
+
+        def states(self) -> tuple[MemberState, ...]:
+            return ()
 
         def close(self) -> None:
             pass
