@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import shutil
+import threading
 
 import pytest
 from world.members import five
@@ -11,6 +14,7 @@ from world.pages import PageWorld
 from chopmark.base.errors import Unavailable
 from chopmark.cli import writer
 from chopmark.evidence import actions, wiring
+from chopmark.evidence.actions.force import keep_paper
 from chopmark.evidence.models import Governance
 from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.consortium import Consortium, Gathered, MemberState
@@ -130,3 +134,14 @@ def test_papers_of_an_earlier_version_reach_other_homes_too(world, settings):
     assert {path.name for path in wiring.papers().iterdir()} == {
         bytes(digest).hex() for digest in Governance.objects.values_list("sha256", flat=True)
     }
+
+
+def test_two_processes_write_the_files_of_the_consortium_one_after_the_other(world):
+    with (wiring.consortium() / ".writing").open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)  # another process is at it
+        waiting = threading.Thread(target=keep_paper, args=(b"a paper",))
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+    waiting.join(20)
+    assert (wiring.papers() / hashlib.sha256(b"a paper").hexdigest()).read_bytes() == b"a paper"

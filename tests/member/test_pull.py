@@ -106,7 +106,7 @@ def relayed(log: PublicLog, card, *, port: int = 0, patience: float = 20.0):
     server = RelayServer(ORIGIN, "127.0.0.1", port, poll=0.3)
     server.relay.adopt([card])
     links = [*server.relay.links.values()]
-    consortium = Consortium(policy_of(card), [card], links, log.objects, Clock(), patience=patience)
+    consortium = Consortium(policy_of(card), [card], links, log.objects, Clock(), patience=patience, grace=20.0)
     log.cosigners = Unclosed(consortium)
     try:
         yield server

@@ -8,8 +8,11 @@ put a later one in force never takes force.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from django.db.models import Count, Max, Sum
 
@@ -38,6 +41,25 @@ def take_force() -> None:
         Unavailable: `evidence.paper_missing` when a paper is gone; `ledger.database_unavailable`.
         Invalid: `evidence.paper_wrong` when its file was altered.
     """
+    if Governance.objects.exists():
+        with _alone():
+            _take_force()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """The writer, once it has published a decision, and whoever waits for that on the command line write one file."""
+    folder = wiring.consortium()
+    folder.mkdir(mode=0o755, exist_ok=True)
+    descriptor = os.open(folder / ".writing", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _take_force() -> None:
     _share_papers()
     rows = Governance.objects.filter(published_in__isnull=False).order_by("published_in", "id")
     policies: dict[int, bytes] = {}
@@ -65,7 +87,7 @@ def _share_papers() -> None:
             Governance.objects.filter(id=row).update(paper=wiring.paper(bytes(digest)))
     for row, digest in Governance.objects.exclude(paper=None).values_list("id", "sha256"):
         if not _is_here(bytes(digest)):
-            keep_paper(bytes(Governance.objects.get(id=row).paper or b""))
+            _keep(bytes(Governance.objects.get(id=row).paper or b""))
 
 
 def _is_here(sha256: bytes) -> bool:
@@ -97,6 +119,11 @@ def _objects(paths: Mapping[str, bytes] | list[str]) -> FileObjects:
 
 def keep_paper(paper: bytes) -> bytes:
     """Keep a paper for ever under its digest, which is returned; again is no error."""
+    with _alone():
+        return _keep(paper)
+
+
+def _keep(paper: bytes) -> bytes:
     digest = hashlib.sha256(paper).digest()
     FileObjects(wiring.papers()).put({digest.hex(): paper})
     return digest
