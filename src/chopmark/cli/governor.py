@@ -215,6 +215,8 @@ def _published(decided: Decided, wait: float) -> Outcome:
         if not _try(write_batch):
             time.sleep(POLL)
     actions.take_force()
+    if actions.restate(clock.now()):
+        _try(write_batch)
     papers = governance.papers_with(leaves)
     return Outcome(papers=papers, warnings=decided.warnings, published=done())
 

@@ -171,7 +171,7 @@ def _found_log(*, found_consortium: bool) -> int:
     """
     from chopmark.cli.writer import open_log  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.evidence import wiring  # noqa: PLC0415
-    from chopmark.evidence.actions import adopt_cards, decide_policy, genesis  # noqa: PLC0415
+    from chopmark.evidence.actions import adopt_cards, decide_policy, genesis, restate  # noqa: PLC0415
     from chopmark.evidence.governance import decided_policy  # noqa: PLC0415
 
     at = clock.now()
@@ -184,6 +184,7 @@ def _found_log(*, found_consortium: bool) -> int:
         log = open_log()
         log.step()
         log.close()
+        restate(clock.now())  # waits for whoever writes next, with the members
     published = book.latest()
     return published.size if published else 0
 

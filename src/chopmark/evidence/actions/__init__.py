@@ -2,7 +2,7 @@
 
 from chopmark.evidence.actions.deposit import MAX_BATCH, NewDeposit, Source, deposit
 from chopmark.evidence.actions.force import published_decisions, take_force
-from chopmark.evidence.actions.genesis import genesis
+from chopmark.evidence.actions.genesis import genesis, restate
 from chopmark.evidence.actions.govern import (
     Decided,
     adopt_authority,
@@ -54,6 +54,7 @@ __all__ = [
     "register_key",
     "register_statement",
     "remember",
+    "restate",
     "retire_key",
     "retire_member",
     "rotate_log_keys",

@@ -35,6 +35,29 @@ def genesis(at: datetime) -> int:
     return made + state_keys(at)
 
 
+def restate(at: datetime) -> int:
+    """State the registration policy once more when a quorum is in force and nothing stands under it yet; how many.
+
+    A quorum counts from the checkpoint after the one that published it. Where nobody deposits for a while there would
+    be none, and no receipt that the consortium has signed, for all that was there before.
+
+    Raises:
+        Unavailable: `evidence.intake_key_missing`.
+    """
+    latest, least = wiring.book().latest(), wiring.least_size(0)
+    if latest is None or latest.size >= least:
+        return 0
+    policy = wiring.policy_id()
+    statement = policy_statement(
+        wiring.registration_policy(),
+        issuer=wiring.intake_issuer(),
+        subject=f"{wiring.base_url()}/policy/{policy.hex()}",
+        key=wiring.intake_key(),
+        at=at,
+    )
+    return _found(f"policy {policy.hex()} from {least}", statement, at)
+
+
 def _found(name: str, raw: bytes, at: datetime) -> int:
     statement = Statement.parse(raw)
     leaf = leaf_hash(raw)
