@@ -9,6 +9,7 @@ import os
 import runpy
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,14 @@ def _quick_site() -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MIDDLEWARE = [each for each in settings.MIDDLEWARE if "whitenoise" not in each]
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+@pytest.fixture(autouse=True)
+def _usual_depth() -> Iterator[None]:
+    """The tests' Ethereum chain (py-evm) lets Python recurse ten times deeper, which hostile JSON would overrun."""
+    usual = sys.getrecursionlimit()
+    yield
+    sys.setrecursionlimit(usual)
 
 
 @pytest.fixture(autouse=True)
