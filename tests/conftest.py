@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+USUAL_DEPTH = sys.getrecursionlimit()
 os.environ["CHOPMARK_HOME"] = tempfile.mkdtemp(prefix="chopmark-test-")
 for _name in [name for name in os.environ if name.startswith("CHOPMARK_")]:
     if _name not in {"CHOPMARK_HOME", "CHOPMARK_DATABASE_URL", "CHOPMARK_DATA"}:
@@ -38,10 +39,13 @@ def _quick_site() -> None:
 
 @pytest.fixture(autouse=True)
 def _usual_depth() -> Iterator[None]:
-    """The tests' Ethereum chain (py-evm) lets Python recurse ten times deeper, which hostile JSON would overrun."""
-    usual = sys.getrecursionlimit()
+    """The tests' Ethereum chain (py-evm) lets Python recurse a hundred times deeper, which hostile JSON would overrun.
+
+    Set before each test too: a fixture that lives longer than its test may have imported it.
+    """
+    sys.setrecursionlimit(USUAL_DEPTH)
     yield
-    sys.setrecursionlimit(usual)
+    sys.setrecursionlimit(USUAL_DEPTH)
 
 
 @pytest.fixture(autouse=True)
