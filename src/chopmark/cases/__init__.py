@@ -1,0 +1,1 @@
+"""What follows from evidence: filings at courts and orders at notaries, and what they answer."""

@@ -1,0 +1,1 @@
+"""The verbs of the room: the only code that changes its tables."""
