@@ -14,6 +14,7 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
+from threading import RLock
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
@@ -125,6 +126,7 @@ class Member:
         cards = tuple(CardKey(role=role, key=key.verifier) for role, keys in self.keys.items() for key in keys)
         self.card = Card(name=self.name, kind="court", zh="某院", en=self.name, url=None, keys=cards)
         self.clock = Clock()
+        self.turn = RLock()  # one process at a time over the stores, as the lock of a member's home has it
         self.copy = MemoryObjects()
         self.log = WatchedLog(
             origin=ORIGIN,
@@ -136,10 +138,11 @@ class Member:
         self.start()
 
     def start(self) -> None:
-        self.fuse.left = None
-        self.witness = Witness([self.log], self.keys[WITNESS], self.clock, self.alarms.append)
-        self.mirror = Mirror(self.witness, [self.log], self.keys[MIRROR], self.clock)
-        self.running = True
+        with self.turn:
+            self.fuse.left = None
+            self.witness = Witness([self.log], self.keys[WITNESS], self.clock, self.alarms.append)
+            self.mirror = Mirror(self.witness, [self.log], self.keys[MIRROR], self.clock)
+            self.running = True
 
     @property
     def pending(self) -> Checkpoint:
@@ -163,15 +166,15 @@ class Member:
         return answer
 
     def sealed_root(self, origin: str, size: int) -> bytes | None:
-        self._call(lambda: Answer(status=200))
-        return self.mirror.sealed_root(origin, size)
+        return self._call(lambda: self.mirror.sealed_root(origin, size))
 
-    def _call(self, what: Any) -> Answer:
-        if self.reached and self.running:
-            try:
-                return what()
-            except Crash:
-                self.running = False
+    def _call(self, what: Any) -> Any:
+        with self.turn:
+            if self.reached and self.running:
+                try:
+                    return what()
+                except Crash:
+                    self.running = False
         raise Unavailable("ledger.member_silent", name=self.name, reason="dead")
 
 
