@@ -19,10 +19,9 @@ from world.tsa import AT, TsaWorld, openssl
 
 from chopmark.base.errors import Invalid
 from chopmark.ledger import der
+from chopmark.ledger.cms import SHA256, SHA512
 from chopmark.ledger.timestamp import (
     FAILURES,
-    SHA256,
-    SHA512,
     Authority,
     Request,
     Response,

@@ -121,7 +121,7 @@ def test_sets_are_in_the_order_that_der_wants():
 def test_without_certificates_the_token_has_none_and_is_true_to_who_has_them():
     world = TsaWorld()
     token = world.stamp(b"data", certificates=False)
-    assert parse_token(token).certificates == ()
+    assert parse_token(token).cms.certificates == ()
     with pytest.raises(Invalid, match="certificate_missing"):
         verify_token(token, b"data", [world.authority], AT)
 

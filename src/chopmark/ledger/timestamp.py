@@ -15,65 +15,40 @@ No network here; who sends requests is elsewhere.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chopmark.base.errors import Invalid
 from chopmark.ledger import der
-from chopmark.ledger.der import INTEGER, OCTET_STRING, SEQUENCE, SET, Element, Reader
-
-_Kind = TypeVar("_Kind", bound=x509.ExtensionType)
+from chopmark.ledger.cms import (
+    DIGESTS,
+    SHA256,
+    SHA384,
+    SHA512,
+    CmsError,
+    Signed,
+    algorithm_of,
+    chain,
+    encoded_certificate,
+    extension,
+    find_signer,
+    is_understood,
+    must_be_signed,
+    read_certificate,
+    read_signed,
+)
+from chopmark.ledger.der import INTEGER, OCTET_STRING, SEQUENCE, Element, Reader
 
 MAX_TOKEN = 64 * 1024
-MAX_CERTIFICATES = 16
 MAX_NONCE = 64  # bytes
-MOST_STEPS = 8  # certificates between the signer's and the trusted one, both counted
 AHEAD = timedelta(minutes=5)  # how far an authority's clock may be before the one who checks
 
-SHA1, SHA256, SHA384, SHA512 = (
-    "1.3.14.3.2.26",
-    "2.16.840.1.101.3.4.2.1",
-    "2.16.840.1.101.3.4.2.2",
-    "2.16.840.1.101.3.4.2.3",
-)
-SIGNED_DATA = "1.2.840.113549.1.7.2"
 TST_INFO = "1.2.840.113549.1.9.16.1.4"
-CONTENT_TYPE, MESSAGE_DIGEST = "1.2.840.113549.1.9.3", "1.2.840.113549.1.9.4"
-SIGNING_CERTIFICATE, SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.12", "1.2.840.113549.1.9.16.2.47"
-ECDSA_SHA256 = "1.2.840.10045.4.3.2"
-
-DIGESTS: dict[str, Callable[[bytes], bytes]] = {
-    SHA256: lambda data: hashlib.sha256(data).digest(),
-    SHA384: lambda data: hashlib.sha384(data).digest(),
-    SHA512: lambda data: hashlib.sha512(data).digest(),
-}
 DIGEST_SIZES = {SHA256: 32, SHA384: 48, SHA512: 64}
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    SHA256: hashes.SHA256(),
-    SHA384: hashes.SHA384(),
-    SHA512: hashes.SHA512(),
-}
-_RSA, _PSS, _MGF1, _ED25519 = (
-    "1.2.840.113549.1.1.1",
-    "1.2.840.113549.1.1.10",
-    "1.2.840.113549.1.1.8",
-    "1.3.101.112",
-)
-_RSA_HASH = {"1.2.840.113549.1.1.11": SHA256, "1.2.840.113549.1.1.12": SHA384, "1.2.840.113549.1.1.13": SHA512}
-_ECDSA_HASH = {ECDSA_SHA256: SHA256, "1.2.840.10045.4.3.3": SHA384, "1.2.840.10045.4.3.4": SHA512}
-_CURVES = ("secp256r1", "secp384r1")
-_SMALLEST_RSA = 2048
 
 GRANTED, GRANTED_WITH_MODS, REJECTION = 0, 1, 2
 FAILURES = {  # PKIFailureInfo, RFC 3161 2.4.2: bit number to name
@@ -113,7 +88,7 @@ def authority_from_pem(name: str, pem: bytes, *, own: bool = False) -> Authority
         certificates = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         raise Invalid("ledger.authority_malformed", name=name) from error
-    return Authority(name=name, certificates=tuple(_encoded(each) for each in certificates), own=own)
+    return Authority(name=name, certificates=tuple(encoded_certificate(each) for each in certificates), own=own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,28 +318,12 @@ class Token:
     Attributes:
         info: what is signed.
         content: the bytes of it.
-        certificates: DER, as they came, in no order.
-        issuer: of the signer's certificate, DER of its name, or None when it is named by key identifier.
-        serial: of the signer's certificate, or None likewise.
-        key_identifier: of the signer's key, or None.
-        digest: object identifier of the algorithm under the message digest.
-        attributes: the signed attributes: type to its one value.
-        signed: the bytes under the signature.
-        algorithm: of the signature, an AlgorithmIdentifier.
-        signature: its value.
+        cms: all around it.
     """
 
     info: TokenInfo
     content: bytes
-    certificates: tuple[bytes, ...]
-    issuer: bytes | None
-    serial: int | None
-    key_identifier: bytes | None
-    digest: str
-    attributes: dict[str, Element]
-    signed: bytes
-    algorithm: Element
-    signature: bytes
+    cms: Signed
 
 
 def parse_token(data: bytes) -> Token:
@@ -382,69 +341,10 @@ def parse_token(data: bytes) -> Token:
 
 
 def _token(data: bytes) -> Token:
-    outer = Reader(der.read(data).content)
-    _must_be(outer.take(der.OID), SIGNED_DATA)
-    parts = Reader(der.inside(outer.take(0xA0), SEQUENCE).content)
-    outer.end()
-    if der.integer(parts.take(INTEGER)) != 3:
-        raise ValueError("another version")
-    parts.take(SET)  # digest algorithms: a hint for readers in one pass; the signer names its own
-    wrapped = Reader(parts.take(SEQUENCE).content)
-    _must_be(wrapped.take(der.OID), TST_INFO)
-    content = der.inside(wrapped.take(0xA0), OCTET_STRING).content
-    wrapped.end()
-    certificates, _ = parts.maybe(0xA0), parts.maybe(0xA1)  # lists of revoked ones are passed over
-    signer = der.inside(parts.take(SET), SEQUENCE)  # exactly one signs a token, RFC 3161 2.4.2
-    parts.end()
-    found = [] if certificates is None else [each.raw for each in Reader(certificates.content).rest()]
-    if len(found) > MAX_CERTIFICATES:
-        raise ValueError("too many certificates")
-    return _with_signer(Reader(signer.content), TokenInfo.read(content), content, tuple(found))
-
-
-def _with_signer(parts: Reader, info: TokenInfo, content: bytes, certificates: tuple[bytes, ...]) -> Token:
-    version = der.integer(parts.take(INTEGER))
-    named = parts.take(SEQUENCE, 0x80)
-    issuer, serial, key_identifier = None, None, None
-    if named.tag == SEQUENCE:
-        naming = Reader(named.content)
-        issuer, serial = naming.take(SEQUENCE).raw, der.integer(naming.take(INTEGER))
-        naming.end()
-    else:
-        key_identifier = named.content
-    if version != (1 if key_identifier is None else 3):
-        raise ValueError("another version")
-    digest = _algorithm(parts.take(SEQUENCE))
-    attributes = parts.take(0xA0)
-    algorithm = parts.take(SEQUENCE)
-    signature = parts.take(OCTET_STRING).content
-    parts.maybe(0xA1)  # unsigned attributes prove nothing
-    parts.end()
-    return Token(
-        info=info,
-        content=content,
-        certificates=certificates,
-        issuer=issuer,
-        serial=serial,
-        key_identifier=key_identifier,
-        digest=digest,
-        attributes=_attributes(attributes),
-        signed=bytes([SET]) + attributes.raw[1:],  # RFC 5652 5.4: signed as the SET that the tag [0] stands for
-        algorithm=algorithm,
-        signature=signature,
-    )
-
-
-def _attributes(element: Element) -> dict[str, Element]:
-    found: dict[str, Element] = {}
-    for each in Reader(element.content).rest():
-        parts = Reader(each.content)
-        kind, values = der.oid(parts.take(der.OID)), Reader(parts.take(SET).content).rest()
-        parts.end()
-        if each.tag != SEQUENCE or kind in found or len(values) != 1:
-            raise ValueError("an attribute twice, or not with one value")
-        found[kind] = values[0]
-    return found
+    cms = read_signed(data)
+    if cms.version != 3 or cms.kind != TST_INFO or cms.content is None:
+        raise ValueError("another kind of content")
+    return Token(info=TokenInfo.read(cms.content), content=cms.content, cms=cms)
 
 
 # ---- verification ----------------------------------------------------------------------------------------------------
@@ -478,12 +378,10 @@ def verify_statement(token: bytes, authorities: Sequence[Authority], at: datetim
     """
     parsed = parse_token(token)
     info = parsed.info
-    trusted = [(_certificate(each), authority) for authority in authorities for each in authority.certificates]
-    brought = [_certificate(each) for each in parsed.certificates]
-    signer = _signer(parsed, [*brought, *(certificate for certificate, _ in trusted)])
-    _must_be_signed(parsed, signer)
-    _must_be_for_stamping(signer)
-    authority = _chain(signer, brought, trusted, info.time)
+    try:
+        authority, signer = _behind(parsed, authorities)
+    except CmsError as error:
+        raise Invalid(_CODES[error.kind], **error.facts) from error
     if info.time > at + AHEAD:
         raise Invalid("ledger.timestamp_ahead", time=info.time.isoformat())
     return Stamp(
@@ -498,264 +396,46 @@ def verify_statement(token: bytes, authorities: Sequence[Authority], at: datetim
     )
 
 
-def _certificate(data: bytes) -> x509.Certificate:
-    try:
-        if _issuer_and_serial(data)[1] <= 0:
-            raise ValueError("a certificate's number is positive, RFC 5280 4.1.2.2")  # noqa: TRY301 (all that is wrong here is one error)
-        certificate = x509.load_der_x509_certificate(data)
-        # Read when asked for, so all that is used later is asked for now.
-        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.serial_number
-        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise Invalid("ledger.timestamp_malformed") from error
-    return certificate
+def _behind(token: Token, authorities: Sequence[Authority]) -> tuple[Authority, x509.Certificate]:
+    """Who signed a token, and with which certificate."""
+    trusted = [(read_certificate(each), authority) for authority in authorities for each in authority.certificates]
+    brought = [read_certificate(each) for each in token.cms.certificates]
+    signer = find_signer(token.cms, [*brought, *(certificate for certificate, _ in trusted)])
+    must_be_signed(token.cms, TST_INFO, lambda algorithm: DIGESTS[algorithm](token.content), signer)
+    _must_be_for_stamping(signer)
+    return chain(signer, brought, trusted, token.info.time, [ExtendedKeyUsageOID.TIME_STAMPING]).anchor, signer
 
 
-def _signer(token: Token, candidates: Sequence[x509.Certificate]) -> x509.Certificate:
-    """The certificate that is named outside the signature and under it.
-
-    The name outside alone would let anybody put another certificate of the same key in its place.
-    """
-    kinds = [kind for kind in (SIGNING_CERTIFICATE_V2, SIGNING_CERTIFICATE) if kind in token.attributes]
-    if not kinds:
-        raise Invalid("ledger.timestamp_malformed")
-    try:
-        named = [_signed_naming(token.attributes[kind], kind) for kind in kinds]
-    except ValueError as error:
-        raise Invalid("ledger.timestamp_malformed") from error
-    for certificate in candidates:
-        encoded = _encoded(certificate)
-        if _is_named(token, certificate) and all(naming(encoded) for naming in named):
-            return certificate
-    raise Invalid("ledger.timestamp_certificate_missing")
-
-
-def _is_named(token: Token, certificate: x509.Certificate) -> bool:
-    if token.key_identifier is None:
-        return (token.issuer, token.serial) == _issuer_and_serial(_encoded(certificate))
-    try:
-        identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-    except x509.ExtensionNotFound:
-        return False
-    return identifier.value.digest == token.key_identifier
-
-
-def _signed_naming(attribute: Element, kind: str) -> Callable[[bytes], bool]:
-    """SigningCertificate (RFC 2634) or its V2 (RFC 5035): tells whether a certificate is the first one named."""
-    if attribute.tag != SEQUENCE:
-        raise ValueError("not a list of certificates")
-    first = Reader(Reader(attribute.content).take(SEQUENCE).content).take(SEQUENCE)
-    parts = Reader(first.content)
-    algorithm = SHA1 if kind == SIGNING_CERTIFICATE else SHA256
-    if kind == SIGNING_CERTIFICATE_V2 and (given := parts.maybe(SEQUENCE)) is not None:
-        algorithm = _algorithm(given)
-    digest = parts.take(OCTET_STRING).content
-    issuer_serial = parts.maybe(SEQUENCE)
-    parts.end()
-    if algorithm != SHA1 and algorithm not in DIGESTS:
-        raise Invalid("ledger.timestamp_algorithm", algorithm=algorithm)
-    wanted = None if issuer_serial is None else _general_issuer_and_serial(issuer_serial)
-
-    def naming(certificate: bytes) -> bool:
-        made = hashlib.sha1(certificate).digest() if algorithm == SHA1 else DIGESTS[algorithm](certificate)  # noqa: S324 (RFC 2634 fixes it; it picks among certificates that must be trusted anyway)
-        return made == digest and wanted in {None, _issuer_and_serial(certificate)}
-
-    return naming
-
-
-def _general_issuer_and_serial(element: Element) -> tuple[bytes, int]:
-    parts = Reader(element.content)
-    name = der.inside(der.inside(parts.take(SEQUENCE), 0xA4), SEQUENCE)
-    serial = der.integer(parts.take(INTEGER))
-    parts.end()
-    return name.raw, serial
-
-
-def _issuer_and_serial(certificate: bytes) -> tuple[bytes, int]:
-    """As the bytes of the certificate have them: a name encoded anew might differ."""
-    body = Reader(Reader(der.read(certificate).content).take(SEQUENCE).content)
-    body.maybe(0xA0)
-    serial = der.integer(body.take(INTEGER))
-    body.take(SEQUENCE)
-    return body.take(SEQUENCE).raw, serial
-
-
-def _must_be_signed(token: Token, signer: x509.Certificate) -> None:
-    """Attributes are about this content, and the signer's key signed them (RFC 5652 5.4, 11)."""
-    if token.digest not in DIGESTS:
-        raise Invalid("ledger.timestamp_algorithm", algorithm=token.digest)
-    kind, digest = token.attributes.get(CONTENT_TYPE), token.attributes.get(MESSAGE_DIGEST)
-    if kind is None or kind.raw != der.put_oid(TST_INFO) or digest is None or digest.tag != OCTET_STRING:
-        raise Invalid("ledger.timestamp_malformed")
-    if digest.content != DIGESTS[token.digest](token.content):
-        raise Invalid("ledger.timestamp_signature_wrong")
-    try:
-        _verify(signer, token)
-    except InvalidSignature as error:
-        raise Invalid("ledger.timestamp_signature_wrong") from error
-    except ValueError as error:
-        raise Invalid("ledger.timestamp_malformed") from error
-    except UnsupportedAlgorithm as error:
-        raise Invalid("ledger.timestamp_algorithm", algorithm=str(error)) from error
-
-
-def _verify(signer: x509.Certificate, token: Token) -> None:
-    parts = Reader(token.algorithm.content)
-    algorithm = der.oid(parts.take(der.OID))
-    match signer.public_key():
-        case rsa.RSAPublicKey() as key if algorithm in {_RSA, _PSS, *_RSA_HASH} and key.key_size >= _SMALLEST_RSA:
-            if algorithm == _PSS:
-                scheme, name = _pss(parts.take(SEQUENCE))
-                key.verify(token.signature, token.signed, scheme, _HASHES[name])
-            else:
-                chosen = _HASHES[_RSA_HASH.get(algorithm, token.digest)]
-                key.verify(token.signature, token.signed, padding.PKCS1v15(), chosen)
-        case ec.EllipticCurvePublicKey() as key if algorithm in _ECDSA_HASH and key.curve.name in _CURVES:
-            key.verify(token.signature, token.signed, ec.ECDSA(_HASHES[_ECDSA_HASH[algorithm]]))
-        case Ed25519PublicKey() as key if algorithm == _ED25519:
-            key.verify(token.signature, token.signed)
-        case _:
-            raise Invalid("ledger.timestamp_algorithm", algorithm=algorithm)
-
-
-def _pss(element: Element) -> tuple[padding.PSS, str]:
-    """RSASSA-PSS parameters (RFC 4055): the same SHA-2 digest twice, and any length of salt."""
-    parts = Reader(element.content)
-    given, mask, salt = parts.maybe(0xA0), parts.maybe(0xA1), parts.maybe(0xA2)
-    trailer = parts.maybe(0xA3)
-    parts.end()
-    if given is None or mask is None or salt is None or (trailer and der.integer(der.inside(trailer, INTEGER)) != 1):
-        raise ValueError("defaults of these parameters mean SHA-1")
-    name = _algorithm(der.inside(given, SEQUENCE))
-    generator = Reader(der.inside(mask, SEQUENCE).content)
-    _must_be(generator.take(der.OID), _MGF1)
-    length = der.integer(der.inside(salt, INTEGER))
-    if name not in _HASHES or _algorithm(generator.take(SEQUENCE)) != name or not 0 <= length <= 64:
-        raise ValueError("parameters of another kind")
-    return padding.PSS(mgf=padding.MGF1(_HASHES[name]), salt_length=length), name
+_CODES = {
+    "malformed": "ledger.timestamp_malformed",
+    "algorithm": "ledger.timestamp_algorithm",
+    "digest_wrong": "ledger.timestamp_signature_wrong",
+    "signature_wrong": "ledger.timestamp_signature_wrong",
+    "certificate_missing": "ledger.timestamp_certificate_missing",
+    "outside_validity": "ledger.timestamp_outside_validity",
+    "authority_unknown": "ledger.timestamp_authority_unknown",
+}
 
 
 def _must_be_for_stamping(certificate: x509.Certificate) -> None:
     """RFC 3161 2.3: extendedKeyUsage is critical and time stamping alone; keyUsage, if there, allows signatures."""
     extensions = certificate.extensions
-    usage = _extension(extensions, x509.ExtendedKeyUsage)
+    usage = extension(extensions, x509.ExtendedKeyUsage)
     if usage is None or not usage.critical or list(usage.value) != [ExtendedKeyUsageOID.TIME_STAMPING]:
         raise Invalid("ledger.timestamp_certificate_unfit", subject=certificate.subject.rfc4514_string())
-    key_usage = _extension(extensions, x509.KeyUsage)
+    key_usage = extension(extensions, x509.KeyUsage)
     if key_usage and not (key_usage.value.digital_signature or key_usage.value.content_commitment):
         raise Invalid("ledger.timestamp_certificate_unfit", subject=certificate.subject.rfc4514_string())
-    if not _is_understood(certificate):
+    if not is_understood(certificate):
         raise Invalid("ledger.timestamp_certificate_unfit", subject=certificate.subject.rfc4514_string())
-
-
-def _chain(
-    signer: x509.Certificate,
-    brought: Sequence[x509.Certificate],
-    trusted: Sequence[tuple[x509.Certificate, Authority]],
-    time: datetime,
-) -> Authority:
-    """The authority that a chain of valid certificates leads to.
-
-    Several chains may be possible; the search is bounded by `MOST_STEPS`, and goes through no certificate twice.
-    """
-    of = {_encoded(certificate): authority for certificate, authority in reversed(trusted)}
-    pool = {_encoded(certificate): certificate for certificate in [*(each for each, _ in trusted), *brought]}
-    last: Invalid = Invalid("ledger.timestamp_authority_unknown", subject=signer.subject.rfc4514_string())
-    waiting: list[tuple[x509.Certificate, int]] = [(signer, 0)]
-    seen: set[bytes] = set()
-    while waiting:
-        certificate, below = waiting.pop(0)
-        encoded = _encoded(certificate)
-        if encoded in seen:
-            continue
-        seen.add(encoded)
-        if not certificate.not_valid_before_utc <= time <= certificate.not_valid_after_utc:
-            last = Invalid("ledger.timestamp_outside_validity", subject=certificate.subject.rfc4514_string())
-            continue
-        if encoded in of:
-            return of[encoded]
-        if below < MOST_STEPS - 1:
-            waiting += [(issuer, below + 1) for issuer in _issuers(certificate, pool.values(), below)]
-    raise last
-
-
-def _issuers(
-    certificate: x509.Certificate, pool: Collection[x509.Certificate], below: int
-) -> Iterator[x509.Certificate]:
-    """Those in the pool that signed it and may sign certificates with `below` others under them (RFC 5280 6.1.4)."""
-    for issuer in pool:
-        if issuer.subject != certificate.issuer or not _may_issue(issuer, below):
-            continue
-        try:
-            certificate.verify_directly_issued_by(issuer)
-        except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
-            continue
-        yield issuer
-
-
-def _may_issue(issuer: x509.Certificate, below: int) -> bool:
-    extensions = issuer.extensions
-    basic = _extension(extensions, x509.BasicConstraints)
-    if basic is None or not basic.value.ca or (basic.value.path_length is not None and basic.value.path_length < below):
-        return False
-    key_usage = _extension(extensions, x509.KeyUsage)
-    if key_usage is not None and not key_usage.value.key_cert_sign:
-        return False
-    usage = _extension(extensions, x509.ExtendedKeyUsage)
-    if usage is not None and not {ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(
-        usage.value
-    ):
-        return False
-    return _is_understood(issuer)
-
-
-def _is_understood(certificate: x509.Certificate) -> bool:
-    """Whether every critical extension is one that is looked at here; name constraints, say, are not."""
-    return all(each.oid in _UNDERSTOOD for each in certificate.extensions if each.critical)
-
-
-_UNDERSTOOD = {
-    ExtensionOID.BASIC_CONSTRAINTS,
-    ExtensionOID.KEY_USAGE,
-    ExtensionOID.EXTENDED_KEY_USAGE,
-    ExtensionOID.CERTIFICATE_POLICIES,  # what a policy promises is not judged
-    ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-}
-
-
-def _extension(extensions: x509.Extensions, kind: type[_Kind]) -> x509.Extension[_Kind] | None:
-    try:
-        return extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _encoded(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
 
 
 # ---- small parts -----------------------------------------------------------------------------------------------------
 
 
-def _must_be(element: Element, dotted: str) -> None:
-    if der.oid(element) != dotted:
-        raise ValueError("another kind of content")
-
-
-def _algorithm(element: Element) -> str:
-    """The identifier of an algorithm whose parameters are absent or NULL."""
-    parts = Reader(element.content)
-    dotted = der.oid(parts.take(der.OID))
-    empty = parts.maybe(der.NULL)
-    parts.end()
-    if empty is not None and empty.content:
-        raise ValueError("a NULL is empty")
-    return dotted
-
-
 def _imprint(element: Element) -> tuple[str, bytes]:
     parts = Reader(element.content)
-    algorithm, imprint = _algorithm(parts.take(SEQUENCE)), parts.take(OCTET_STRING).content
+    algorithm, imprint = algorithm_of(parts.take(SEQUENCE)), parts.take(OCTET_STRING).content
     parts.end()
     return algorithm, imprint
 

@@ -31,18 +31,20 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger import der
-from chopmark.ledger.timestamp import (
+from chopmark.ledger.cms import (
     CONTENT_TYPE,
-    DIGEST_SIZES,
     ECDSA_SHA256,
-    GRANTED,
     MESSAGE_DIGEST,
-    REJECTION,
     SHA256,
     SHA384,
     SHA512,
     SIGNED_DATA,
     SIGNING_CERTIFICATE_V2,
+)
+from chopmark.ledger.timestamp import (
+    DIGEST_SIZES,
+    GRANTED,
+    REJECTION,
     TST_INFO,
     Request,
     Response,
