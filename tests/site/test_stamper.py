@@ -93,7 +93,7 @@ def test_a_certificate_is_renewed_before_its_end_and_old_tokens_stay_true(place)
     new = tsa.open_signer(place / "tsa", lambda: later).stamp(TsaWorld().order(b"data"))
     trusted = authority_from_pem("own", (place / "tsa" / "trusted" / "own.pem").read_bytes(), own=True)
     assert len(trusted.certificates) == 3
-    assert parse_token(old).certificates != parse_token(new).certificates
+    assert parse_token(old).cms.certificates != parse_token(new).cms.certificates
     assert [verify_statement(token, [trusted], later).time for token in (old, new)] == [AT, later]
     assert parse_token(new).info.serial > parse_token(old).info.serial
 
