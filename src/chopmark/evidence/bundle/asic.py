@@ -28,7 +28,7 @@ SIGNATURE_TYPE = "application/x-pkcs7-signature"
 TOKEN_TYPE = "application/vnd.etsi.timestamp-token"  # noqa: S105 (a media type, no secret)
 RECORD_TYPE = "application/vnd.etsi.evidencerecord"
 PROOFS = {".p7s": SIGNATURE_TYPE, ".tst": TOKEN_TYPE, ".ers": RECORD_TYPE}
-MAX_MANIFEST = 4 << 20  # bytes
+MAX_MANIFEST = 8 << 20  # bytes
 
 MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+_-]{0,62}/[a-z0-9][a-z0-9.+_-]{0,62}")
 
@@ -45,6 +45,36 @@ _REFERENCE = re.compile(
     r"<ds:DigestValue>([^<\n]*)</ds:DigestValue>\n"
     r"</asic:DataObjectReference>\n"
 )
+
+
+def manifest_name(number: int) -> str:
+    """`META-INF/ASiCManifest001.xml`: of a signature or a time-stamp."""
+    return f"{META_INF}ASiCManifest{number:03}.xml"
+
+
+def signature_name(number: int) -> str:
+    """`META-INF/signature001.p7s`."""
+    return f"{META_INF}signature{number:03}.p7s"
+
+
+def token_name(number: int) -> str:
+    """`META-INF/timestamp001.tst`."""
+    return f"{META_INF}timestamp{number:03}.tst"
+
+
+def record_manifest_name(number: int) -> str:
+    """`META-INF/ASiCEvidenceRecordManifest001.xml`."""
+    return f"{META_INF}ASiCEvidenceRecordManifest{number:03}.xml"
+
+
+def record_name(number: int) -> str:
+    """`META-INF/evidencerecord001.ers`."""
+    return f"{META_INF}evidencerecord{number:03}.ers"
+
+
+def type_of_proof(name: str) -> str:
+    """The media type of a file in META-INF."""
+    return PROOFS.get(name[-4:], "text/xml")
 
 
 class Reference(NamedTuple):
