@@ -134,13 +134,13 @@ def parse_line(line: bytes) -> Entry:
             "prev": str(prev),
             "seq": int(seq),
             **rest,
-        } if not rest.keys() - {"item"} and isinstance(rest.get("item", ""), str):
+        }:
             made = Entry(
                 seq=seq,
                 at=_moment(at, seq),
                 who=Who(kind=kind, id=who),
                 action=action,
-                item=rest.get("item", ""),
+                item=str(rest.get("item", "")),
                 facts=facts,
                 prev=_digest(prev, seq),
             )

@@ -294,6 +294,16 @@ def blobs() -> Blobs:
     return Blobs(home() / "blobs")
 
 
+def bundles() -> Blobs:
+    """The evidence bundles that were made here."""
+    return Blobs(home() / "bundles")
+
+
+def captures() -> Path:
+    """Where captures lie while they are made."""
+    return home() / "captures"
+
+
 def uploads() -> Path:
     """Where files lie while they are coming in."""
     return home() / "uploads"

@@ -23,7 +23,8 @@ class Matter(models.Model):
     number = models.CharField(max_length=24, unique=True)  # M-2026-000001
     organisation = models.UUIDField()
     made_by = models.BigIntegerField(null=True)
-    template = models.CharField(max_length=48)
+    template = models.CharField(max_length=48)  # of `chopmark.law`
+    template_version = models.IntegerField()  # as it was when the matter was opened
     title_zh = models.CharField(max_length=300)
     title_en = models.CharField(max_length=300)
     jurisdiction = models.CharField(max_length=16)
