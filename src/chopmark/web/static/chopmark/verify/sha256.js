@@ -1,8 +1,8 @@
 /**
- * SHA-256 (FIPS 180-4) of short bytes, at once and without a promise.
+ * SHA-256 (FIPS 180-4) of short bytes at once and without a promise, and of long ones piece by piece.
  *
  * The tree, the key ids and the commitments need some dozens of short hashes; a browser gives its own SHA-256
- * only asynchronously and only to pages served over TLS. Files are not hashed here but in the worker.
+ * only asynchronously, only to pages served over TLS, and only of bytes that are all in memory.
  */
 
 /** Section 5.3.3: from the square roots of the first 8 primes. */
@@ -55,14 +55,19 @@ function compress(state, schedule, view, block) {
     const sigma1 = rotate(late, 17) ^ rotate(late, 19) ^ (late >>> 10);
     schedule[at] = schedule[at - 16] + sigma0 + schedule[at - 7] + sigma1;
   }
-  let [a, b, c, d, e, f, g, h] = state;
+  let a = state[0] | 0;
+  let b = state[1] | 0;
+  let c = state[2] | 0;
+  let d = state[3] | 0;
+  let e = state[4] | 0;
+  let f = state[5] | 0;
+  let g = state[6] | 0;
+  let h = state[7] | 0;
   for (let at = 0; at < 64; at += 1) {
     const sum1 = rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25);
-    const choice = (e & f) ^ (~e & g);
-    const first = (h + sum1 + choice + ROUND[at] + schedule[at]) | 0;
+    const first = (h + sum1 + (g ^ (e & (f ^ g))) + ROUND[at] + schedule[at]) | 0;
     const sum0 = rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22);
-    const majority = (a & b) ^ (a & c) ^ (b & c);
-    const second = (sum0 + majority) | 0;
+    const second = (sum0 + ((a & b) ^ (c & (a ^ b)))) | 0;
     h = g;
     g = f;
     f = e;
@@ -72,7 +77,53 @@ function compress(state, schedule, view, block) {
     b = a;
     a = (first + second) | 0;
   }
-  [a, b, c, d, e, f, g, h].forEach((word, at) => {
-    state[at] = state[at] + word;
-  });
+  state[0] += a;
+  state[1] += b;
+  state[2] += c;
+  state[3] += d;
+  state[4] += e;
+  state[5] += f;
+  state[6] += g;
+  state[7] += h;
+}
+
+/** SHA-256 of bytes that come in pieces. */
+export class Sha256 {
+  constructor() {
+    this.state = START.slice();
+    this.schedule = new Uint32Array(64);
+    this.size = 0;
+    this.waiting = new Uint8Array(64);
+  }
+
+  /** @param {Uint8Array} bytes */
+  update(bytes) {
+    let at = 0;
+    const held = this.size % 64;
+    this.size += bytes.length;
+    if (held > 0) {
+      at = Math.min(64 - held, bytes.length);
+      this.waiting.set(bytes.subarray(0, at), held);
+      if (held + at < 64) return;
+      compress(this.state, this.schedule, new DataView(this.waiting.buffer), 0);
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    for (; at + 64 <= bytes.length; at += 64) compress(this.state, this.schedule, view, at);
+    this.waiting.set(bytes.subarray(at));
+  }
+
+  /** @returns {Uint8Array} 32 bytes; nothing may be added after */
+  digest() {
+    const size = this.size;
+    const padding = new Uint8Array(((119 - (size % 64)) % 64) + 9);
+    padding[0] = 0x80;
+    const length = new DataView(padding.buffer);
+    length.setUint32(padding.length - 8, Math.floor(size / 2 ** 29));
+    length.setUint32(padding.length - 4, (size * 8) % 2 ** 32);
+    this.update(padding);
+    const digest = new Uint8Array(32);
+    const out = new DataView(digest.buffer);
+    this.state.forEach((word, index) => out.setUint32(4 * index, word));
+    return digest;
+  }
 }

@@ -68,7 +68,7 @@ export function makeSuite({ ed, mldsa44, subtle }) {
     return native;
   }
 
-  return { isEd25519Key, isP256Key, ed25519, es256, mlDsa44 };
+  return { isEd25519Key, isP256Key, ed25519, es256, mlDsa44, subtle };
 }
 
 /** @returns {object|null} null when the bytes are not the canonical encoding of a point */
