@@ -304,6 +304,10 @@ def test_the_policy_of_a_size_is_the_newest_that_began_by_then(starts, size):
     assert at_size(history, size) == (str(max(before)).encode() if before else None)
 
 
+def test_of_two_decisions_in_one_batch_the_later_one_counts():
+    assert at_size([(0, b"none"), (5, b"first"), (5, b"second"), (9, b"third")], 5) == b"second"
+
+
 @pytest.mark.parametrize("of_the_log", ["name", "key"])
 def test_the_log_cannot_be_a_member_of_its_own_consortium(of_the_log):
     """Under the log's name a member's COSE Receipt would pass for the log's own and spoil every receipt beside it."""

@@ -33,6 +33,7 @@ from chopmark.ledger.cose_receipt import SealedRoot
 from chopmark.ledger.keys import ED25519_COSIGNATURE, MLDSA44_COSIGNATURE
 from chopmark.ledger.mirror import (
     MAX_TICKET,
+    MIRRORED,
     MOST_EXCESS,
     Mirror,
     MirrorInfo,
@@ -531,6 +532,40 @@ def test_a_copy_without_its_checkpoint_is_refused():
     member.copy = MemoryObjects()
     with pytest.raises(Refused, match=r"ledger\.member_state_lost"):
         member.start()
+
+
+class Stopping(MemoryObjects):
+    """Stores in which one file is never written: the power fails before it."""
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(replaceable=("pending",))
+        self.missing = missing
+
+    def put(self, files):
+        if self.missing in files:
+            raise RuntimeError(self.missing)
+        super().put(files)
+
+
+def test_a_crash_beside_the_first_checkpoint_of_a_copy_loses_nothing():
+    state = Stopping(MIRRORED)
+    member = Member(state)
+    with pytest.raises(RuntimeError):
+        member.follow(LOG, 700)
+    state.missing = ""
+    member.start()
+    must_hold(member, LOG, 700)
+    assert state.exists(MIRRORED)
+
+    copy = Stopping(CHECKPOINT)
+    member = Member(copy=copy)
+    with pytest.raises(RuntimeError):
+        member.follow(LOG, 700)
+    copy.missing = ""
+    member.start()
+    assert member.mirror.checkpoint(ORIGIN) is None
+    member.follow(LOG, 700)
+    must_hold(member, LOG, 700)
 
 
 def test_a_copy_ahead_of_the_state_is_refused():

@@ -441,9 +441,12 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
 
 def at_size(history: Sequence[tuple[int, bytes]], size: int) -> bytes | None:
-    """Of pairs `(from size, policy)`, the policy in force for a checkpoint of a size; None before the first."""
+    """Of pairs `(from size, policy)`, the policy in force for a checkpoint of a size; None before the first.
+
+    Of two decisions in one batch, both in force from the same size, the later one counts: pairs stand in their order.
+    """
     fitting = [each for each in history if each[0] <= size]
-    return max(fitting, key=lambda each: each[0])[1] if fitting else None
+    return max(reversed(fitting), key=lambda each: each[0])[1] if fitting else None
 
 
 def _rotation_message(subject: str, old: bytes, new: bytes) -> bytes:

@@ -555,9 +555,9 @@ class _Copy:
                 self._objects.put(edge.files())
             before = self.mirrored
             mirrored = sign(target.checkpoint, target.log, keys, now=clock(), last=before.at if before else None)
-            if before is None:
-                self._log.state.put({MIRRORED: b""})
             self._objects.put({CHECKPOINT: mirrored.note})
+            if before is None:
+                self._mark()
             self.tiles = self.tiles.at(edge.size)  # first: who sees the checkpoint finds tiles that reach as far
             self.mirrored = mirrored
             self._clear(before.checkpoint.size if before else 0)
@@ -576,6 +576,15 @@ class _Copy:
                 lost = lost or pending.checkpoint.root != own.checkpoint.root
         if lost:
             raise Refused("ledger.member_state_lost", origin=self._log.origin)
+        if own is not None and not self._log.state.exists(MIRRORED):
+            self._mark()
+
+    def _mark(self) -> None:
+        """Remember that there is a mirrored checkpoint: before it is shown, and after it is durable.
+
+        The other way round, a crash between the two would look as if the first checkpoint had been lost.
+        """
+        self._log.state.put({MIRRORED: b""})
 
     def _recover(self) -> Edge:
         """The right edge of all that is held: from the checkpoint on, through every bundle that follows.
