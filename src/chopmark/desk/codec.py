@@ -1,8 +1,7 @@
 """Frozen values to canonical JSON and strictly back: what every message between a platform and a desk is written in.
 
-Canonical: UTF-8, members sorted, no space, no `null`; a value that is None is left out. For the plain data used here
-(text, whole numbers, booleans, lists, objects with ASCII names) that is the form of RFC 8785. Reading is strict: no
-member that the type does not have, none missing, nothing that does not print back byte for byte.
+Canonical as in RFC 8785, without `null`: a value that is None is left out. Reading is strict: no member that the type
+does not have, none missing, nothing that does not print back byte for byte.
 
     str        text: no control character but line feed, at most MAX_TEXT characters
     int        whole number, at most 2^53 - 1 either way          bool, Literal
@@ -14,7 +13,6 @@ member that the type does not have, none missing, nothing that does not print ba
 from __future__ import annotations
 
 import dataclasses
-import json
 import types
 import unicodedata
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from functools import cache
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
+from chopmark.base import jcs
 from chopmark.base.clock import to_text
 from chopmark.base.errors import Invalid
 
@@ -43,7 +42,7 @@ class Unfit(ValueError):
 
 def canonical(value: object) -> bytes:
     """A frozen value, or plain data, as canonical JSON."""
-    return json.dumps(plain(value), ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return jcs.encode(plain(value))
 
 
 def parse(kind: type[T], data: bytes, *, limit: int = MAX_MESSAGE) -> T:
@@ -55,11 +54,12 @@ def parse(kind: type[T], data: bytes, *, limit: int = MAX_MESSAGE) -> T:
     if len(data) > limit:
         raise Invalid("desk.message_too_large", limit=limit)
     try:
-        value = read(kind, json.loads(data.decode()))
-        if canonical(value) != data:
-            raise Unfit("not canonical")
+        value: T = read(kind, jcs.decode(data))
+        again = canonical(value)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise Invalid("desk.message_malformed", form=kind.__name__, reason=str(error)[:200]) from error
+    if again != data:
+        raise Invalid("desk.message_malformed", form=kind.__name__, reason="not canonical")
     return value
 
 
@@ -71,10 +71,8 @@ def plain(value: object) -> Any:  # noqa: ANN401 (plain JSON data)
     match value:
         case datetime():
             return to_text(value)
-        case UUID():
-            return str(value)
-        case bytes():
-            return value.hex()
+        case UUID() | bytes():
+            return str(value) if isinstance(value, UUID) else value.hex()
         case tuple() | list():
             return [plain(each) for each in value]
         case Mapping():

@@ -31,6 +31,7 @@ CSRF_TRUSTED_ORIGINS = [CONFIG.base_url]
 
 INSTALLED_APPS = [
     "chopmark.web",
+    "chopmark.cases",
     "chopmark.evidence",
     "chopmark.people",
     "chopmark.site",
