@@ -10,12 +10,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Refused
 from chopmark.cli import files, home
 from chopmark.evidence import quorum
-from chopmark.evidence.receipt import read_receipt
-from chopmark.ledger.checkpoint import Checkpoint
-from chopmark.ledger.note import Note
+from chopmark.evidence.receipt import size_of
 from chopmark.ledger.policy import Policy
 
 HISTORY = Path("consortium") / "history"
@@ -47,17 +45,6 @@ def policy_for(receipt: bytes, named: Path | None) -> tuple[Policy | None, Path 
             raise Refused("cli.policy_not_of_that_time", path=str(named), size=size_of(receipt) or 0)
         return found
     return _read(named), named
-
-
-def size_of(receipt: bytes) -> int | None:
-    """Size of the checkpoint that a receipt is under; None when it cannot be read, which is the verifier's to say."""
-    try:
-        read = read_receipt(receipt)
-        if read.cose:
-            return read.cose[0].sealed.size
-        return Checkpoint.parse(Note.parse(read.checkpoint or b"").text).size
-    except Invalid:
-        return None
 
 
 def _fitting(folder: Path, receipt: bytes) -> tuple[Policy, Path] | None:

@@ -32,6 +32,7 @@ from chopmark.ledger import der
 from chopmark.ledger.cms import (
     DATA,
     DIGESTS,
+    SHA256,
     CmsError,
     Path,
     Signed,
@@ -163,7 +164,13 @@ class SignatureOutcome:
 
 
 def check_token(
-    token: bytes, data: bytes, stampers: Sequence[Authority] | None, material: Material, at: datetime
+    token: bytes,
+    data: bytes,
+    stampers: Sequence[Authority] | None,
+    material: Material,
+    at: datetime,
+    *,
+    hashed: bool = False,
 ) -> StampOutcome:
     """Whether a trusted authority says that these bytes existed, and when.
 
@@ -173,6 +180,7 @@ def check_token(
         stampers: whom the caller trusts; None when no trust was given.
         material: what the bundle brings; helps to find altered certificates, and is never trusted.
         at: the time of the check.
+        hashed: `data` is the SHA-256 of what it shall be over; then no other digest can be compared.
     """
     # 1 The token is one, and all in it that its key does not cover agrees with the rest.
     try:
@@ -183,9 +191,9 @@ def check_token(
         return StampOutcome(findings=(failed("ledger.timestamp_malformed"),))
     # 2 It is over these bytes.
     info = parsed.info
-    if info.algorithm not in DIGESTS:
+    if info.algorithm not in ([SHA256] if hashed else DIGESTS):
         return StampOutcome(findings=(undecided("ledger.timestamp_algorithm", algorithm=info.algorithm),))
-    if DIGESTS[info.algorithm](data) != info.imprint:
+    if (data if hashed else DIGESTS[info.algorithm](data)) != info.imprint:
         return StampOutcome(findings=(failed("ledger.timestamp_other_data"),))
     # 3 The signature is right, its certificate is for stamping, and a chain leads to a trusted authority.
     try:

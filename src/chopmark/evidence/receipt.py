@@ -314,3 +314,14 @@ def _anchors(carried: Mapping[Any, Any], value: object) -> tuple[Anchor, ...]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_ANCHORS:
         raise Invalid("evidence.receipt_malformed")
     return tuple(Anchor.of(each) for each in value)
+
+
+def size_of(receipt: bytes) -> int | None:
+    """Size of the checkpoint that a receipt is under; None when it cannot be read, which is the verifier's to say."""
+    try:
+        read = read_receipt(receipt)
+        if read.cose:
+            return read.cose[0].sealed.size
+        return Checkpoint.parse(Note.parse(read.checkpoint or b"").text).size
+    except Invalid:
+        return None
