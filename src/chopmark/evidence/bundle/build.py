@@ -37,7 +37,7 @@ from chopmark.evidence.bundle.container import (
     ContainerWriter,
     place,
 )
-from chopmark.evidence.bundle.manifest import MANIFEST_NAME, MAX_MANIFEST, Manifest
+from chopmark.evidence.bundle.manifest import MANIFEST_NAME, MAX_MANIFEST, Document, File, Manifest
 
 MANIFEST_TYPE = "application/json"
 MAX_PROOF = 16 << 20  # bytes; of any file in META-INF
@@ -241,7 +241,22 @@ def _extend(bundle: BinaryIO, out: BinaryIO, more: Callable[[Proofs], Mapping[st
 
 
 def _parts_of(container: Container) -> list[Part]:
-    """The files outside META-INF as the manifest lists them.
+    return [
+        Part(
+            path=each.path,
+            media_type=each.media_type,
+            size=each.size,
+            sha256=each.sha256,
+            open=partial(container.open, each.path),
+        )
+        for each in listed_in(container)[1]
+    ]
+
+
+def listed_in(container: Container) -> tuple[Manifest, list[File | Document]]:
+    """The manifest, and every file outside META-INF but `mimetype` as it lists them, itself at the end.
+
+    Names and sizes are those in the container; digests are not compared here.
 
     Raises:
         Invalid: `bundle.manifest_missing`, `bundle.manifest_malformed`, `bundle.file_missing`, `bundle.file_unlisted`,
@@ -250,26 +265,23 @@ def _parts_of(container: Container) -> list[Part]:
     if MANIFEST_NAME not in container.names:
         raise Invalid("bundle.manifest_missing")
     encoded = container.read(MANIFEST_NAME, MAX_MANIFEST)
-    listed = Manifest.parse(encoded).listed
+    manifest = Manifest.parse(encoded)
     there = {name for name in container.names if not name.startswith(META_INF)} - {MIMETYPE_NAME, MANIFEST_NAME}
-    for each in listed:
+    for each in manifest.listed:
         if each.path not in there:
             raise Invalid("bundle.file_missing", path=each.path)
         if container.size(each.path) != each.size:
             raise Invalid("bundle.file_changed", path=each.path)
-    for name in sorted(there - {each.path for each in listed}):
+    for name in sorted(there - {each.path for each in manifest.listed}):
         raise Invalid("bundle.file_unlisted", path=name)
-    parts = [
-        Part(
-            path=each.path,
-            media_type=each.media_type,
-            size=each.size,
-            sha256=each.sha256,
-            open=partial(container.open, each.path),
-        )
-        for each in listed
-    ]
-    return [*parts, Part.of(MANIFEST_NAME, MANIFEST_TYPE, encoded)]
+    itself = Document(
+        path=MANIFEST_NAME,
+        media_type=MANIFEST_TYPE,
+        size=len(encoded),
+        sha256=hashlib.sha256(encoded).digest(),
+        role="manifest",
+    )
+    return manifest, [*manifest.listed, itself]
 
 
 def _write(out: BinaryIO, parts: Sequence[Part], proofs: Callable[[], Mapping[str, bytes]]) -> Built:
