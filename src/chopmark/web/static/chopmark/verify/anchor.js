@@ -1,7 +1,7 @@
 /**
  * Something outside the log that a checkpoint was tied to: a time stamp (RFC 3161), OpenTimestamps, an EVM chain.
  *
- * Only the form is read here. The path is checked by `verify.js`; the token is not checked in a browser.
+ * Only the form is read here. The path is checked by `verify.js`, and so is a time stamp's token when it is said whose count.
  */
 
 import { fromUtf8, toUtf8 } from "./bytes.js";
@@ -19,11 +19,13 @@ const MAX_PATH = 63;
 const CONTROL = /[\0-\x1f\x7f]/;
 
 export class Anchor {
-  constructor({ kind, authority, checkpoint, path }) {
+  constructor({ kind, authority, text, checkpoint, path, token }) {
     this.kind = kind;
     this.authority = authority;
+    this.text = text;
     this.checkpoint = checkpoint;
     this.path = path;
+    this.token = token;
   }
 
   /**
@@ -39,7 +41,7 @@ export class Anchor {
     if (path.length > MAX_PATH || !path.every(isDigest) || token.length < 1 || token.length > MAX_TOKEN) throw malformed;
     const lines = fromUtf8(text);
     if (lines === null) throw malformed;
-    return new Anchor({ kind, authority, checkpoint: Checkpoint.parse(lines), path });
+    return new Anchor({ kind, authority, text, checkpoint: Checkpoint.parse(lines), path, token });
   }
 }
 

@@ -12,7 +12,7 @@ const PROOFS = new Map([
   [".tst", "application/vnd.etsi.timestamp-token"],
   [".ers", "application/vnd.etsi.evidencerecord"],
 ]);
-export const MAX_MANIFEST = 4 << 20;
+const MAX_MANIFEST = 8 << 20;
 export const MEDIA_TYPE = /^[a-z0-9][a-z0-9.+_-]{0,62}\/[a-z0-9][a-z0-9.+_-]{0,62}$/;
 
 const HEAD =

@@ -103,7 +103,7 @@ class Members {
   }
 
   moment(name) {
-    this.must(name, (value) => typeof value === "string" && TIME.test(value) && isMoment(value));
+    this.must(name, (value) => typeof value === "string" && isMoment(value));
   }
 
   count(name) {
@@ -167,8 +167,9 @@ function isPath(path) {
   return !path.startsWith(META_INF);
 }
 
-/** A day and a time that there are, from year 1 on. */
-function isMoment(text) {
+/** A day and a time that there are, from year 1 on, to the second in UTC. */
+export function isMoment(text) {
+  if (!TIME.test(text)) return false;
   const moment = new Date(text);
   return !text.startsWith("0000") && !Number.isNaN(moment.getTime()) && moment.toISOString() === text.replace("Z", ".000Z");
 }

@@ -46,7 +46,7 @@ export class Trust {
     if (!isAscending(roots, inOrder)) throw malformed();
     const policies = document.policies.map(readPolicy);
     if (!isAscending(policies, (left, right) => left.from - right.from)) throw malformed();
-    return new Trust(policies.map(({ from, text }) => ({ from, policy: Policy.parse(toUtf8(text), suite) })), roots);
+    return new Trust(policies.map(({ from, text }) => ({ from, text, policy: Policy.parse(toUtf8(text), suite) })), roots);
   }
 
   /** The policy that judges what is under a checkpoint of a size, or null. */
@@ -93,3 +93,14 @@ const inOrder = (left, right) =>
   Number(left.own) - Number(right.own);
 
 const isAscending = (values, order) => values.every((each, at) => at === 0 || order(values[at - 1], each) < 0);
+
+/** The authorities whose time-stamps count, of nobody's trust none: one for each name and whether it is one's own. */
+export function authoritiesOf(trust) {
+  const grouped = new Map();
+  for (const { name, own, certificate } of trust === null ? [] : trust.certificates("tsa")) {
+    const key = `${own}:${name}`;
+    if (!grouped.has(key)) grouped.set(key, { name, own, certificates: [] });
+    grouped.get(key).certificates.push(certificate);
+  }
+  return [...grouped.values()];
+}

@@ -13,7 +13,8 @@
  *  6 a log of the policy signed that root, and every signature of the policy's keys is right
  *  7 the witnesses that the policy asks for cosigned the checkpoint, or sealed its root in a COSE Receipt
  *  8 the time at which they first sufficed; where none is asked for, the earliest that a signer states
- *  9 each anchor's path leads from the entry to the root in its text; its token is never checked in a browser
+ *  9 each anchor's path leads from the entry to the root in its text; the token is checked when the caller says whose
+ *    time stamps count
  *
  * One step that fails makes the whole FAILED; one that cannot be decided makes it INDETERMINATE.
  */
@@ -28,6 +29,7 @@ import { Note } from "./note.js";
 import { readable } from "./policy.js";
 import { counted, institutions, NO_QUORUM, reachedAt, suffices } from "./quorum.js";
 import { readReceipt } from "./reading.js";
+import { parseToken, secondsText, verifyToken } from "./token.js";
 import { leafHash, verifyInclusion } from "./tree.js";
 
 export const [PASSED, FAILED, INDETERMINATE] = ["PASSED", "FAILED", "INDETERMINATE"];
@@ -51,11 +53,13 @@ const ALWAYS_UNPROVEN = [
  *   receipt shall be about, `size` null when only a digest is known; null when there is no file at hand
  * @param {import("./policy.js").Policy|null} asked.policy whom the caller trusts; null leaves steps 6 to 8 undecided
  * @param {number} asked.at the moment of verification, in seconds since 1970
+ * @param {{name: string, own: boolean, certificates: Uint8Array[]}[]} [asked.authorities] whose time stamps count;
+ *   without any, stamps are told and not checked
  * @param {import("./suite.js").Suite} asked.suite
  * @returns {Promise<object>} the report in JSON values, of the same form as the command line's
  */
-export async function verify(receipt, { digests, policy, at, suite }) {
-  const examination = new Examination(policy, at, suite);
+export async function verify(receipt, { digests, policy, at, suite, authorities = [] }) {
+  const examination = new Examination(policy, at, suite, authorities);
   await examination.run(receipt, digests);
   return examination.report();
 }
@@ -70,10 +74,12 @@ const plain = (integer) => (Number.isSafeInteger(Number(integer)) ? Number(integ
 
 /** One run through the steps, collecting findings. */
 class Examination {
-  constructor(policy, at, suite) {
+  constructor(policy, at, suite, authorities) {
     this.policy = policy;
     this.at = at;
     this.suite = suite;
+    this.authorities = authorities;
+    this.stamps = [];
     this.institutions = policy === null ? new Map() : institutions(policy);
     this.findings = [];
     this.signers = [];
@@ -104,7 +110,7 @@ class Examination {
       this.quorum();
       this.times();
     }
-    if (root !== null) this.anchors(root);
+    if (root !== null) await this.anchors(root);
   }
 
   report() {
@@ -117,7 +123,7 @@ class Examination {
       existed_by: existed && timeText(existed.at),
       existed_by_whom: existed && existed.whom,
       signers: this.signers.map(({ witness, ...each }) => ({ ...each, at: each.at === null ? null : timeText(each.at) })),
-      stamps: [],
+      stamps: this.stamps,
       statement: this.read && describe(this.read.statement),
       index: this.read && plain(this.read.index),
       size: this.size === null ? null : plain(this.size),
@@ -402,11 +408,12 @@ class Examination {
     this.find(8, "verify.time_before_statement", INDETERMINATE, facts);
   }
 
-  anchors(root) {
-    // 9 The anchors: each path leads to the root in its text. No token is checked here.
+  async anchors(root) {
+    // 9 The anchors: each path leads to the root in its text, and the token is over that text.
     const { statement, index, anchors } = this.read;
     const leaf = leafHash(statement.raw);
-    for (const { kind, authority, checkpoint, path } of anchors) {
+    for (const anchor of anchors) {
+      const { kind, authority, checkpoint, path } = anchor;
       let fits = checkpoint.origin === this.origin();
       if (checkpoint.size === this.size && !equal(checkpoint.root, root)) fits = false;
       try {
@@ -418,9 +425,55 @@ class Examination {
       const facts = { kind, authority };
       if (!fits) this.find(9, "verify.anchor_wrong", FAILED, facts);
       else if (kind !== RFC3161) this.find(9, "verify.anchor_unchecked", PASSED, facts);
-      else this.find(9, "verify.timestamp_unchecked", PASSED, facts);
+      else if (this.authorities.length === 0) this.find(9, "verify.timestamp_unchecked", PASSED, facts);
+      else await this.timestamp(anchor, facts);
     }
   }
+
+  async timestamp({ authority, text, token }, facts) {
+    let stamp;
+    try {
+      stamp = await verifyToken(token, text, this.authorities, BigInt(Math.floor(this.at * 1e6)), this.suite);
+    } catch (error) {
+      if (!(error instanceof Invalid)) throw error;
+      if (UNCHECKED.includes(error.code)) this.find(9, "verify.timestamp_unchecked", PASSED, facts);
+      else if (error.code === "ledger.timestamp_ahead") this.setAside(parseToken(token).info.time, authority);
+      else this.find(9, "verify.timestamp_wrong", FAILED, { cause: error.code, ...facts });
+      return;
+    }
+    if (!this.isSound(Number(stamp.time) / 1e6)) {
+      this.setAside(stamp.time, stamp.authority);
+      return;
+    }
+    const accuracy = stamp.accuracy === null ? null : Number(stamp.accuracy) / 1e6;
+    const own = stamp.own || authority === OWN_AUTHORITY;
+    const told = { authority: stamp.authority, time: secondsText(stamp.time) };
+    this.stamps.push({ ...told, accuracy, own });
+    const code = own ? "verify.timestamp_own" : "verify.timestamp_right";
+    this.find(9, code, PASSED, { ...told, accuracy: accuracy === null ? "–" : `${general(accuracy)} s` });
+  }
+
+  setAside(time, whom) {
+    this.find(9, "verify.time_set_aside", PASSED, { time: secondsText(time), whom });
+  }
+}
+
+/** Stamps that nobody whom the caller trusts vouches for, or of a kind that cannot be checked: told, never counted. */
+const UNCHECKED = [
+  "ledger.timestamp_authority_unknown",
+  "ledger.timestamp_certificate_missing",
+  "ledger.timestamp_algorithm",
+];
+
+/** What the platform calls its own time-stamp authority. */
+const OWN_AUTHORITY = "own";
+
+/** Six significant digits, as Python's `:g` writes them. */
+function general(number) {
+  const exponent = number === 0 ? 0 : Math.floor(Math.log10(Number(number.toPrecision(6))));
+  if (exponent >= -4 && exponent < 6) return String(Number(number.toPrecision(6)));
+  const [digits, power] = number.toExponential(5).split("e");
+  return `${Number(digits)}e${power[0]}${power.slice(1).padStart(2, "0")}`;
 }
 
 const algorithmOf = ({ type }) => (type === MLDSA44_COSIGNATURE ? "ML-DSA-44" : "Ed25519");
