@@ -8,6 +8,7 @@ cookie. Pages that call the API with their session keep the long way, and its CS
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -40,7 +41,7 @@ PLAIN_PREFIXES = (
     "/policy",
 )
 OWN_LIMITS = ("/api/", "/entries", "/uploads")
-TAKES_A_FILE = "/deposits/new"
+TAKES_A_FILE = re.compile(r"/deposits/new|/matters/[0-9a-f-]{36}/upload")
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
 
@@ -160,7 +161,8 @@ class OwnEyesOnly:
 class Bodies:
     """Refuses a body that no page takes before a byte of it is read, let alone written to a temporary file.
 
-    Programmes' calls have limits of their own; only the plain deposit form takes a file, from people signed in.
+    Programmes' calls have limits of their own; only the plain forms of deposits and of evidence
+    take a file, from people signed in.
     """
 
     def __init__(self, get_response: Respond) -> None:
@@ -183,7 +185,7 @@ class Bodies:
             return
         length = int(announced) if announced.isascii() and announced.isdigit() and len(announced) <= 20 else 0
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        if length > limit and request.path_info == TAKES_A_FILE:
+        if length > limit and TAKES_A_FILE.fullmatch(request.path_info):
             if not request.user.is_authenticated:
                 raise Refused("people.sign_in_first")
             limit += settings.CHOPMARK_UPLOAD_LIMIT
