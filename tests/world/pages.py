@@ -56,7 +56,7 @@ class PageWorld:
     people: list[Person] = field(default_factory=list)
 
     @classmethod
-    def made(cls, home: Path) -> PageWorld:
+    def made(cls, home: Path, at: datetime = AT) -> PageWorld:
         """Keys, the log's first statements, the first checkpoint."""
         keys = home / "keys"
         keys.mkdir(parents=True)
@@ -66,7 +66,7 @@ class PageWorld:
         (keys / "intake").write_text(f"{INTAKE.hex()}\n", "ascii")
         journal = FileJournal(home / "journal")
         book = wiring.book(on_settled=settle)
-        world = cls(home=home, log=Log(wiring.origin(), wiring.objects(), journal, book, signing, lambda: AT))
+        world = cls(home=home, at=at, log=Log(wiring.origin(), wiring.objects(), journal, book, signing, lambda: at))
         world.log = Log(wiring.origin(), wiring.objects(), journal, book, signing, world.now)
         genesis(world.now())
         world.publish()

@@ -186,11 +186,18 @@ class ItemSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSummary:
-    """One step of a job: when, which, how it stands (`begun`, `done` or `failed`)."""
+    """One step of a job.
+
+    Attributes:
+        at: RFC 3339.
+        step, facts: code of its sentence and what that names, for `wording.say`.
+        state: `begun` or `done`.
+    """
 
     at: str
     step: str
     state: str
+    facts: Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -753,8 +760,11 @@ def grant_state(row: Grant, at: datetime) -> str:
     return "expired" if row.expires_at <= at else "valid"
 
 
-def _steps(written: Sequence[Mapping[str, str]]) -> tuple[StepSummary, ...]:
-    return tuple(StepSummary(at=each["at"], step=each["step"], state=each["state"]) for each in written)
+def _steps(written: Sequence[Mapping[str, Any]]) -> tuple[StepSummary, ...]:
+    return tuple(
+        StepSummary(at=each["at"], step=each["step"], state=each["state"], facts=each.get("facts", {}))
+        for each in written
+    )
 
 
 def stored_chunks(path: Path) -> Iterator[bytes]:

@@ -427,6 +427,15 @@ def _row(actor: Actor, deposit_id: UUID) -> Deposit:
     return row
 
 
+def receipt_of_row(row: Deposit) -> Receipt:
+    """The receipt of a published deposit, for this room's own work.
+
+    Raises:
+        Unavailable: as `receipt_for`.
+    """
+    return _receipt(row)
+
+
 def _receipt(row: Deposit) -> Receipt:
     if row.position is None:
         raise Unavailable("evidence.not_published", number=row.number)

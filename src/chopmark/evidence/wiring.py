@@ -34,6 +34,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import quorum
 from chopmark.evidence.blobs import Blobs
+from chopmark.evidence.trust import Root, Trust, Use
 from chopmark.ledger.card import Card
 from chopmark.ledger.governance import at_size
 from chopmark.ledger.keys import ED25519, VerifierKey
@@ -43,6 +44,7 @@ from chopmark.ledger.statement import IssuerKey, PublicKey
 from chopmark.ledger.stores import OnSettled
 from chopmark.ledger.stores.files import FileObjects
 from chopmark.ledger.stores.sql import Dialect, SqlBook
+from chopmark.ledger.timestamp import authority_from_pem
 from chopmark.ledger.tree import leaf_hash
 
 
@@ -248,6 +250,40 @@ def least_size(size: int) -> int:
 @lru_cache(maxsize=64)
 def _parsed(text: bytes) -> Policy:
     return Policy.parse(text)
+
+
+def own_trust() -> Trust:
+    """What the platform tells its visitors to trust: the ledger's policies, its seal, its time-stamp authorities.
+
+    Notaries of the consortium lie in `trust/notaries/<name>.pem`, one or more certificates a file. The seal and the own
+    authority are marked as the platform's own: their word is no independent one.
+
+    Raises:
+        Unavailable: `evidence.log_keys_missing` before `chopmark init`.
+        Invalid: `ledger.authority_malformed`, `bundle.trust_malformed`.
+    """
+    policies = dict(policy_history()) or {0: log_policy()}
+    roots = [
+        *_roots(home() / "seal", "root.pem", Use.SEAL, own="*"),
+        *_roots(home() / "tsa" / "trusted", "*.pem", Use.TSA, own="own"),
+        *_roots(home() / "trust" / "notaries", "*.pem", Use.NOTARY, own=""),
+    ]
+    return Trust.of(policies, roots)
+
+
+def _roots(folder: Path, pattern: str, use: Use, *, own: str) -> list[Root]:
+    """Every certificate of these files, named by its file; `own` says which names are the platform's."""
+    platform = urlsplit(base_url()).hostname or "platform"
+    return [
+        Root(
+            name=platform if use == Use.SEAL else path.stem,
+            use=use,
+            own=own in ("*", path.stem),
+            certificate=certificate,
+        )
+        for path in sorted(folder.glob(pattern))
+        for certificate in authority_from_pem(path.stem, path.read_bytes()).certificates
+    ]
 
 
 def papers() -> Path:

@@ -46,7 +46,7 @@ MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.
 UNKNOWN_TYPE = "application/octet-stream"
 TRIES = 4
 
-Source = Literal["page", "api", "cli", "scrapi"]
+Source = Literal["page", "api", "cli", "scrapi", "worker"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,327 @@
+"""`chopmark worker`: the process that captures pages and builds bundles, one job at a time.
+
+A home has one; `worker.lock` sees to that. It is no vital part: without it jobs wait. It ends with its parent, and what
+it had in hand then is taken up again (`evidence.actions.work` tells how). Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import structlog
+from cyclopts import Parameter
+
+from chopmark.base import clock
+from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.cli.home import home, use_platform
+from chopmark.cli.output import PLAIN, Common, print_json
+from chopmark.cli.status import DONE
+from chopmark.cli.words import text
+from chopmark.evidence.sealing import FOLDER as SEAL
+from chopmark.evidence.sealing import Seal, make_seal
+from chopmark.evidence.trust import Trust, Use
+from chopmark.ledger.anchor import RFC3161, Anchored, AnchorService
+from chopmark.site.config import Config, read_config
+from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
+
+if TYPE_CHECKING:
+    from chopmark.evidence.actions.work import CaptureJob, CaptureTool, Tools
+    from chopmark.evidence.capture.engine import Kept
+
+ROUND = 1.0  # seconds between looks at what is due
+TRUST = "trust.json"
+MARK = b'<script type="application/json" id="trust">'
+
+
+def command(
+    *,
+    once: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.worker.once"))] = False,
+    common: Common = PLAIN,
+) -> int:
+    """Work until told to stop; with `--once`, until nothing is due."""
+    use_platform()
+    if "CHOPMARK_PARENT" in os.environ:
+        end_with_parent()
+    stop = threading.Event()
+    if not once:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: stop.set())
+    lines = structlog.get_logger("worker")
+    try:
+        with _alone(home()) as name:
+            return _run(name, stop, lines, common, once=once)
+    except Invalid as error:
+        lines.error("cannot work", trouble=str(error))
+        return CANNOT_LIVE
+
+
+def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, common: Common, *, once: bool) -> int:
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
+    from chopmark.evidence.actions import plan_captures  # noqa: PLC0415
+    from chopmark.evidence.actions.work import give_back, work  # noqa: PLC0415
+
+    tools = make_tools(name, _config())
+    with wiring.answering():
+        lines.info("started", left=give_back(name, clock.now()), captures=tools.capture is not None)
+    seen: list[str] = []
+    while not stop.is_set():
+        number: str | None = None
+        try:
+            with wiring.answering():
+                plan_captures(clock.now())
+            number = work(tools, clock.now)
+        except Unavailable as error:
+            lines.info("waiting", code=error.code)
+        if number is not None:
+            seen.append(number)
+            lines.info("worked", number=number)
+            continue
+        if once:
+            break
+        stop.wait(ROUND)
+    if once and common.json:
+        print_json(seen)
+    lines.info("stopped")
+    return DONE
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[str]:
+    """The name of this home's worker, while no other process has it.
+
+    Raises:
+        Refused: `site.worker_running`.
+    """
+    with (place / "worker.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused("site.worker_running") from error
+        file.seek(0)
+        name = file.read().strip()
+        if not name:
+            name = f"worker-{secrets.token_hex(8)}"
+            file.write(name + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        yield name
+
+
+def make_tools(name: str, config: Config) -> Tools:
+    """What the worker works with, put together from the home.
+
+    Raises:
+        Invalid: `ledger.authority_malformed`, `bundle.trust_malformed`; what `anchors.services` raises.
+    """
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
+    from chopmark.evidence.actions.work import Tools  # noqa: PLC0415
+    from chopmark.site.anchors import services  # noqa: PLC0415 (loads an HTTP client)
+
+    prepare_seal(config)
+    stampers = tuple(Stamper(service=each) for each in services(config) if each.kind == RFC3161)
+    seal = PlatformSeal(seal=Seal.load(config.home / SEAL, stampers))
+    trust = wiring.own_trust()
+    return Tools(
+        name=name,
+        seal=seal,
+        stampers=stampers,
+        verifier=verifier_page(trust),
+        trust=trust_files(config.home, trust),
+        capture=capture_tool(config),
+    )
+
+
+def prepare_seal(config: Config) -> bool:
+    """The platform's seal and `trust.json`, made or renewed where needed; whether the seal is new."""
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
+
+    new = not (config.home / SEAL / "signer.pem").is_file()
+    make_seal(config.home, f"Chopmark {config.host}"[:64], clock.now())
+    path, wanted = config.home / TRUST, wiring.own_trust().encode()
+    if not path.is_file() or path.read_bytes() != wanted:
+        draft = path.with_suffix(".new")
+        draft.write_bytes(wanted)
+        draft.replace(path)
+    return new
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformSeal:
+    """The platform's seal, as the worker uses it."""
+
+    seal: Seal
+
+    @property
+    def operator(self) -> str:
+        """Whose it is."""
+        return self.seal.card().name
+
+    def sign(self, data: bytes) -> bytes:
+        """See `Seal.sign`."""
+        return self.seal.sign(data)
+
+    def sign_pdf(self, pdf: bytes) -> bytes:
+        """See `Seal.sign_pdf`."""
+        return self.seal.sign_pdf(pdf)
+
+
+@dataclass(slots=True, kw_only=True)
+class Stamper:
+    """A time-stamp authority of the settings, as seals and bundles ask it."""
+
+    service: AnchorService
+    name: str = ""
+    own: bool = False
+
+    def __post_init__(self) -> None:
+        self.name, self.own = self.service.name, self.service.own
+
+    def token(self, sha256: bytes) -> bytes:
+        """An RFC 3161 token over this digest.
+
+        Raises:
+            Unavailable: what the authority raises; `matter.no_authority` when it answers with something else.
+        """
+        try:
+            answered = self.service.submit(sha256)
+        except (Invalid, Refused) as error:  # a wrong answer is over when it is asked again, or never
+            raise Unavailable("matter.no_authority") from error
+        if not isinstance(answered, Anchored):
+            raise Unavailable("matter.no_authority")
+        return answered.token
+
+
+def verifier_page(trust: Trust) -> bytes:
+    """`verify.html` with this platform's trust in it; empty where the page was not built."""
+    page = files("chopmark.evidence.bundle").joinpath("verify.html")
+    if not page.is_file():
+        return b""
+    before, found, after = page.read_bytes().partition(MARK)
+    if not found:
+        return before
+    inside = trust.encode().replace(b"<", b"\\u003c")  # nothing inside may end the script
+    return before + MARK + inside + b"</script>" + after.partition(b"</script>")[2]
+
+
+def trust_files(place: Path, trust: Trust) -> Mapping[str, bytes]:
+    """What a bundle carries under `trust/`: certificates, lists of revoked ones; nobody trusts them for being there."""
+    from cryptography import x509  # noqa: PLC0415 (only the worker needs it)
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+    made: dict[str, bytes] = {}
+    for each in trust.roots:
+        pem = x509.load_der_x509_certificate(each.certificate).public_bytes(Encoding.PEM)
+        name = {Use.SEAL: "seal", Use.TSA: f"tsa-{each.name}", Use.NOTARY: f"notary-{each.name}"}[each.use]
+        path = f"roots/{_plain(name)}.pem"
+        made[path] = made.get(path, b"") + pem
+    revoked = place / SEAL / "root.crl"
+    if revoked.is_file():
+        made["crl/seal.crl"] = revoked.read_bytes()
+    return made
+
+
+def _plain(name: str) -> str:
+    return "".join(each if each.isascii() and (each.isalnum() or each in "-_") else "_" for each in name)[:60]
+
+
+def capture_tool(config: Config) -> CaptureTool | None:
+    """The capture engine of this machine; None where there is no browser."""
+    from chopmark.evidence.actions.work import Captured, MadeFile  # noqa: PLC0415 (the framework is set up)
+    from chopmark.evidence.capture import engine  # noqa: PLC0415 (only the worker needs it)
+    from chopmark.evidence.capture.commands import Folder  # noqa: PLC0415
+    from chopmark.evidence.capture.request import Request, Station  # noqa: PLC0415
+
+    station = Station(seal_to=_net_log_key(config.home))
+    try:
+        station.program()
+    except Unavailable:
+        return None
+
+    def tool(job: CaptureJob) -> Captured:
+        made = engine.capture(
+            Request(url=job.url, mode=job.mode, actor=job.actor),  # type: ignore[arg-type]  # one of three, by the action
+            job.out,
+            station=station,
+            hooks=_Hooks(job=job),
+            progress=lambda step: job.step(step.code, step.facts),
+            source=Folder(job.commands) if job.mode == "operator" else None,
+        )
+        over = dict(made.tokens)
+        return Captured(
+            files=tuple(
+                MadeFile(
+                    path=made.folder / each.path,
+                    media_type=each.media_type,
+                    role=each.role,
+                    derived_from=each.derived_from,
+                    over=over.get(each.path, ""),
+                )
+                for each in made.files
+            ),
+            result={
+                "final_url": made.final_url,
+                "started": clock.to_text(made.started),
+                "ended": clock.to_text(made.ended),
+                "engine": made.engine,
+                "engine_sha256": made.engine_sha256,
+                "vantages": list(made.vantages),
+                "cleanliness": made.cleanliness,
+                "status": made.status,
+                "log_head": made.log_head,
+                "reasons": list(made.reasons),
+                "notes": list(made.notes),
+            },
+            complete=made.complete,
+            trouble=made.reasons[0] if made.reasons else "",
+        )
+
+    return tool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hooks:
+    """What the engine calls on: tokens and deposits in the same step."""
+
+    job: CaptureJob
+
+    def stamp(self, sha256: bytes) -> bytes | None:
+        """A token, or None where no authority answers: the record says so."""
+        try:
+            return self.job.stamp(sha256)
+        except Unavailable:
+            return None
+
+    def deposit(self, files: Sequence[Kept]) -> Sequence[str]:
+        """Keep these files, now."""
+        return self.job.deposit([self.job.out / each.path for each in files])
+
+
+def _net_log_key(place: Path) -> bytes:
+    """The public key that net-logs are sealed to; its secret half lies in `keys/netlog`, for the operator alone."""
+    from chopmark.evidence.capture.sealed import make_key  # noqa: PLC0415 (only the worker needs it)
+
+    public, secret = place / "keys" / "netlog.pub", place / "keys" / "netlog"
+    if not public.is_file():
+        first, second = make_key()
+        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(first.hex() + "\n")
+        public.write_text(second.hex() + "\n", "ascii")
+    return bytes.fromhex(public.read_text("ascii").strip())
+
+
+def _config() -> Config:
+    config, problems = read_config()
+    if problems:
+        raise Invalid("site.settings_wrong", problems=[f"{each.message} ({each.hint})" for each in problems])
+    return config
