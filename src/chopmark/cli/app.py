@@ -19,6 +19,7 @@ SITE_PACKAGES = frozenset(
     {
         *("allauth", "csp", "django", "granian", "httpx", "ninja", "orjson", "structlog", "whitenoise"),
         *("falcon", "jinja2", "pkcs11", "prometheus_client", "waitress"),
+        *("cdxj_indexer", "dns", "playwright", "warcio", "zstandard"),
     }
 )
 INTERRUPTED = 130
@@ -28,8 +29,9 @@ def build() -> App:
     """The commands every installation has; each is imported when it is used."""
     app = _group("chopmark", "cli.help")
     app.version = chopmark.__version__
-    for name in ("deposit", "receipt", "verify"):
+    for name in ("deposit", "receipt", "certificate", "verify"):
         app.command(f"chopmark.cli.{name}:{name}", name=name, help=text(f"cli.{name}.help"))
+    app.command("chopmark.cli.capture:capture", name="capture", help=text("cli.capture.help"))
     for noun, verbs in {
         "log": ("checkpoint", "entry", "proof", "audit", "policy"),
         "keys": ("new", "list", "show"),
@@ -105,6 +107,13 @@ WRONG_USE = frozenset(
         "cli.organisation_unclear",
         "cli.organisation_unknown",
         "cli.policy_not_of_that_time",
+        "capture.browser_missing",
+        "capture.folder_taken",
+        "capture.operator_without_commands",
+        "capture.request_malformed",
+        "capture.resolver_malformed",
+        "capture.seal_key_malformed",
+        "capture.url_malformed",
         "cli.receipt_missing",
         "cli.server_malformed",
         "member.card_differs",
