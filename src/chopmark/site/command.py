@@ -23,6 +23,7 @@ COMMANDS = (
     ("stamp list", "chopmark.site.stamper:list_command"),
     ("stamp now", "chopmark.site.stamper:now_command"),
     ("stamper", "chopmark.site.stamper:command"),
+    ("worker", "chopmark.site.jobs:command"),
 )
 
 

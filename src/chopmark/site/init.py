@@ -23,6 +23,7 @@ from chopmark.ledger.governance import Rule
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
 from chopmark.ledger.policy import policy_text
 from chopmark.site.config import CONFIG_FILE, Config, prepare_home, read_config
+from chopmark.site.jobs import TRUST, prepare_seal
 from chopmark.site.members import FOLDER, RULE, make_members, members_of
 
 LOG_KEYS = {"log.ed25519": ED25519, "log.mldsa44": MLDSA44_COSIGNATURE}
@@ -54,6 +55,8 @@ def command(
     size = _found_log(found_consortium=local_members)
     if _write_policy(place):
         done.append(("site.init_policy", {"path": str(place / POLICY)}))
+    if prepare_seal(config):
+        done.append(("site.init_seal", {"path": str(place / TRUST)}))
     if common.json:
         facts = {"home": str(place), "origin": config.origin, "size": size, "done": [code for code, _ in done]}
         print_json(facts)

@@ -3,6 +3,7 @@
     supervisor ── web (granian) ── workers
                ├─ sequencer            exactly one; writes the log
                ├─ tsa, stamper         the own time-stamp authority and what asks all of them, where initialised
+               ├─ worker               captures pages and builds bundles
                ├─ member-NAME          local members of the consortium, where the home has any
                └─ sweep                every hour, ends by itself
 
@@ -341,6 +342,7 @@ def command(
     own_time = (place / "tsa" / "signer.pem").is_file()
     tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
     stamper = Child(name="stamper", arguments=(f"{me}.command", "stamper"), vital=False)
+    worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False)
     return Supervisor(
         home=place,
         children=(
@@ -348,6 +350,7 @@ def command(
             Child(name="sequencer", arguments=(f"{me}.command", "sequencer")),
             *([tsa] if own_time else []),
             *([stamper] if own_time or config.tsas or config.ots_calendars or config.evm else []),
+            worker,
             *members,
         ),
         sweep=(f"{me}.command", "sweep"),
