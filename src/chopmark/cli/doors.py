@@ -97,5 +97,8 @@ class Door(Protocol):
     def papers(self, deposit: str, signatures: str = ALL) -> Papers:
         """The receipt of a deposit, by id or short number, with these signatures; Unavailable while it is pending."""
 
+    def certificate(self, deposit: str) -> bytes:
+        """The certificate of a published deposit, by id or short number, as a PDF."""
+
     def register(self, key: bytes, name: str) -> None:
         """Make a public key (COSE_Key) the organisation's own."""

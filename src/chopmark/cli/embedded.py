@@ -75,6 +75,12 @@ class Embedded:
         receipt = queries.receipt_for(self._actor, self._id(deposit)).only(signatures)
         return Papers(tlog_proof=receipt.tlog_proof(), cose=receipt.transparent_statement())
 
+    def certificate(self, deposit: str) -> bytes:
+        """The certificate of a deposit, by id or short number, with the home's seal."""
+        from chopmark.evidence.actions.certify import certificate  # noqa: PLC0415 (loads what prints, which takes a second)
+
+        return certificate(self._id(deposit), by=self._actor, at=clock.now())
+
     def register(self, key: bytes, name: str) -> None:
         """Make a public key the organisation's own."""
         register_key(key, name, by=self._actor, at=clock.now())

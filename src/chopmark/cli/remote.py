@@ -85,6 +85,10 @@ class Remote:
             cose=self._ask("GET", f"{here}/receipt.cose", params=asked).content,
         )
 
+    def certificate(self, deposit: str) -> bytes:
+        """The certificate of a deposit, by id or short number."""
+        return self._ask("GET", f"/api/v1/deposits/{deposit}/certificate.pdf").content
+
     def register(self, key: bytes, name: str) -> None:
         """Make a public key the organisation's own."""
         self._ask("POST", "/api/v1/keys", json={"key": _text(key), "name": name})

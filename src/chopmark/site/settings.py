@@ -215,6 +215,7 @@ CHOPMARK_HOME = CONFIG.home
 CHOPMARK_BASE_URL = CONFIG.base_url
 CHOPMARK_ORIGIN = CONFIG.origin
 CHOPMARK_UPLOAD_LIMIT = CONFIG.upload_limit
+CHOPMARK_PDF_SEAL = "chopmark.site.seal.seal_pdf"
 # An upload holds its thread as long as its line is slow: half of the server's threads stay for everybody else.
 CHOPMARK_UPLOADS_AT_ONCE = max(1, int(os.environ.get("CHOPMARK_THREADS", "8")) // 2)
 CHOPMARK_SIGNUP = CONFIG.signup

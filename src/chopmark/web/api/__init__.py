@@ -64,6 +64,7 @@ _ITEM = "#/components/schemas/DepositIn"
 _BINARY = {
     "get_receipt_tlog_proof": "text/plain",
     "get_receipt_cose": "application/cose",
+    "get_certificate": "application/pdf",
     "get_statement": "application/cose",
     "get_file": "application/octet-stream",
 }

@@ -23,6 +23,7 @@ from chopmark.base.digests import Digests, parse_digest
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.evidence import actions, queries
 from chopmark.evidence.actions import NewDeposit
+from chopmark.evidence.actions.certify import certificate
 from chopmark.evidence.queries import DepositSummary
 from chopmark.people.actor import Actor
 from chopmark.web.api import problems, schemas, shown
@@ -184,6 +185,19 @@ def _receipt(request: HttpRequest, deposit_id: str, form: ReceiptForm) -> HttpRe
     found = _found(request, deposit_id)
     receipt = queries.receipt_for(_actor(request), found.id)
     return _file(form.write(receipt), form.media_type, f"{_name(found)}.{form.ending}")
+
+
+@router.get(
+    "/{deposit_id}/certificate.pdf",
+    operation_id="get_certificate",
+    summary="Its certificate, a signed PDF in Chinese and English",
+    response={200: None, 503: ProblemOut, **ReceiptMissing},
+)
+def get_certificate(request: HttpRequest, deposit_id: str) -> HttpResponse:
+    """Printed and sealed anew each time; 409 until the log has published the entry."""
+    found = _found(request, deposit_id)
+    pdf = certificate(found.id, by=_actor(request), at=clock.now())
+    return _file(pdf, "application/pdf", f"{found.number}.certificate.pdf")
 
 
 @router.get(

@@ -34,7 +34,7 @@ from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of, language
 from chopmark.web.downloads import attachment
 from chopmark.web.forms.deposits import KIND_WORDS, KINDS, DepositFilters, PlainDepositForm
-from chopmark.web.views import receipts, trust
+from chopmark.web.views import certificates, receipts, trust
 
 PAGE = 50
 PLACEHOLDER = UUID(int=0)
@@ -366,6 +366,7 @@ urlpatterns = [
     path("deposits/<uuid:deposit_id>/file", file, name="deposit-file"),
     path("deposits/<uuid:deposit_id>/share", make_link, name="deposit-share"),
     path("deposits/<uuid:deposit_id>/unshare", revoke_links, name="deposit-unshare"),
+    *certificates.urlpatterns,
     path("deposits/<uuid:deposit_id>/<str:form>", receipt, name="deposit-receipt"),
     *receipts.urlpatterns,
 ]
