@@ -437,7 +437,12 @@ def _read_list(data: bytes) -> x509.CertificateRevocationList:
         revoked = x509.load_der_x509_crl(data)
         _ = [(each.serial_number, each.revocation_date_utc, each.extensions) for each in revoked]
         _ = revoked.issuer, revoked.last_update_utc, revoked.next_update_utc, revoked.extensions
-    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, UnsupportedAlgorithm) as error:
+    except (
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+        UnsupportedAlgorithm,
+    ) as error:
         raise ValueError("a list that cannot be read") from error
     return revoked
 
