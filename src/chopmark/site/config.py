@@ -296,6 +296,34 @@ class Config:
             "consortium cosigns, because each checkpoint costs every member signatures and writes.",
         ),
     )
+    capture_allow: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E022",
+            "CHOPMARK_CAPTURE_ALLOW",
+            "host:port, separated by commas",
+            "Hosts of this machine or network that captures may reach, a demonstration shop say. All other private "
+            "addresses are refused.",
+        ),
+    )
+    capture_resolvers: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E023",
+            "CHOPMARK_CAPTURE_RESOLVERS",
+            "address or address:port, separated by commas",
+            "Resolvers that a capture asks beside the machine's own, so that a false answer of one shows.",
+        ),
+    )
+    capture_time_sources: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E024",
+            "CHOPMARK_CAPTURE_TIME_SOURCES",
+            "host or host:port, separated by commas",
+            "Time servers (SNTP) that a capture compares the machine's clock with; two or more.",
+        ),
+    )
 
     @property
     def https(self) -> bool:
@@ -434,6 +462,14 @@ def _flag(raw: object) -> bool:
 def _words(raw: object) -> tuple[str, ...]:
     words = raw if isinstance(raw, list) else _text(raw).split(",")
     return tuple(_text(word) for word in words if _text(word))
+
+
+def _ends(raw: object) -> tuple[str, ...]:
+    ends = _words(raw)
+    for each in ends:
+        if re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,253}:[0-9]{1,5}", each) is None:
+            raise ValueError(f"{each!r} is no host:port")
+    return ends
 
 
 def _hosts(raw: object) -> tuple[str, ...]:
@@ -627,6 +663,9 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "metrics_token": _token,
     "relay": _listen,
     "interval": _interval,
+    "capture_allow": _ends,
+    "capture_resolvers": _words,
+    "capture_time_sources": _words,
 }
 
 

@@ -53,10 +53,7 @@ def command(
     if local_members and _make_members(place, config):
         done.append(("site.init_members", {"folder": str(place / FOLDER)}))
     size = _found_log(found_consortium=local_members)
-    if _write_policy(place):
-        done.append(("site.init_policy", {"path": str(place / POLICY)}))
-    if prepare_seal(config):
-        done.append(("site.init_seal", {"path": str(place / TRUST)}))
+    done += _write_trust(place, config)
     if common.json:
         facts = {"home": str(place), "origin": config.origin, "size": size, "done": [code for code, _ in done]}
         print_json(facts)
@@ -193,6 +190,16 @@ def _found_log(*, found_consortium: bool) -> int:
         restate(clock.now())  # waits for whoever writes next, with the members
     published = book.latest()
     return published.size if published else 0
+
+
+def _write_trust(place: Path, config: Config) -> list[tuple[str, dict[str, str]]]:
+    """The platform's seal, and what it tells others to trust; what was new of it."""
+    done = []
+    if _write_policy(place):
+        done.append(("site.init_policy", {"path": str(place / POLICY)}))
+    if prepare_seal(config):
+        done.append(("site.init_seal", {"path": str(place / TRUST)}))
+    return done
 
 
 def _write_policy(place: Path) -> bool:

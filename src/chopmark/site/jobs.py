@@ -241,7 +241,13 @@ def capture_tool(config: Config) -> CaptureTool | None:
     from chopmark.evidence.capture.commands import Folder  # noqa: PLC0415
     from chopmark.evidence.capture.request import Request, Station  # noqa: PLC0415
 
-    station = Station(seal_to=_net_log_key(config.home))
+    station = Station(
+        allow=frozenset(config.capture_allow),
+        resolvers=config.capture_resolvers,
+        time_sources=config.capture_time_sources,
+        seal_to=_net_log_key(config.home),
+        name=config.host,
+    )
     try:
         station.program()
     except Unavailable:
@@ -282,7 +288,7 @@ def capture_tool(config: Config) -> CaptureTool | None:
                 "notes": list(made.notes),
             },
             complete=made.complete,
-            trouble=made.reasons[0] if made.reasons else "",
+            trouble=f"capture.reason.{made.reasons[0]}" if made.reasons else "",
         )
 
     return tool
