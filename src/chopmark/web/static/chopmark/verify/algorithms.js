@@ -19,7 +19,7 @@ export const RSA = "1.2.840.113549.1.1.1";
 export const PSS = "1.2.840.113549.1.1.10";
 const MGF1 = "1.2.840.113549.1.1.8";
 export const ED25519 = "1.3.101.112";
-const EC = "1.2.840.10045.2.1";
+export const EC = "1.2.840.10045.2.1";
 
 export const RSA_HASH = new Map([
   ["1.2.840.113549.1.1.11", SHA256],

@@ -273,13 +273,12 @@ function maybe(reading) {
 
 /** Whether the issuer may sign lists and signed this one, which is whole: no delta, nothing left out. */
 async function isListOf(list, issuer, suite) {
-  if (!equal(list.issuer, issuer.subject) || (issuer.usage !== null && !issuer.usage.has(CRL_SIGN))) return false;
+  if (list.issuerKey !== issuer.subjectKey || (issuer.usage !== null && !issuer.usage.has(CRL_SIGN))) return false;
   if ([...list.extensions].some(([kind, { critical }]) => critical || PARTIAL.includes(kind))) return false;
   return signedList(list, issuer, suite);
 }
 
-const signedList = async (list, issuer, suite) =>
-  list.consistent && issued(issuer.spki, list.algorithm, list.signature, list.signed, suite);
+const signedList = (list, issuer, suite) => issued(issuer.spki, list.algorithm, list.signature, list.signed, suite);
 
 // ---- what no key covers --------------------------------------------------------------------------------------------
 
@@ -300,13 +299,13 @@ async function stray(cms, brought, trusted, material, revocations, suite) {
   const pool = [...trusted, ...brought, ...beside];
   const found = [];
   for (const each of brought) {
-    const issuers = pool.filter(({ subject }) => equal(subject, each.issuer));
+    const issuers = pool.filter(({ subjectKey }) => subjectKey === each.issuerKey);
     if (known.has(each.key) || (await someOf(issuers, (issuer) => each.isIssuedBy(issuer, suite)))) continue;
     const name = namedIn(each.subject);
     found.push(issuers.length > 0 ? failed("bundle.cms_certificate_altered", { name }) : unchecked(name));
   }
   for (const list of revocations) {
-    const issuers = pool.filter(({ subject }) => equal(subject, list.issuer));
+    const issuers = pool.filter(({ subjectKey }) => subjectKey === list.issuerKey);
     if (await someOf(issuers, (issuer) => signedList(list, issuer, suite))) continue;
     const name = namedIn(list.issuer);
     found.push(issuers.length > 0 ? failed("bundle.cms_list_altered", { name }) : unchecked(name));
@@ -328,8 +327,8 @@ async function someOf(values, holds) {
 async function bearsTheName(certificates, roots, suite) {
   for (const root of roots) {
     for (const each of certificates) {
-      if (equal(each.subject, root.subject) && !equal(each.spki, root.spki)) return namedIn(root.subject);
-      if (equal(each.issuer, root.subject) && !(await each.isIssuedBy(root, suite))) return namedIn(root.subject);
+      if (each.subjectKey === root.subjectKey && !equal(each.spki, root.spki)) return namedIn(root.subject);
+      if (each.issuerKey === root.subjectKey && !(await each.isIssuedBy(root, suite))) return namedIn(root.subject);
     }
   }
   return null;
@@ -337,7 +336,7 @@ async function bearsTheName(certificates, roots, suite) {
 
 /** The name of the last issuer, for people. */
 function topOf(certificates) {
-  const own = certificates.find(({ subject, issuer }) => equal(subject, issuer));
+  const own = certificates.find(({ subjectKey, issuerKey }) => subjectKey === issuerKey);
   if (own !== undefined) return namedIn(own.subject);
   return certificates.length > 0 ? namedIn(certificates[0].issuer) : "–";
 }

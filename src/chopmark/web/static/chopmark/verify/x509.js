@@ -4,11 +4,11 @@
  * Read strictly and kept as bytes; names are compared as bytes. What a reader must understand and does not is said.
  */
 
-import { equal, toHex } from "./bytes.js";
-import { issued } from "./algorithms.js";
+import { EC, ECDSA_HASH, ED25519, issued, RSA_HASH } from "./algorithms.js";
+import { compare, equal, toHex } from "./bytes.js";
 import {
-  BIT_STRING, bits, BOOLEAN, boolean, GENERALIZED_TIME, INTEGER, inside, integer, Malformed, OCTET_STRING, OID,
-  oid, read, Reader, SEQUENCE, SET, time, UTC_TIME,
+  BIT_STRING, bits, BOOLEAN, boolean, GENERALIZED_TIME, INTEGER, inside, integer, Malformed, NULL,
+  OCTET_STRING, OID, oid, read, Reader, SEQUENCE, SET, time, UTC_TIME,
 } from "./der.js";
 
 export const BASIC_CONSTRAINTS = "2.5.29.19";
@@ -49,7 +49,7 @@ export class Certificate {
     this.raw = raw;
     const outer = new Reader(read(raw).content);
     const body = outer.take(SEQUENCE);
-    this.algorithm = outer.take(SEQUENCE);
+    this.algorithm = readAlgorithm(outer.take(SEQUENCE));
     this.signature = bits(outer.take(BIT_STRING)).bytes;
     outer.end();
     this.signed = body.raw;
@@ -58,7 +58,7 @@ export class Certificate {
     this.version = version === null ? 0n : integer(inside(version, INTEGER));
     if (this.version !== 0n && this.version !== 2n) throw new Malformed("a version that there is not");
     this.serial = integer(parts.take(INTEGER));
-    const algorithm = parts.take(SEQUENCE);
+    const algorithm = readAlgorithm(parts.take(SEQUENCE));
     this.consistent = equal(algorithm.raw, this.algorithm.raw);
     this.issuer = parts.take(SEQUENCE).raw;
     const validity = new Reader(parts.take(SEQUENCE).content);
@@ -66,16 +66,17 @@ export class Certificate {
     this.notAfter = time(validity.take(UTC_TIME, GENERALIZED_TIME));
     validity.end();
     this.subject = parts.take(SEQUENCE).raw;
-    this.spki = parts.take(SEQUENCE).raw;
+    this.spki = readKey(parts.take(SEQUENCE)).raw;
     parts.maybe(0x81);
     parts.maybe(0x82);
     const extensions = parts.maybe(0xa3);
     parts.end();
     this.extensions = extensions === null ? new Map() : readExtensions(inside(extensions, SEQUENCE));
     this.name = nameText(this.subject);
-    nameText(this.issuer);
+    this.subjectKey = nameKey(this.subject);
+    this.issuerKey = nameKey(this.issuer);
     this.usage = this.value(KEY_USAGE, readUsage);
-    this.purposes = this.value(EXTENDED_KEY_USAGE, (data) => new Reader(read(data).content).rest().map(oid));
+    this.purposes = this.value(EXTENDED_KEY_USAGE, readPurposes);
     this.basic = this.value(BASIC_CONSTRAINTS, readBasic);
     this.keyIdentifier = this.value(SUBJECT_KEY_IDENTIFIER, (data) => read(data, OCTET_STRING).content);
   }
@@ -109,6 +110,31 @@ export class Certificate {
   }
 }
 
+/** An AlgorithmIdentifier: a name, and at most one parameter, which is NULL where there is nothing to say. */
+function readAlgorithm(element) {
+  const parts = new Reader(element.content);
+  const kind = oid(parts.take(OID));
+  const parameter = parts.left ? parts.take() : null;
+  parts.end();
+  const bare = RSA_HASH.has(kind) || ECDSA_HASH.has(kind);
+  if (bare && parameter !== null && (parameter.tag !== NULL || parameter.content.length > 0)) throw new Malformed("not NULL");
+  if (kind === ED25519 && parameter !== null) throw new Malformed("a parameter where there is none");
+  return element;
+}
+
+/** A SubjectPublicKeyInfo. */
+function readKey(element) {
+  const parts = new Reader(element.content);
+  const algorithm = new Reader(readAlgorithm(parts.take(SEQUENCE)).content);
+  bits(parts.take(BIT_STRING));
+  parts.end();
+  if (oid(algorithm.take(OID)) === EC) {
+    const curve = algorithm.take(OID, NULL, SEQUENCE);
+    if (curve.tag === OID) oid(curve);
+  }
+  return element;
+}
+
 /** @returns {Map<string, {critical: boolean, value: Uint8Array}>} */
 export function readExtensions(list) {
   const found = new Map();
@@ -121,9 +147,56 @@ export function readExtensions(list) {
     const value = parts.take(OCTET_STRING).content;
     parts.end();
     if (found.has(kind) || (flag !== null && !boolean(flag))) throw new Malformed("twice, or a default that is said");
+    READ.get(kind)?.(value);
     found.set(kind, { critical: flag !== null, value });
   }
   return found;
+}
+
+function readPurposes(data) {
+  return partsOf(data).map((each) => {
+    if (each.tag !== OID) throw new Malformed("a purpose");
+    return oid(each);
+  });
+}
+
+const partsOf = (data) => new Reader(read(data).content).rest();
+
+/** Values with tags of their own context, as names and points are. */
+function readTagged(elements) {
+  if (elements.some(({ tag }) => (tag & 0xc0) !== 0x80)) throw new Malformed("a value of another kind");
+}
+
+/** Lists whose elements begin with an identifier. */
+function readNamed(elements) {
+  for (const { tag, content } of elements) {
+    if (tag !== SEQUENCE) throw new Malformed("a value of another kind");
+    oid(new Reader(content).take(OID));
+  }
+}
+
+/** Extensions that are not judged, but have a form. */
+const READ = new Map([
+  ["2.5.29.35", readAuthority],
+  ["2.5.29.20", (value) => integer(read(value, INTEGER))],
+  ["2.5.29.54", (value) => integer(read(value, INTEGER))],
+  ["2.5.29.18", (value) => readTagged(partsOf(value))],
+  ["2.5.29.30", (value) => readTagged(partsOf(value))],
+  ["2.5.29.36", (value) => readTagged(partsOf(value))],
+  [SUBJECT_ALTERNATIVE_NAME, (value) => readTagged(partsOf(value))],
+  [CERTIFICATE_POLICIES, (value) => readNamed(partsOf(value))],
+  ["1.3.6.1.5.5.7.1.1", (value) => readNamed(partsOf(value))],
+  ["2.5.29.31", (value) => partsOf(value).forEach(({ content }) => readTagged(new Reader(content).rest()))],
+]);
+
+/** An AuthorityKeyIdentifier. */
+function readAuthority(value) {
+  const parts = new Reader(read(value).content);
+  parts.maybe(0x80);
+  parts.maybe(0xa1);
+  const serial = parts.maybe(0x82);
+  parts.end();
+  if (serial !== null) integer(serial);
 }
 
 function readUsage(data) {
@@ -149,16 +222,18 @@ function nameParts(raw) {
   return new Reader(read(raw).content).rest().map((set) => {
     const parts = set.tag === SET ? new Reader(set.content).rest().map(readPair) : [];
     if (parts.length === 0) throw new Malformed("an empty part of a name");
+    if (parts.some(({ raw: each }, at) => at > 0 && compare(parts[at - 1].raw, each) > 0)) throw new Malformed("unsorted");
     return parts;
   });
 }
 
-function readPair({ content }) {
+function readPair({ tag, content, raw }) {
+  if (tag !== SEQUENCE) throw new Malformed("a part of a name");
   const pair = new Reader(content);
   const kind = oid(pair.take(OID));
   const value = pair.take();
   pair.end();
-  return { kind, value, text: textOf(value) };
+  return { kind, value, text: textOf(value), raw };
 }
 
 /** A distinguished name as RFC 4514 writes it. @param {Uint8Array} raw */
@@ -167,6 +242,10 @@ export const nameText = (raw) =>
     .reverse()
     .map((parts) => parts.map(({ kind, value, text }) => `${SHORT.get(kind) ?? kind}=${escaped(value, text)}`).join("+"))
     .join(",");
+
+/** The same for names that say the same, in whatever type of text. */
+const nameKey = (raw) =>
+  JSON.stringify(nameParts(raw).map((parts) => parts.map(({ kind, value, text }) => `${kind}=${text ?? `#${toHex(value.content)}`}`).sort()));
 
 /** The common name, else the organisation, else a dash; of several the last. */
 export function namedIn(raw) {
@@ -185,13 +264,17 @@ const PRINTABLE = new Set(
   Array.from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 '()+,-./:=?", (sign) => sign.charCodeAt(0)),
 );
 
+const UNIVERSAL = 0x1c;
+
 const TEXT = new Map([
-  [0x0c, "utf-8"], [0x12, "utf-8"], [0x13, "utf-8"], [0x14, "utf-8"], [0x16, "utf-8"], [0x1a, "utf-8"], [0x1e, "utf-16be"],
+  [0x04, "utf-8"], [0x17, "utf-8"], [0x18, "utf-8"], [0x0c, "utf-8"], [0x12, "utf-8"], [0x13, "utf-8"], [0x14, "utf-8"], [0x16, "utf-8"], [0x1a, "utf-8"], [0x1e, "utf-16be"],
 ]);
 
 /** @returns {string|null} null for a value that is no text */
 function textOf({ tag, content }) {
-  if (!TEXT.has(tag)) return null;
+  if (tag === BIT_STRING) return null;
+  if (tag === UNIVERSAL) return universal(content);
+  if (!TEXT.has(tag)) throw new Malformed("a name of another type");
   if (tag === 0x13 && content.some((byte) => !PRINTABLE.has(byte))) throw new Malformed("a sign that is not printable");
   if (tag === 0x16 && content.some((byte) => byte > 0x7f)) throw new Malformed("a sign that is not ASCII");
   try {
@@ -199,6 +282,15 @@ function textOf({ tag, content }) {
   } catch {
     throw new Malformed("a name that is no text");
   }
+}
+
+/** UTF-32, big endian. */
+function universal(content) {
+  if (content.length % 4 !== 0) throw new Malformed("a sign cut off");
+  const view = new DataView(content.buffer, content.byteOffset, content.length);
+  const points = Array.from({ length: content.length / 4 }, (_, at) => view.getUint32(4 * at));
+  if (points.some((point) => point > 0x10ffff || (point >= 0xd800 && point < 0xe000))) throw new Malformed("no sign");
+  return String.fromCodePoint(...points);
 }
 
 function escaped({ content }, text) {
@@ -217,15 +309,16 @@ export class RevocationList {
     this.raw = raw;
     const outer = new Reader(read(raw).content);
     const body = outer.take(SEQUENCE);
-    this.algorithm = outer.take(SEQUENCE);
+    this.algorithm = readAlgorithm(outer.take(SEQUENCE));
     this.signature = bits(outer.take(BIT_STRING)).bytes;
     outer.end();
     this.signed = body.raw;
     const parts = new Reader(body.content);
     const version = parts.maybe(INTEGER);
     if (version !== null && integer(version) !== 1n) throw new Malformed("a version that there is not");
-    this.consistent = equal(parts.take(SEQUENCE).raw, this.algorithm.raw);
+    if (!equal(readAlgorithm(parts.take(SEQUENCE)).raw, this.algorithm.raw)) throw new Malformed("two algorithms");
     this.issuer = parts.take(SEQUENCE).raw;
+    this.issuerKey = nameKey(this.issuer);
     this.thisUpdate = time(parts.take(UTC_TIME, GENERALIZED_TIME));
     const next = parts.maybe(UTC_TIME) ?? parts.maybe(GENERALIZED_TIME);
     this.nextUpdate = next === null ? null : time(next);
