@@ -60,7 +60,11 @@ def _ordered(value: object, depth: int) -> object:
         case list() | tuple():
             return [_ordered(each, depth + 1) for each in value]
         case dict() if all(isinstance(key, str) for key in value):
-            keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+            keys = sorted(value) if "".join(value).isascii() else sorted(value, key=_units)
             return {key: _ordered(value[key], depth + 1) for key in keys}
         case _:
             raise Invalid("base.json_malformed")
+
+
+def _units(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
