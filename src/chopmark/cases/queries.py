@@ -27,6 +27,7 @@ from chopmark.cases.models import Desk, Dispatch, Event, Filing, Order
 from chopmark.cases.states import EDITABLE, WITHDRAWABLE
 from chopmark.desk import codec, wire
 from chopmark.desk.wire import CheckLine, DeskCard, SignedEvent
+from chopmark.ledger.keys import VerifierKey
 from chopmark.people.actor import Actor
 
 MAX_PAGE = 200
@@ -276,6 +277,11 @@ def desks(*, kind: str = "", retired: bool = False) -> tuple[DeskSummary, ...]:
     rows = Desk.objects.order_by("name")
     rows = rows.filter(kind=kind) if kind else rows
     return tuple(desk_summary(row) for row in (rows if retired else rows.filter(retired_at=None)))
+
+
+def desk_keys() -> tuple[VerifierKey, ...]:
+    """The node keys of all desks, retired ones too: what they still report is received."""
+    return tuple(card_of(row).key for row in Desk.objects.order_by("name"))
 
 
 def desk_for(court: str) -> DeskSummary | None:

@@ -37,6 +37,7 @@ def build() -> App:
         "keys": ("new", "list", "show"),
         "consortium": ("add", "update", "retire", "policy", "show", "history", "authority"),
         "ledger": ("restore", "rotate"),
+        "desk": ("init", "serve", "card", "platform", "clerk"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")
@@ -116,6 +117,12 @@ WRONG_USE = frozenset(
         "capture.url_malformed",
         "cli.receipt_missing",
         "cli.server_malformed",
+        "desk.card_differs",
+        "desk.config_malformed",
+        "desk.court_missing",
+        "desk.home_missing",
+        "desk.home_taken",
+        "desk.running",
         "member.card_differs",
         "member.config_malformed",
         "member.home_missing",

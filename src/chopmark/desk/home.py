@@ -146,7 +146,7 @@ class DeskHome:
             Refused: what `read_secret` raises.
             Invalid: what `SigningKey.parse` raises.
         """
-        return SigningKey.parse(read_secret(self.node_key))
+        return SigningKey.parse(read_secret(self.node_key).strip())
 
     def platform_cards(self) -> dict[str, PlatformCard]:
         """Origin to card of every platform that may file here.

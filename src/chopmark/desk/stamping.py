@@ -6,6 +6,7 @@ What it says is not believed here: `bundle.check` judges the token against what 
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 import httpx
 
@@ -20,12 +21,12 @@ class HttpStamper:
     """One authority.
 
     Args:
-        address: where requests go.
+        address: where requests go; or `@` and the path of a file in which that stands, read anew for each token.
         own: whether the desk itself runs it.
     """
 
     def __init__(self, address: str, *, own: bool = False) -> None:
-        self.name = httpx.URL(address).host
+        self.name = "tsa" if address.startswith("@") else httpx.URL(address).host
         self.own = own
         self._address = address
 
@@ -39,9 +40,10 @@ class HttpStamper:
         asked = request(sha256, nonce=secrets.randbits(63))
         headers = {"Content-Type": "application/timestamp-query", "User-Agent": "chopmark"}
         try:
+            address = Path(self._address[1:]).read_text("ascii").strip() if self._address[0] == "@" else self._address
             with httpx.Client(timeout=PATIENCE, follow_redirects=False) as client:
-                answer = client.post(self._address, content=asked.encode(), headers=headers)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+                answer = client.post(address, content=asked.encode(), headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             raise Unavailable("desk.tsa_silent", name=self.name) from error
         if answer.status_code != 200:
             raise Unavailable("desk.tsa_silent", name=self.name)

@@ -15,6 +15,8 @@ COMMANDS = (
     ("demo", "chopmark.site.demo:command"),
     ("serve", "chopmark.site.supervisor:command"),
     ("members", "chopmark.site.members:command"),
+    ("desks", "chopmark.site.desks:command"),
+    ("courier", "chopmark.site.desks:courier_command"),
     ("sequencer", "chopmark.site.sequencer:command"),
     ("sweep", "chopmark.site.sequencer:sweep_command"),
     ("tsa init", "chopmark.site.tsa:init_command"),
@@ -23,6 +25,7 @@ COMMANDS = (
     ("stamp list", "chopmark.site.stamper:list_command"),
     ("stamp now", "chopmark.site.stamper:now_command"),
     ("stamper", "chopmark.site.stamper:command"),
+    ("renew", "chopmark.site.renewing:command"),
     ("worker", "chopmark.site.jobs:command"),
 )
 

@@ -23,6 +23,8 @@ from chopmark.ledger.governance import Rule
 from chopmark.ledger.keys import ED25519, MLDSA44_COSIGNATURE, SigningKey
 from chopmark.ledger.policy import policy_text
 from chopmark.site.config import CONFIG_FILE, Config, prepare_home, read_config
+from chopmark.site.desks import FOLDER as DESKS
+from chopmark.site.desks import make_desks
 from chopmark.site.jobs import TRUST, prepare_seal
 from chopmark.site.members import FOLDER, RULE, make_members, members_of
 
@@ -53,7 +55,7 @@ def command(
     if local_members and _make_members(place, config):
         done.append(("site.init_members", {"folder": str(place / FOLDER)}))
     size = _found_log(found_consortium=local_members)
-    done += _write_trust(place, config)
+    done += _write_trust(place, config, local=local_members)
     if common.json:
         facts = {"home": str(place), "origin": config.origin, "size": size, "done": [code for code, _ in done]}
         print_json(facts)
@@ -192,11 +194,13 @@ def _found_log(*, found_consortium: bool) -> int:
     return published.size if published else 0
 
 
-def _write_trust(place: Path, config: Config) -> list[tuple[str, dict[str, str]]]:
-    """The platform's seal, and what it tells others to trust; what was new of it."""
+def _write_trust(place: Path, config: Config, *, local: bool) -> list[tuple[str, dict[str, str]]]:
+    """The local desks, the platform's seal, and what it tells others to trust; what was new of it."""
     done = []
     if _write_policy(place):
         done.append(("site.init_policy", {"path": str(place / POLICY)}))
+    if local and make_desks(place):
+        done.append(("site.init_desks", {"folder": str(place / DESKS)}))
     if prepare_seal(config):
         done.append(("site.init_seal", {"path": str(place / TRUST)}))
     return done

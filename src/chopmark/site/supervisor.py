@@ -44,6 +44,8 @@ from chopmark.cli.output import PLAIN, Common, say
 from chopmark.cli.words import text
 from chopmark.site.child import KILL, PID_FILE, STOP_PATIENCE, Child
 from chopmark.site.config import read_config
+from chopmark.site.desks import children_of as desks_of
+from chopmark.site.desks import introduce as introduce_desks
 from chopmark.site.members import children_of, introduce
 
 CANNOT_LIVE = 78  # EX_CONFIG of sysexits.h: starting the same again cannot help
@@ -325,6 +327,8 @@ def command(
     put_logs_aside(place)
     if members := children_of(place):
         introduce(place, f"http://127.0.0.1:{chosen}" if config.local else config.base_url)
+    if desks := desks_of(place):
+        introduce_desks(place, f"http://127.0.0.1:{chosen}" if config.local else config.base_url)
 
     def ready() -> None:
         until = time.monotonic() + START_PATIENCE
@@ -352,6 +356,7 @@ def command(
             *([stamper] if own_time or config.tsas or config.ots_calendars or config.evm else []),
             worker,
             *members,
+            *desks,
         ),
         sweep=(f"{me}.command", "sweep"),
         say=say,

@@ -1,5 +1,6 @@
 """Everything that changes what this room knows, one verb a file; pages, API, commands and jobs call only these."""
 
+from chopmark.cases.actions.carry import carry
 from chopmark.cases.actions.desk import adopt_desk, retire_desk
 from chopmark.cases.actions.filing import (
     Preview,
@@ -26,6 +27,7 @@ from chopmark.cases.actions.receive import receive_event
 __all__ = [
     "Preview",
     "adopt_desk",
+    "carry",
     "check_filing",
     "check_order",
     "discard_filing",

@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from chopmark.web import errors
-from chopmark.web.api import deposits, log, problems
+from chopmark.web.api import deposits, filings, log, problems
 from chopmark.web.api.shown import Json, JsonParser
 
 DESCRIPTION = """Deposits, receipts and verification.
@@ -82,6 +82,8 @@ problems.install(api)
 api.add_router("/deposits", deposits.router)
 api.add_router("", log.public)
 api.add_router("", log.members)
+api.add_router("", filings.router)
+api.add_router("", filings.desks)
 
 
 @require_safe
