@@ -79,6 +79,7 @@ class Shop:
 
             def do_GET(self) -> None:
                 shop.asked.append(self.path)
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 with contextlib.suppress(OSError):
                     shop.answer(self)
 

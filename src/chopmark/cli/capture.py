@@ -21,9 +21,6 @@ from chopmark.evidence.capture.engine import capture as run
 from chopmark.evidence.capture.guard import Caps
 from chopmark.evidence.capture.request import Limits, Request, Station
 
-LIVE_EXTRA = 120  # seconds beyond the passes' own
-OPERATOR_SECONDS = 3600
-
 
 def capture(
     url: Annotated[str, Parameter(help=text("cli.capture.url"))],
@@ -50,7 +47,6 @@ def capture(
     common: Common = PLAIN,
 ) -> int:
     """Capture one page into a folder; exit status 1 when the capture is partial."""
-    usual = {"automatic": 120, "live": passes * interval * 4 // 3 + LIVE_EXTRA, "operator": OPERATOR_SECONDS}[mode]
     request = Request(
         url=url,
         mode=mode,
@@ -59,7 +55,7 @@ def capture(
         passes=passes,
         interval=interval,
         accept_bad_certificate=bad_certificate,
-        limits=Limits(seconds=seconds or usual, egress=Caps(size=bytes)),
+        limits=Limits(seconds=seconds or 0, egress=Caps(size=bytes)),
     )
     station = Station(
         allow=frozenset(allow or ()),

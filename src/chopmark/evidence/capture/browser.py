@@ -156,7 +156,7 @@ class Browsing:
             self.crash = error
 
     def _run(self) -> None:
-        self._until = time.monotonic() + self._request.limits.seconds * 3 / 4
+        self._until = time.monotonic() + self._request.seconds * 3 / 4
         try:
             with sync_playwright() as playwright:
                 context = self._launch(playwright)
@@ -234,6 +234,7 @@ class Browsing:
                 break
         self._stop_recording(session)
         self._drain()
+        self._late()
         self._certificates(session)
 
     # ---- events --------------------------------------------------------------------------------------------------

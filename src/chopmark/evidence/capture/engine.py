@@ -220,7 +220,7 @@ class _Capture:
             url=request.url,
             mode=request.mode,
             software=SOFTWARE,
-            seconds=request.limits.seconds,
+            seconds=request.seconds,
             bytes=request.limits.egress.size,
             requests=request.limits.egress.requests,
             accept_bad_certificate=request.accept_bad_certificate,
@@ -293,7 +293,7 @@ class _Capture:
             tell=self._tell,
         )
         thread = threading.Thread(target=browsing.run, name="capture-browser", daemon=True)
-        until = time.monotonic() + self._request.limits.seconds
+        until = time.monotonic() + self._request.seconds
         thread.start()
         while thread.is_alive():
             self._pass_on()

@@ -136,7 +136,7 @@ class Guard:
         """Cut every connection and wait until the threads have ended."""
         with self._lock:
             self._closed = True
-            sockets = list(self._open)
+            sockets = [*self._open, *([self._listener] if self._listener is not None else ())]
         for each in sockets:
             _cut(each)
         for thread in list(self._threads):

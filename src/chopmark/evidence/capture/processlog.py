@@ -12,6 +12,7 @@ The chain alone proves only that lines were neither changed nor taken out behind
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ from chopmark.base.errors import Invalid
 
 START = "0" * 64
 MAX_LOG = 64 << 20  # bytes
+MAX_DEPTH = 8  # levels of a fact
 MAX_TEXT = 4096  # characters of one fact; pages choose some of them
 
 
@@ -68,8 +70,8 @@ class ProcessLog:
             return self._prev
 
 
-def tidy(value: Any) -> Any:  # noqa: ANN401, PLR0911 (it takes whatever a page says; one line a type)
-    """The value as canonical JSON can hold it: texts cut to 4,096 characters, no lone surrogate, no fraction."""
+def tidy(value: Any, depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401, PLR0911 (it takes whatever a page says)
+    """The value as canonical JSON can hold it: texts of at most 4,096 characters, no lone surrogate, no fraction."""
     match value:
         case bool() | None:
             return value
@@ -78,12 +80,12 @@ def tidy(value: Any) -> Any:  # noqa: ANN401, PLR0911 (it takes whatever a page 
             return cut.encode("utf-8", "replace").decode("utf-8")
         case int():
             return value if abs(value) <= jcs.MAX_INTEGER else str(value)
-        case float():
-            return round(value)
-        case Mapping():
-            return {tidy(str(key)): tidy(each) for key, each in value.items()}
-        case list() | tuple():
-            return [tidy(each) for each in value]
+        case float() if math.isfinite(value):
+            return tidy(round(value))
+        case Mapping() if depth:
+            return {tidy(str(key)): tidy(each, depth - 1) for key, each in value.items()}
+        case list() | tuple() if depth:
+            return [tidy(each, depth - 1) for each in value]
         case _:
             return tidy(str(value))
 

@@ -18,7 +18,9 @@ Mode = Literal["automatic", "live", "operator"]
 MAX_URL: Final = 2048  # characters, as the courts' own services allow
 MAX_PASSES: Final = 60
 MAX_INTERVAL: Final = 600  # seconds
-MAX_SECONDS: Final = 4 * 3600
+MAX_SECONDS: Final = 14 * 3600
+USUAL_SECONDS: Final = 120
+OPERATOR_SECONDS: Final = 3600
 BROWSERS: Final = ("/usr/lib/chromium/chromium", "chromium", "chromium-browser", "google-chrome")
 
 
@@ -46,7 +48,8 @@ class Limits:
     """Where a capture stops, whatever the page does.
 
     Attributes:
-        seconds: of the browser's work; three quarters of it are for looking, the rest for putting down.
+        seconds: of the browser's work; three quarters of it are for looking, the rest for putting down. 0: what the
+            mode usually needs, see `Request.seconds`.
         egress: bytes, requests and connections.
         scrolls: wheel turns of 700 pixels.
         height: pixels of the page on the screenshot.
@@ -54,7 +57,7 @@ class Limits:
         idle: seconds an operator may be silent.
     """
 
-    seconds: int = 120
+    seconds: int = 0
     egress: guard.Caps = guard.Caps()  # noqa: RUF009 (frozen)
     scrolls: int = 40
     height: int = 16_000
@@ -87,6 +90,17 @@ class Request:
     second: bool = True
     limits: Limits = Limits()
 
+    @property
+    def seconds(self) -> int:
+        """The seconds allowed: two minutes for one pass, an hour for an operator, unless somebody said otherwise."""
+        if self.limits.seconds:
+            return self.limits.seconds
+        return {
+            "automatic": USUAL_SECONDS,
+            "live": USUAL_SECONDS + self.passes * self.interval * 4 // 3 + self.passes * 20,
+            "operator": OPERATOR_SECONDS,
+        }[self.mode]
+
     def must_fit(self) -> None:
         """Check the wish itself.
 
@@ -99,7 +113,7 @@ class Request:
             "interval": 1 <= self.interval <= MAX_INTERVAL,
             "width": 320 <= self.width <= 3840,
             "height": 320 <= self.height <= 2160,
-            "seconds": 5 <= self.limits.seconds <= MAX_SECONDS,
+            "seconds": 5 <= self.seconds <= MAX_SECONDS,
             "scrolls": 0 <= self.limits.scrolls <= 1000,
             "idle": 1 <= self.limits.idle <= 3600,
             "actor": 0 < len(self.actor) <= 200,

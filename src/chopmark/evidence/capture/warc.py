@@ -12,22 +12,22 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
-from urllib.parse import urldefrag
+from urllib.parse import quote, urldefrag
 
 from cdxj_indexer.main import CDXJIndexer
-from warcio.archiveiterator import ArchiveIterator
-from warcio.exceptions import ArchiveLoadFailed
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.utils import Digester
 from warcio.warcwriter import WARCWriter
 
-from chopmark.base.digests import chunks_of
+from chopmark.base.digests import CHUNK, chunks_of
 
 ARCHIVE: Final = "data.warc.gz"
 WITHHELD: Final = "(withheld; in the sealed raw layer)"
@@ -38,6 +38,7 @@ NOTE: Final = (
     "Bodies are stored decoded, as the browser handed them out; content and transfer codings were removed and "
     "Content-Length rewritten. Values of cookies and authorisations are withheld."
 )
+_TOKEN: Final = re.compile(r"[^A-Za-z0-9!#$%&'*+.^_`|~-]")  # RFC 9110 5.6.2
 _FIXED: Final = (1980, 1, 1, 0, 0, 0)
 
 Headers = Sequence[tuple[str, str]]
@@ -133,7 +134,7 @@ class Warc:
 def public(headers: Headers) -> list[tuple[str, str]]:
     """The headers on one line each, without secrets and without HTTP/2's own fields."""
     return [
-        (_line(name), WITHHELD if name.lower() in SECRET else _line(value)[:MAX_HEADER])
+        (_TOKEN.sub("_", name), WITHHELD if name.lower() in SECRET else _line(value)[:MAX_HEADER])
         for name, value in headers
         if name and not name.startswith(":")
     ]
@@ -150,8 +151,8 @@ def answer_headers(exchange: Exchange, length: int) -> list[tuple[str, str]]:
 
 
 def _line(text: str) -> str:
-    """Text that ends no line and is only what a header may hold: a page's server chose it."""
-    return "".join(sign if " " <= sign <= "\xff" and sign != "\x7f" else " " for sign in text)
+    """Text that ends no line; what is not printable ASCII is percent-encoded: a page's server chose it."""
+    return "".join(sign if " " <= sign <= "~" else quote(sign, errors="replace") for sign in text)
 
 
 def _date(at: datetime) -> str:
@@ -159,18 +160,29 @@ def _date(at: datetime) -> str:
 
 
 def repair(path: Path) -> int:
-    """Cut a WARC off behind its last whole record, as a killed worker left it; how many records it has."""
+    """Cut a WARC off behind its last whole record, as a killed worker left it; how many records it has.
+
+    Each record is one gzip member (RFC 1952), whose own check tells whether it is whole.
+    """
     whole = records = 0
     with path.open("r+b") as file:
-        try:
-            iterator = ArchiveIterator(file, check_digests=True)
-            for record in iterator:
-                record.content_stream().read()
-                iterator.read_to_end(record)
-                whole = iterator.get_record_offset() + iterator.get_record_length()
-                records += 1
-        except (ArchiveLoadFailed, EOFError, OSError):
-            pass  # what follows the last whole record is cut off below
+        while True:
+            file.seek(whole)
+            member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+            read = 0
+            try:
+                while not member.eof and (chunk := file.read(CHUNK)):
+                    read += len(chunk)
+                    pending = chunk
+                    while pending and not member.eof:
+                        member.decompress(pending, CHUNK)
+                        pending = member.unconsumed_tail
+            except zlib.error:
+                break
+            if not member.eof:
+                break
+            whole += read - len(member.unused_data)
+            records += 1
         file.truncate(whole)
     return records
 
