@@ -100,3 +100,184 @@ def test_a_matter_becomes_a_bundle_that_a_stranger_passes(world, mei, matter, ts
     assert "evidence/002-capture/page.wacz" in names
     assert manifest.items[1].tokens[0].over == "evidence/002-capture/page.wacz"
     assert manifest.items[1].capture.final_url == "https://shop.test/lantern"
+
+
+def test_a_file_replaced_between_upload_and_bundling_is_found(world, mei, matter, tsa, clock):
+    item = add(world, mei, matter)
+    world.publish()
+    stored = wiring.blobs().path(item.files[0].sha256)
+    stored.chmod(0o600)
+    stored.write_bytes(b"%PDF-1.7 AN invoice")  # as long as it was
+    bundle = built(world, mei, matter, tools(world.home, tsa), clock)
+    assert (bundle.state, bundle.trouble) == ("failed", "bundle.source_changed")
+    assert "invoice.pdf" in bundle.facts["name"]
+    assert matters.custody_of(mei.actor, matter.id)[-1].action == "bundle.failed"
+    with pytest.raises(Refused, match=r"matter\.bundle_not_found"):
+        matters.bundle_file(mei.actor, bundle.id)
+
+
+def test_a_bundle_waits_for_the_receipts(world, mei, matter, tsa, clock):
+    add(world, mei, matter)
+    asked = actions.request_bundle(matter.id, by=mei.actor, at=clock())
+    assert work(tools(world.home, tsa), clock) == asked.number
+    waiting = matters.bundle_of(mei.actor, asked.id)
+    assert (waiting.state, waiting.trouble) == ("queued", "matter.receipts_wait")
+
+
+def test_a_capture_that_breaks_off_is_kept_and_marked(world, mei, matter, tsa, clock):
+    capture = TestCapture(instead=lambda job: captured(job, complete=False, trouble="capture.reason.killed"))
+    asked = actions.request_capture(matter.id, NEW, by=mei.actor, at=world.now())
+    work(tools(world.home, tsa, capture), clock)
+    made = matters.capture_of(mei.actor, asked.id)
+    assert (made.state, made.trouble, made.item) == ("partial", "capture.reason.killed", "E-001")
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: no handler of the worker sees it."""
+
+
+def dies(after_deposit):
+    def capture(job):
+        if after_deposit:
+            captured(job)
+        raise Killed
+
+    return capture
+
+
+def test_a_worker_that_died_before_anything_was_kept_captures_again_and_gives_up_at_last(
+    world, mei, matter, tsa, clock
+):
+    asked = actions.request_capture(matter.id, NEW, by=mei.actor, at=world.now())
+    kit = tools(world.home, tsa, TestCapture(instead=dies(after_deposit=False)))
+    for _ in range(3):
+        with pytest.raises(Killed):
+            work(kit, clock)
+        assert work(kit, clock) is None  # somebody may be at it still
+        assert give_back(kit.name, clock()) == 1
+    work(kit, clock)
+    made = matters.capture_of(mei.actor, asked.id)
+    assert (made.state, made.trouble, made.item) == ("failed", "matter.worker_died", "")
+
+
+def test_a_worker_that_died_after_files_were_kept_leaves_a_partial_capture_and_nothing_twice(
+    world, mei, matter, tsa, clock
+):
+    asked = actions.request_capture(matter.id, NEW, by=mei.actor, at=world.now())
+    kit = tools(world.home, tsa, TestCapture(instead=dies(after_deposit=True)))
+    with pytest.raises(Killed):
+        work(kit, clock)
+    world.at += LEASE  # another machine's worker takes it over
+    other = tools(world.home, tsa, TestCapture(), name="worker-2")
+    assert work(other, clock) == asked.number
+    assert other.capture.jobs == []
+    made = matters.capture_of(mei.actor, asked.id)
+    assert (made.state, made.trouble, made.item) == ("partial", "matter.worker_died", "E-001")
+    assert [each.name for each in matters.items_of(mei.actor, matter.id)[0].files] == ["page.wacz", "screenshot.png"]
+    assert (Item.objects.count(), Deposit.objects.count()) == (1, 2)
+
+
+@pytest.mark.parametrize("place", ["_must_be_published", "keep_bundle", "_end_bundle"])
+def test_a_worker_that_died_over_a_bundle_makes_it_once(  # noqa: PLR0917 (fixtures)
+    world, mei, matter, tsa, clock, monkeypatch, place
+):
+    from chopmark.evidence.actions import work as module  # noqa: PLC0415 (to end it in the middle)
+
+    add(world, mei, matter)
+    world.publish()
+    kit = tools(world.home, tsa)
+    asked = actions.request_bundle(matter.id, by=mei.actor, at=clock())
+    with monkeypatch.context() as patch:
+
+        def killed(*_):
+            raise Killed
+
+        patch.setattr(module, place, killed)
+        for _ in range(3):  # the first tries wait for the receipt of the custody log
+            try:
+                work(kit, clock)
+            except Killed:
+                break
+            world.publish()
+            world.at += timedelta(seconds=20)
+        else:
+            pytest.fail("nothing was killed")
+    give_back(kit.name, clock())
+    for _ in range(3):
+        work(kit, clock)
+        world.publish()
+        world.at += timedelta(seconds=20)
+    found = matters.bundle_of(mei.actor, asked.id)
+    assert (found.state, Bundle.objects.count()) == ("done", 1)
+    actions_told = [each.action for each in matters.custody_of(mei.actor, matter.id)]
+    assert [actions_told.count(each) for each in ("bundle.begun", "bundle.built")] == [1, 1]
+    assert Deposit.objects.count() == 3  # the invoice, the custody log, the bundle
+
+
+def test_a_schedule_captures_each_turn_once_and_ends(world, mei, matter, tsa, clock):
+    until = world.now() + timedelta(hours=1)
+    actions.schedule_capture(matter.id, NEW, every_minutes=30, until=until, by=mei.actor, at=world.now())
+    kit = tools(world.home, tsa, TestCapture())
+    assert [actions.plan_captures(clock()), actions.plan_captures(clock())] == [1, 0]
+    world.at += timedelta(minutes=31)
+    assert actions.plan_captures(clock()) == 0  # the turn before is not done
+    work(kit, clock)
+    world.at += timedelta(minutes=30)
+    actions.plan_captures(clock())
+    world.at += timedelta(minutes=30)
+    actions.plan_captures(clock())
+    [schedule] = matters.schedules_of(mei.actor, matter.id)
+    assert schedule.ended_at is not None
+    assert Capture.objects.count() == len({row.turn for row in Capture.objects.all()})
+
+
+def test_a_guest_gets_the_redacted_file_and_the_bundle_names_the_original(world, mei, matter, tsa, clock):
+    item = add(world, mei, matter, data=b"%PDF-1.7 with a telephone number")
+    shown = b"%PDF-1.7 blacked out"
+    upload = actions.start_upload(length=len(shown), file_name="black.pdf", by=mei.actor, at=world.now())
+    actions.append_upload(upload.id, offset=0, chunks=[shown], by=mei.actor, at=world.now())
+    actions.redact(item.files[0].id, upload=upload.id, reason="personal data", by=mei.actor, at=world.now())
+    code, _ = actions.grant(matter.id, given_to="the court", by=mei.actor, at=world.now())
+    guest = actions.use_grant(code, name="Judge Li", address="203.0.113.9", at=world.now())
+    assert b"".join(matters.file_of_item(guest, item.files[0].id).chunks) == shown
+    assert b"".join(matters.file_of_item(mei.actor, item.files[0].id).chunks) != shown
+    world.publish()
+    bundle = built(world, mei, matter, tools(world.home, tsa), clock)
+    assert bundle.state == "done", bundle
+    with matters.bundle_file(mei.actor, bundle.id)[0].open("rb") as file:
+        container = Container(file)
+        manifest = Manifest.parse(container.read("manifest.json", 1 << 20))
+        assert manifest.redactions[0].original_sha256 == item.files[0].sha256
+        assert container.read(manifest.redactions[0].path, 1000) == shown
+        assert check(io.BytesIO(matters.bundle_file(mei.actor, bundle.id)[0].read_bytes()), None, clock()).verdict != (
+            "FAILED"
+        )
+
+
+def test_the_custody_log_in_a_bundle_ends_where_the_manifest_says(world, mei, matter, tsa, clock):
+    add(world, mei, matter)
+    world.publish()
+    bundle = built(world, mei, matter, tools(world.home, tsa), clock)
+    with matters.bundle_file(mei.actor, bundle.id)[0].open("rb") as file:
+        container = Container(file)
+        log = container.read("custody/process.jsonl", 1 << 20)
+        manifest = Manifest.parse(container.read("manifest.json", 1 << 20))
+    assert custody.head(log) == manifest.custody.head
+    assert len(custody.read(log)) == manifest.custody.entries
+    deposited = Deposit.objects.get(pk=Bundle.objects.get().custody_deposit_id)
+    assert bytes(deposited.sha256) == hashlib.sha256(log).digest()
+    with pytest.raises(Invalid, match=r"matter\.custody_broken"):
+        custody.read(log.replace(b'"kind":"invoice"', b'"kind":"receipt"', 1))
+
+
+def test_where_no_authority_answers_a_bundle_waits(world, mei, matter, tsa, clock):
+    add(world, mei, matter)
+    world.publish()
+    kit = tools(world.home, tsa)
+
+    def silent(_sha256):
+        raise Unavailable("matter.no_authority")
+
+    kit.stampers[0].token = silent
+    bundle = built(world, mei, matter, kit, clock)
+    assert (bundle.state, bundle.trouble) == ("queued", "matter.no_authority")

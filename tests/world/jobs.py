@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from world.tsa import TsaWorld
 
 from chopmark.evidence import wiring
 from chopmark.evidence.actions.work import Captured, CaptureJob, MadeFile, Tools
@@ -16,6 +15,7 @@ from chopmark.evidence.sealing import Seal, make_seal
 from chopmark.ledger.timestamp import accept, request
 from chopmark.ledger.tsa import answer
 from chopmark.site.jobs import PlatformSeal, trust_files
+from world.tsa import TsaWorld
 
 RESULT = {
     "final_url": "https://shop.test/lantern",
