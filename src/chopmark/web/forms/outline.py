@@ -43,13 +43,18 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of several words."""
+    """One of several words.
+
+    Attributes:
+        given: the word that stands there before anybody chose; a row where nothing else is said counts as empty.
+    """
 
     name: str
     label: object
     options: tuple[Option, ...]
     hint: object = ""
     wide: bool = False
+    given: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +133,14 @@ def _read(field: Field, sent: QueryDict, name: str) -> Any:  # noqa: ANN401, PLR
             return [word for word, _ in field.options if word in chosen]
         case Choice():
             typed = sent.get(name, "")
-            return typed if typed in {word for word, _ in field.options} else ""
+            return typed if typed in {word for word, _ in field.options} else field.given
         case Numbers():
             return _numbers(_text(sent.get(name, "")))
         case Group():
-            return _filled(read(field.fields, sent, f"{name}."))
+            return _filled(field.fields, read(field.fields, sent, f"{name}."))
         case Rows():
             places = range(min(MOST_ROWS, _rows(sent, name)))
-            rows = (_filled(read(field.fields, sent, f"{name}.{place}.")) for place in places)
+            rows = (_filled(field.fields, read(field.fields, sent, f"{name}.{place}.")) for place in places)
             return [row for place, row in zip(places, rows, strict=True) if row and not _removed(sent, name, place)]
         case Text():
             return _typed(field, _text(sent.get(name, "")))
@@ -150,9 +155,25 @@ def _removed(sent: QueryDict, name: str, place: int) -> bool:
     return sent.get("remove") == f"{name}.{place}"
 
 
-def _filled(data: dict[str, Any]) -> dict[str, Any]:
+def _filled(fields: Sequence[Field], data: dict[str, Any]) -> dict[str, Any]:
     """Nothing when all that is there is an answer nobody gave: a choice that starts somewhere, a tick left empty."""
-    return data if any(value is not False for value in data.values()) else {}
+    given = {field.name: field.given for field in fields if isinstance(field, Choice) and field.given}
+    return data if any(value is not False and given.get(name) != value for name, value in data.items()) else {}
+
+
+def unfit(fields: Sequence[Field], data: Mapping[str, Any]) -> list[str]:
+    """Labels of fields that want a number and hold something else."""
+    found: list[str] = []
+    for field in fields:
+        value = data.get(field.name)
+        wants = isinstance(field, Numbers) or (isinstance(field, Text) and field.kind in ("number", "money"))
+        if wants and isinstance(value, str) and value:
+            found.append(str(field.label))
+        elif isinstance(field, Group) and isinstance(value, Mapping):
+            found += unfit(field.fields, value)
+        elif isinstance(field, Rows) and isinstance(value, list):
+            found += [each for row in value if isinstance(row, Mapping) for each in unfit(field.fields, row)]
+    return found
 
 
 def _text(typed: str) -> str:
@@ -211,7 +232,8 @@ def _shown(field: Field, value: Any, name: str) -> dict[str, Any]:  # noqa: ANN4
         case Numbers():
             drawn["value"] = ", ".join(str(each) for each in value) if isinstance(value, list) else _as_text(value)
         case Choice():
-            drawn["options"] = [(word, label, word == value) for word, label in field.options]
+            chosen_word = value or field.given
+            drawn["options"] = [(word, label, word == chosen_word) for word, label in field.options]
         case Ticks():
             chosen = value if isinstance(value, list) else []
             drawn["options"] = [(word, label, word in chosen) for word, label in field.options]

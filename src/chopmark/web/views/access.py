@@ -19,11 +19,12 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import matters
 from chopmark.evidence.actions.matter import guest_of, log_use, use_grant
 from chopmark.evidence.matters import Guest
-from chopmark.web import casework, errors
+from chopmark.web import errors
 from chopmark.web.downloads import attachment
 from chopmark.web.forms.matters import AccessForm
-from chopmark.web.views import bundles
-from chopmark.web.views.matters import as_attachment, sentence
+from chopmark.web.views import bundles, casework
+from chopmark.web.views.casework import sentence
+from chopmark.web.views.matters import as_attachment
 
 IN_SESSION = "access"
 LOCKED = "matter.code_too_fast"

@@ -18,10 +18,10 @@ from chopmark.evidence import matters
 from chopmark.evidence.actions.bundle import cancel_bundle, delete_bundle, request_bundle
 from chopmark.evidence.bundle.container import Container
 from chopmark.evidence.matters import BundleSummary, Reader
-from chopmark.web import casework
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
-from chopmark.web.views.matters import finished, may_change, tell
+from chopmark.web.views import casework
+from chopmark.web.views.casework import finished, may_change, tell
 from chopmark.web.views.receipts import size_text
 
 # What is offered from inside a bundle: form in the address, name inside, ending, media type.

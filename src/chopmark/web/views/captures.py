@@ -26,10 +26,10 @@ from chopmark.evidence import matters
 from chopmark.evidence.actions.capture import NewCapture, cancel_capture, request_capture
 from chopmark.evidence.matters import Both, CaptureSummary, FileSummary, ItemSummary
 from chopmark.people.actor import Actor
-from chopmark.web import casework
 from chopmark.web.context import actor_of
 from chopmark.web.forms.matters import CaptureForm
-from chopmark.web.views.matters import finished, may_change, sentence, tell
+from chopmark.web.views import casework
+from chopmark.web.views.casework import finished, may_change, sentence, tell
 
 PREVIEW_WIDTH = 900
 PREVIEW_HEIGHT = 6000

@@ -20,8 +20,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, PlatformError, Refused
-from chopmark.base.wording import say
+from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import matters
 from chopmark.evidence.actions import matter as actions
 from chopmark.evidence.actions.matter import NewFile, NewItem, NewMatter
@@ -29,32 +28,16 @@ from chopmark.evidence.actions.upload import append_upload, start_upload
 from chopmark.evidence.matters import KINDS, Both, MatterSummary
 from chopmark.evidence.queries import StoredFile
 from chopmark.people.actor import Actor
-from chopmark.web import casework
-from chopmark.web.context import actor_of, language
+from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
 from chopmark.web.forms.matters import MAX_TITLE, GrantForm, HoldForm, ItemForm, NewMatterForm
+from chopmark.web.views import casework, filings
+from chopmark.web.views.casework import finished, may_change, sentence, tell
 from chopmark.web.views.deposits import UPLOAD_CHUNK
 
 PAGE = 50
 SHOWN_LOG = 50
 NEW_CODE = "access-code"
-
-
-def sentence(error: PlatformError) -> str:
-    """The error in the reader's language."""
-    return say(error.code, error.facts, language())
-
-
-def tell(request: HttpRequest, error: PlatformError) -> None:
-    """Say on the next page what was refused; what one may not do, or what is not there, has a page of its own."""
-    if error.code.startswith("people.") or error.code.endswith("not_found"):
-        raise error
-    messages.error(request, sentence(error))
-
-
-def may_change(actor: Actor, matter: MatterSummary | None = None) -> bool:
-    """Whether pages offer changes; the actions decide again."""
-    return actor.may("deposit") and (matter is None or matter.state == "open")
 
 
 @require_safe
@@ -134,6 +117,7 @@ def page(
             "custody_total": len(log),
             "custody_more": len(log) > SHOWN_LOG,
             "grants": [casework.grant_facts(each) for each in matters.grants_of(actor, one.id, clock.now())],
+            **filings.of_matter(actor, one.id),
             "grant_form": grant or GrantForm(auto_id="grant-%s"),
             "lift_form": HoldForm(auto_id="lift-%s"),
             "hold_form": hold or HoldForm(auto_id="hold-%s"),
@@ -156,14 +140,6 @@ def captures(request: HttpRequest, matter_id: UUID) -> HttpResponse:
     found = matters.captures_of(actor_of(request), matter_id)
     response = render(request, "matters/_captures.html", {"captures": [casework.capture_facts(each) for each in found]})
     return finished(response, done=not any(each.state in casework.WORKING for each in found))
-
-
-def finished(response: HttpResponse, *, done: bool) -> HttpResponse:
-    """Tell live.js whether there is more to come."""
-    if done:
-        response["X-Finished"] = "1"
-    response["Cache-Control"] = "private, no-store"
-    return response
 
 
 @require_safe

@@ -9,11 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from chopmark import law
-from chopmark.base.errors import Fact, Refused
+from chopmark.base.errors import Fact, PlatformError, Refused
 from chopmark.base.wording import catalogue, say
 from chopmark.evidence import custody
 from chopmark.evidence.matters import (
@@ -27,6 +29,7 @@ from chopmark.evidence.matters import (
     StepSummary,
 )
 from chopmark.law.kinds import Label
+from chopmark.people.actor import Actor
 from chopmark.web.context import language
 from chopmark.web.forms.matters import MODE_WORDS
 from chopmark.web.views.receipts import size_text
@@ -113,6 +116,7 @@ CUSTODY_WORDS = {
     "bundle.built": _("Bundle made"),
     "bundle.failed": _("Bundle failed"),
     "bundle.signed": _("Bundle signed by a notary"),
+    "bundle.renewed": _("Bundle time-stamped anew"),
     "bundle.deleted": _("Bundle deleted"),
     "hold.placed": _("Legal hold set"),
     "hold.lifted": _("Legal hold ended"),
@@ -365,3 +369,28 @@ def instant(text: object) -> datetime | None:
         return datetime.fromisoformat(str(text))
     except ValueError:
         return None
+
+
+def sentence(error: PlatformError) -> str:
+    """The error in the reader's language."""
+    return say(error.code, error.facts, language())
+
+
+def tell(request: HttpRequest, error: PlatformError) -> None:
+    """Say on the next page what was refused; what one may not do, or what is not there, has a page of its own."""
+    if error.code.startswith("people.") or error.code.endswith("not_found"):
+        raise error
+    messages.error(request, sentence(error))
+
+
+def may_change(actor: Actor, matter: MatterSummary | None = None) -> bool:
+    """Whether pages offer changes; the actions decide again."""
+    return actor.may("deposit") and (matter is None or matter.state == "open")
+
+
+def finished(response: HttpResponse, *, done: bool) -> HttpResponse:
+    """Tell live.js whether there is more to come."""
+    if done:
+        response["X-Finished"] = "1"
+    response["Cache-Control"] = "private, no-store"
+    return response
