@@ -15,7 +15,14 @@ from world.bundles import manifest_of, parts_of
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid
-from chopmark.evidence.bundle.asic import AsicManifest, Reference, manifest_name, record_name, signature_name
+from chopmark.evidence.bundle.asic import (
+    AsicManifest,
+    Reference,
+    manifest_name,
+    plain_type,
+    record_name,
+    signature_name,
+)
 from chopmark.evidence.bundle.manifest import (
     Capture,
     Custody,
@@ -372,3 +379,17 @@ def test_names_of_proofs_have_three_digits():
         "META-INF/ASiCManifest007.xml",
         "META-INF/evidencerecord012.ers",
     )
+
+
+@pytest.mark.parametrize(
+    ("given_type", "told"),
+    [
+        ("text/html; charset=utf-8", "text/html"),
+        ("Image/PNG", "image/png"),
+        ("a/b&c", "application/octet-stream"),
+        ("", "application/octet-stream"),
+        ('text/"><x', "application/octet-stream"),
+    ],
+)
+def test_a_media_type_is_told_in_a_form_that_needs_no_escape(given_type, told):
+    assert plain_type(given_type) == told

@@ -40,6 +40,7 @@ from chopmark.evidence.actions.record import WORKER, changing, record
 from chopmark.evidence.actions.upload import LIFE
 from chopmark.evidence.blobs import digests_of_file
 from chopmark.evidence.bundle import manifest as paper
+from chopmark.evidence.bundle.asic import plain_type
 from chopmark.evidence.bundle.build import Part, Sealer, Stamper, build
 from chopmark.evidence.bundle.readme import README_NAME, README_TYPE, readme
 from chopmark.evidence.certificate.bundle import ReceiptFacts, bundle_certificate
@@ -601,14 +602,13 @@ def _add_item(made: _Contents, summary: matters.ItemSummary, item: Item) -> None
         redacted = next((every for every in each.redactions.all() if every.undone_at is None), None)
         shown: ItemFile | Redaction = redacted or each
         path = f"{folder}/{each.name}"
+        kind = plain_type(shown.media_type)
         sha256 = bytes(shown.sha256)
-        made.parts.append(
-            Part(path=path, media_type=shown.media_type, size=shown.size, sha256=sha256, open=partial(_open, sha256))
-        )
+        made.parts.append(Part(path=path, media_type=kind, size=shown.size, sha256=sha256, open=partial(_open, sha256)))
         files.append(
             paper.File(
                 path=path,
-                media_type=shown.media_type,
+                media_type=kind,
                 size=shown.size,
                 sha256=sha256,
                 role=each.role,
@@ -730,7 +730,7 @@ def _add_attachment(made: _Contents, each: Mapping[str, Any]) -> None:
     made.parts.append(
         Part(
             path=each["path"],
-            media_type=each["media_type"],
+            media_type=plain_type(each["media_type"]),
             size=each["size"],
             sha256=bytes.fromhex(each["sha256"]),
             open=partial(_opened, path),
@@ -739,7 +739,7 @@ def _add_attachment(made: _Contents, each: Mapping[str, Any]) -> None:
     made.documents.append(
         paper.Document(
             path=each["path"],
-            media_type=each["media_type"],
+            media_type=plain_type(each["media_type"]),
             size=each["size"],
             sha256=bytes.fromhex(each["sha256"]),
             role=each["role"],

@@ -77,6 +77,12 @@ def type_of_proof(name: str) -> str:
     return PROOFS.get(name[-4:], "text/xml")
 
 
+def plain_type(media_type: str) -> str:
+    """A media type as a bundle can say it: without parameters; `application/octet-stream` for what has another form."""
+    plain = media_type.partition(";")[0].strip().lower()
+    return plain if MEDIA_TYPE.fullmatch(plain) else "application/octet-stream"
+
+
 class Reference(NamedTuple):
     """One file that is covered.
 
