@@ -727,7 +727,7 @@ def bundle_summary(row: Bundle) -> BundleSummary:
         deposit_number=row.deposit.number if row.deposit is not None else "",
         published=row.deposit is not None and row.deposit.position is not None,
         signatures=row.signatures,
-        signed_from=row.signed_from.number if row.signed_from is not None else "",
+        signed_from=row.signed_from.number if row.signed_from and row.signatures > row.signed_from.signatures else "",
         made_at=row.made_at,
         ended_at=row.ended_at,
     )

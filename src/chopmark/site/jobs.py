@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +23,7 @@ import structlog
 from cyclopts import Parameter
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, print_json
 from chopmark.cli.status import DONE
@@ -74,6 +75,7 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
     with wiring.answering():
         lines.info("started", left=give_back(name, clock.now()), captures=tools.capture is not None)
     seen: list[str] = []
+    night = None
     while not stop.is_set():
         number: str | None = None
         try:
@@ -88,11 +90,29 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
             continue
         if once:
             break
+        night = _renew_once_a_day(tools, night, lines)
         stop.wait(ROUND)
     if once and common.json:
         print_json(seen)
     lines.info("stopped")
     return DONE
+
+
+def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib.BoundLogger) -> date:
+    """At the first idle moment of a day (UTC), renew the bundles whose proofs end soon; the day that is done."""
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
+    from chopmark.evidence.actions.renew import renew_bundles  # noqa: PLC0415
+
+    today = clock.now().date()
+    if today == before:
+        return today
+    try:
+        with wiring.answering():
+            came = renew_bundles(tools.stampers, clock.now)
+        lines.info("renewed", seen=came.seen, due=len(came.due), made=len(came.made), troubles=list(came.troubles))
+    except PlatformError as error:
+        lines.warning("not renewed", code=error.code)  # the day after is early enough
+    return today
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The platform's seal for certificates that somebody asks for, as `CHOPMARK_PDF_SEAL` names it."""
+"""The platform's seal for certificates that somebody asks for (`CHOPMARK_PDF_SEAL`), and who stamps its bundles."""
 
 from __future__ import annotations
 
@@ -22,8 +22,16 @@ def seal_pdf(pdf: bytes) -> bytes:
         Unavailable: when an authority does not answer.
         Invalid: `site.settings_wrong`.
     """
+    return Seal.load(Path(settings.CHOPMARK_HOME) / FOLDER, stampers()).sign_pdf(pdf)
+
+
+def stampers() -> list[Stamper]:
+    """The time-stamp authorities of the settings.
+
+    Raises:
+        Invalid: `site.settings_wrong`; what `anchors.services` raises.
+    """
     config, problems = read_config()
     if problems:
         raise Invalid("site.settings_wrong", problems=[f"{each.message} ({each.hint})" for each in problems])
-    stampers = [Stamper(service=each) for each in services(config) if each.kind == RFC3161]
-    return Seal.load(Path(settings.CHOPMARK_HOME) / FOLDER, stampers).sign_pdf(pdf)
+    return [Stamper(service=each) for each in services(config) if each.kind == RFC3161]
