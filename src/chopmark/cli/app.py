@@ -35,6 +35,8 @@ def build() -> App:
     for noun, verbs in {
         "log": ("checkpoint", "entry", "proof", "audit", "policy"),
         "keys": ("new", "list", "show"),
+        "bundle": ("verify", "list", "extract", "bagit"),
+        "seal": ("init", "show", "renew"),
         "consortium": ("add", "update", "retire", "policy", "show", "history", "authority"),
         "ledger": ("restore", "rotate"),
         "desk": ("init", "serve", "card", "platform", "clerk"),
@@ -96,7 +98,9 @@ def _meaning(error: CycloptsError | PlatformError | ImportError) -> tuple[str, d
 # What the caller must change in the command line or on this machine, before anything was judged.
 WRONG_USE = frozenset(
     {
+        "bundle.trust_malformed",
         "cli.api_key_missing",
+        "cli.bundle_options",
         "cli.client_malformed",
         "cli.client_open",
         "cli.file_unreadable",

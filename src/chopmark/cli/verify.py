@@ -1,4 +1,4 @@
-"""`chopmark verify`: check a file against its receipt, without network, database or web framework."""
+"""`chopmark verify`: check a file against its receipt, or a bundle; without network, database or web framework."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from chopmark.cli.output import PLAIN, Common, out, print_json, say
 from chopmark.cli.policies import policy_for
 from chopmark.cli.status import DONE, FAILED, UNCERTAIN
 from chopmark.cli.words import text
+from chopmark.evidence.bundle.container import MIMETYPE, MIMETYPE_NAME
 from chopmark.evidence.receipt import (
     COMPACT,
     EVM,
@@ -47,11 +48,18 @@ def verify(
     policy: Annotated[Path | None, Parameter(help=text("cli.verify.policy"))] = None,
     authority: Annotated[tuple[Path, ...], Parameter(negative="", help=text("cli.verify.authority"))] = (),
     anchors: Annotated[Path | None, Parameter(help=text("cli.verify.anchors"))] = None,
+    trust: Annotated[Path | None, Parameter(help=text("cli.verify.trust"))] = None,
     common: Common = PLAIN,
 ) -> int:
-    """Check a file against its receipt and say what is proven, by whom, and what is not."""
+    """Check a bundle, or a file against its receipt, and say what is proven, by whom, and what is not."""
     if not file.is_file():
         raise Invalid("cli.file_unreadable", path=str(file), reason=text("cli.no_such_file"))
+    if receipt is None and _is_bundle(file):
+        from chopmark.cli import bundle  # noqa: PLC0415 (certificates take time to load)
+
+        if policy is not None or authority or anchors is not None:
+            raise Refused("cli.bundle_options")
+        return bundle.judge(file, trust, common)
     found = receipt or _beside(file)
     data = files.read(found, files.RECEIPT_LIMIT)
     trusted, place = policy_for(data, policy)
@@ -70,6 +78,15 @@ def verify(
     for line in [] if anchors is None else _write_anchors(data, anchors):
         say("cli.verify.anchor_written", common, line=line)
     return STATUS[report.verdict]
+
+
+def _is_bundle(path: Path) -> bool:
+    """Whether a file calls itself a bundle, by its name or its first bytes."""
+    if path.name.lower().endswith(".asice"):
+        return True
+    head = 30 + len(MIMETYPE_NAME) + len(MIMETYPE)
+    with path.open("rb") as file:
+        return file.read(head)[30:] == MIMETYPE_NAME.encode() + MIMETYPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
