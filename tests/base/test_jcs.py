@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chopmark.base import jcs
@@ -35,6 +35,7 @@ def naive(value: object) -> str:
     return "{" + ",".join(naive(key) + ":" + naive(value[key]) for key in keys) + "}"
 
 
+@settings(deadline=None)
 @given(_VALUES)
 def test_a_value_comes_back_and_has_the_form_of_the_standard(value):
     data = jcs.encode(value)
@@ -88,6 +89,7 @@ def test_what_has_no_form_is_not_written(value):
         jcs.encode(value)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_anything_is_read_or_refused(data):
     with suppress(Invalid):

@@ -80,6 +80,7 @@ def _is_fit(names: list[str]) -> bool:
 _FILES = st.dictionaries(_NAMES, st.binary(max_size=600), max_size=8).filter(lambda files: _is_fit(list(files)))
 
 
+@settings(deadline=None)
 @given(_FILES)
 def test_what_is_written_is_read_by_us_and_by_another_program(files):
     files = {"mimetype": MIMETYPE, **files}
@@ -93,6 +94,7 @@ def test_what_is_written_is_read_by_us_and_by_another_program(files):
         }
 
 
+@settings(deadline=None)
 @given(_FILES)
 def test_the_names_come_in_one_order(files):
     names = list(opened(pack({"mimetype": MIMETYPE, "META-INF/a": b"", **files})))
@@ -105,7 +107,7 @@ def test_the_names_come_in_one_order(files):
         )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(pack(FILES)) - 1), st.integers(1, 255))
 def test_no_byte_anywhere_can_be_another(at, bits):
     changed = bytearray(pack(FILES))
@@ -114,12 +116,14 @@ def test_no_byte_anywhere_can_be_another(at, bits):
         opened(bytes(changed))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(pack(FILES)) - 1))
 def test_a_container_cut_off_is_refused(length):
     with pytest.raises(Invalid):
         opened(pack(FILES)[:length])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_anything_else_is_refused(data):
     with pytest.raises(Invalid):
@@ -334,6 +338,7 @@ def test_no_more_than_ten_thousand_entries_are_written():
         writer.add("99999", b"", 0, empty)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_a_safe_name_stays_where_it_is_unpacked(name):
     try:

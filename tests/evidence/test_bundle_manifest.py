@@ -263,7 +263,7 @@ def test_values_without_a_form_are_not_written():
         replace(full(), depositor=replace(full().depositor, name="\ud800")).encode()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(full().encode()) - 1), st.integers(0, 255))
 def test_no_other_byte_gives_the_same_manifest(at, byte):
     good = full().encode()
@@ -283,6 +283,7 @@ _NAMES = st.lists(
 _TYPES = st.sampled_from(["application/json", "text/xml", "image/svg+xml", "application/vnd.etsi.timestamp-token"])
 
 
+@settings(deadline=None)
 @given(_NAMES, _TYPES, st.binary(min_size=32, max_size=32))
 def test_a_list_comes_back(names, media_type, digest):
     listed = AsicManifest(
@@ -327,7 +328,7 @@ def test_another_program_reads_the_same_from_a_list():
     ]
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, len(GOOD.encode()) - 1), st.integers(0, 255))
 def test_no_other_byte_gives_the_same_list(at, byte):
     good = GOOD.encode()
