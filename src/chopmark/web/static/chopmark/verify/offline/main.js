@@ -73,6 +73,7 @@ async function run(files) {
   tell("problem");
   desk.cancel();
   window.chopmarkReport = undefined;
+  delete document.documentElement.dataset.verdict;
   state.outcome = null;
   showOutcome();
   if (files.length === 0) return;
@@ -90,6 +91,7 @@ async function run(files) {
   }
   showOutcome();
   window.chopmarkReport = state.outcome.report;
+  document.documentElement.dataset.verdict = state.outcome.report.verdict;
   part("announce").textContent = view.text("done", { verdict: view.text(state.outcome.report.verdict) });
   document.getElementById("verdict").focus({ preventScroll: true });
   document.getElementById("verdict").scrollIntoView({ block: "center" });

@@ -174,7 +174,7 @@ export class View {
     return [
       this.make("p", { class: "note" }, origin),
       this.scrolling(
-        "trust",
+        "trust_print",
         this.make("table", {}, this.make("thead", {}, this.make("tr", {}, ...head)), this.make("tbody", {}, ...rows)),
       ),
       ...policies,
