@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from asn1crypto import cms, crl, keys
 from asn1crypto import x509 as asn1_x509
@@ -24,10 +23,8 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from chopmark.base.errors import Invalid
+from chopmark.evidence.bundle.build import Stamper
 from chopmark.ledger.timestamp import parse_token
-
-if TYPE_CHECKING:
-    from chopmark.evidence.sealing import Stamper
 
 FIELD = "Seal"
 

@@ -30,7 +30,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -40,6 +39,7 @@ from cryptography.x509.oid import NameOID
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
+from chopmark.evidence.bundle.build import Stamper
 from chopmark.evidence.cades import DOCUMENT_SIGNING, SIGNATURE_TIME_STAMP, SIGNING_TIME
 from chopmark.ledger import der
 from chopmark.ledger.cms import (
@@ -58,21 +58,6 @@ LIST_LIFE = timedelta(days=90)  # a list of revoked certificates that cannot be 
 LIST_AGE = timedelta(days=1)  # and is renewed, where it can be, when it is older
 MAX_NAME = 64  # characters, X.520
 BACK = timedelta(minutes=5)  # certificates begin a little before, for readers whose clocks are behind
-
-
-class Stamper(Protocol):
-    """A time-stamp authority that can be asked.
-
-    Attributes:
-        name: how people call it.
-        own: whether the platform runs it.
-    """
-
-    name: str
-    own: bool
-
-    def token(self, sha256: bytes) -> bytes:
-        """An RFC 3161 token over this digest, DER."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
