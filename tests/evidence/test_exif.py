@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
+from PIL.TiffImagePlugin import IFDRational
 
 from chopmark.evidence.exif import photo_facts
 
@@ -16,7 +17,7 @@ def photograph(form="JPEG"):
     exif = Image.Exif()
     exif[Base.Make], exif[Base.Model] = "Lantern", "L-1"
     exif.get_ifd(IFD.Exif)[Base.DateTimeOriginal] = "2026:11:20 10:11:12"
-    exif.get_ifd(IFD.Exif)[Base.ExposureTime] = 0.004
+    exif.get_ifd(IFD.Exif)[Base.ExposureTime] = IFDRational(1, 250)
     exif.get_ifd(IFD.GPSInfo).update(
         {
             GPS.GPSLatitudeRef: "N",

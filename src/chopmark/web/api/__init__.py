@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from chopmark.web import errors
-from chopmark.web.api import deposits, filings, log, problems
+from chopmark.web.api import deposits, filings, log, matters, problems
 from chopmark.web.api.shown import Json, JsonParser
 
 DESCRIPTION = """Deposits, receipts and verification.
@@ -67,6 +67,13 @@ _BINARY = {
     "get_certificate": "application/pdf",
     "get_statement": "application/cose",
     "get_file": "application/octet-stream",
+    "get_item_file": "application/octet-stream",
+    "get_bundle_file": "application/octet-stream",
+    "get_custody": "application/jsonl",
+    "get_custody_case": "application/ld+json",
+    "access_file": "application/octet-stream",
+    "access_bundle": "application/octet-stream",
+    "access_custody": "application/jsonl",
 }
 
 api = Api(
@@ -80,6 +87,8 @@ api = Api(
 )
 problems.install(api)
 api.add_router("/deposits", deposits.router)
+api.add_router("/matters", matters.router)
+api.add_router("/access", matters.access)
 api.add_router("", log.public)
 api.add_router("", log.members)
 api.add_router("", filings.router)
