@@ -52,7 +52,7 @@ document.documentElement.innerHTML += '<p id=x>rewritten</p>';
 Object.defineProperty(document,'title',{get(){throw new Error('no title')}});
 HTMLElement.prototype.__defineGetter__('innerText',()=>'forged text');
 window.open('/item/1');
-fetch('http://127.0.0.1:9/private').catch(()=>0); fetch('http://169.254.169.254/latest/meta-data/').catch(()=>0);
+fetch('http://127.0.0.1:8009/private').catch(()=>0); fetch('http://169.254.169.254/latest/meta-data/').catch(()=>0);
 fetch('file:///etc/passwd').catch(()=>0);
 try{const c=new RTCPeerConnection({iceServers:[{urls:'stun:127.0.0.1:__UDP__'}]});c.createDataChannel('x');
 c.createOffer().then(o=>c.setLocalDescription(o))}catch(e){}
@@ -60,7 +60,7 @@ c.createOffer().then(o=>c.setLocalDescription(o))}catch(e){}
 SPIN = "<!doctype html><title>Spin</title><p>hello<script>onload=()=>setTimeout(()=>{for(;;);},50)</script>"
 HOSTILE_SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" width="100" height="100">'
-    "<script>parent.document.title='taken over';location='http://127.0.0.1:9/'</script>"
+    "<script>parent.document.title='taken over';location='http://127.0.0.1:8009/'</script>"
     '<image xlink:href="http://10.0.0.1/x.png" width="1" height="1"/><text y="20">svg</text></svg>'
 )
 

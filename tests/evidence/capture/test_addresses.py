@@ -13,7 +13,7 @@ from chopmark.evidence.capture.addresses import parse, port_refusal, refusal
 REFUSED = {
     "this machine": "127.0.0.1",
     "this machine, another of its names": "127.255.255.254",
-    "this network": "0.0.0.0",
+    "this network": "0.0.0.0",  # noqa: S104 (an example, nothing is bound)
     "a private network of class A": "10.1.2.3",
     "a private network of class B": "172.31.255.255",
     "a private network of class C": "192.168.0.1",

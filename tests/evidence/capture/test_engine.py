@@ -9,6 +9,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 import zipfile
@@ -23,7 +25,7 @@ from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.capture import commands, processlog, sealed
 from chopmark.evidence.capture.browser import processes_of
-from chopmark.evidence.capture.engine import capture
+from chopmark.evidence.capture.engine import capture, salvage
 from chopmark.evidence.capture.guard import Caps
 from chopmark.evidence.capture.recording import pictures
 from chopmark.evidence.capture.request import Limits, Request, Station
@@ -209,7 +211,7 @@ def test_a_hostile_page_reaches_nothing_and_forges_nothing(tmp_path):
     contacts = json.loads((made.folder / "dns.json").read_bytes())["guard"]
     refused = {each["host"]: each["refused"] for each in contacts if each["refused"]}
     assert refused["169.254.169.254"] == "link_local"
-    assert refused["127.0.0.1"] in {"port", "loopback"}
+    assert refused["127.0.0.1"] == "loopback"
     assert {each["used"] for each in contacts} <= {"", "127.0.0.1"}
     assert all("passwd" not in each for each in archived(made))
     assert "popup.closed" in actions(made.folder)
@@ -240,7 +242,7 @@ def test_a_page_without_end_is_followed_so_far_and_said_so(shop, tmp_path):
 
 
 def test_two_gigabytes_are_cut_at_the_cap_and_kept_as_partial(shop, tmp_path):
-    limits = Limits(seconds=40, scrolls=2, egress=Caps(size=3_000_000))
+    limits = Limits(seconds=40, scrolls=2, egress=Caps(size=1_000_000))
     made = capture(Request(url=shop.url + "/large", second=False, limits=limits), tmp_path / "c", station=station(shop))
     assert "bytes" in made.reasons
     must_hold_together(made)
@@ -326,10 +328,10 @@ def test_a_cancelled_capture_is_kept_as_partial(shop, tmp_path):
 
 def test_an_authority_or_ledger_that_is_silent_does_not_lose_the_capture(shop, tmp_path):
     class Silent:
-        def stamp(self, sha256):
+        def stamp(self, _sha256):
             raise Unavailable("capture.host_silent", host="tsa")
 
-        def deposit(self, files):
+        def deposit(self, _files):
             raise Unavailable("capture.host_silent", host="ledger")
 
     made = capture(
@@ -354,3 +356,35 @@ def test_wrong_wishes_start_no_browser(tmp_path):
     with pytest.raises(Unavailable, match=r"capture\.browser_missing"):
         capture(Request(url="http://shop.example/"), tmp_path / "d", station=Station(browser=tmp_path / "none"))
     assert not (tmp_path / "a").exists()
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from chopmark.evidence.capture.engine import capture, salvage
+from chopmark.evidence.capture.request import Request, Station
+capture(Request(url=sys.argv[1], second=False), Path(sys.argv[2]), station=Station(allow=frozenset({sys.argv[3]})))
+"""
+
+
+def test_what_a_killed_worker_left_becomes_a_partial_capture(shop, tmp_path):
+    out = tmp_path / "c"
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, shop.url + "/endless", str(out), shop.door])
+    try:
+        for _ in range(400):
+            time.sleep(0.1)
+            if (out / "process.jsonl").is_file() and b'"scroll"' in (out / "process.jsonl").read_bytes():
+                break
+    finally:
+        worker.kill()
+        worker.wait(10)
+    with (out / "process.jsonl").open("ab") as file:
+        file.write(b'{"action":"torn')
+    made = salvage(out, hooks=Hooks())
+    assert made.reasons == ("worker_lost",)
+    must_hold_together(made)
+    assert b"more()" in archived(made)[shop.url + "/endless"]
+    assert made.title == "Endless"
+    assert "page.wacz" in made.deposits
+    with pytest.raises(Refused, match=r"capture\.folder_unfit"):
+        salvage(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -32,14 +33,14 @@ class World:
         self.shop, self.names = shop, names
         self.looked_up, self.dialled = [], []
 
-    def resolve(self, host, port):
+    def resolve(self, host, _port):
         self.looked_up.append(host)
         if host not in self.names:
             raise Unavailable("capture.name_unknown", host=host)
         answers = self.names[host]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    def dial(self, address, port):
+    def dial(self, address, _port):
         self.dialled.append(address)
         return socket.create_connection(("127.0.0.1", self.shop.port))
 
@@ -170,12 +171,14 @@ def test_too_many_requests_end_at_the_cap_of_requests(shop):
 def test_closing_cuts_an_answer_that_never_ends(shop):
     guard = Guard(allow=frozenset({shop.door}))
     guard.start()
-    with httpx.Client(proxy=guard.url, trust_env=False, verify=CONTEXT, timeout=20) as client:
-        with client.stream("GET", shop.url + "/drip") as answer:
-            pieces = answer.iter_raw()
-            next(pieces)
-            guard.close()
-            assert len(list(pieces)) < 20
+    with (
+        httpx.Client(proxy=guard.url, trust_env=False, verify=CONTEXT, timeout=20) as client,
+        client.stream("GET", shop.url + "/drip") as answer,
+    ):
+        pieces = answer.iter_raw()
+        next(pieces)
+        guard.close()
+        assert len(list(pieces)) < 20
     assert not guard._threads
 
 
@@ -215,10 +218,8 @@ def test_malformed_requests_are_closed_without_an_answer(request_bytes):
     with Guard() as guard, socket.create_connection(("127.0.0.1", int(guard.url.rpartition(":")[2]))) as client:
         client.settimeout(5)
         client.sendall(request_bytes)
-        try:
+        with contextlib.suppress(ConnectionResetError):
             assert client.recv(100) == b""
-        except ConnectionResetError:
-            pass
         assert guard.contacts == ()
 
 

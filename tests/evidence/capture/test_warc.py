@@ -42,11 +42,8 @@ def written(path, *exchanges):
 
 
 def records(path):
-    found = []
     with path.open("rb") as file:
-        for record in ArchiveIterator(file, check_digests="raise"):
-            found.append((record, record.content_stream().read()))
-    return found
+        return [(each, each.content_stream().read()) for each in ArchiveIterator(file, check_digests="raise")]
 
 
 def test_an_exchange_is_two_records_that_name_each_other(tmp_path):
@@ -100,7 +97,7 @@ def test_an_archive_that_broke_off_is_cut_behind_its_last_whole_record(tmp_path,
     path = tmp_path / "a.warc.gz"
     written(path, EXCHANGE, EXCHANGE)
     data = path.read_bytes()
-    ends = [match.start() for match in re.finditer(rb"\x1f\x8b\x08", data)][1:] + [len(data)]
+    ends = [*[match.start() for match in re.finditer(rb"\x1f\x8b\x08", data)][1:], len(data)]
     kept = sum(end <= len(data) - lost for end in ends)
     path.write_bytes(data[:-lost])
     assert warc.repair(path) == kept

@@ -15,6 +15,7 @@ import contextlib
 import os
 import queue
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -132,6 +133,7 @@ class Browsing:
         self.outbox: queue.Queue[Outcome] = queue.Queue()
         self.stop = threading.Event()
         self.crash: Exception | None = None
+        self._short = ""
         self._until = 0.0
         self._requests = 0
         self._ended: list[WebRequest] = []
@@ -158,7 +160,8 @@ class Browsing:
     def _run(self) -> None:
         self._until = time.monotonic() + self._request.seconds * 3 / 4
         try:
-            with sync_playwright() as playwright:
+            # Chromium's sockets lie in its TMPDIR, and a socket's path may have 107 bytes only.
+            with tempfile.TemporaryDirectory(prefix="cap-") as self._short, sync_playwright() as playwright:
                 context = self._launch(playwright)
                 try:
                     self._browse(context)
@@ -178,9 +181,7 @@ class Browsing:
 
     def kill(self) -> None:
         """End the browser at once, from another thread."""
-        for number in processes_of(self.profile):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(number, signal.SIGKILL)
+        end_processes_of(self.profile)
 
     def _launch(self, playwright: Playwright) -> BrowserContext:
         home = self._work / "home"
@@ -193,7 +194,7 @@ class Browsing:
             args=[*FLAGS, f"--log-net-log={self.net_log}"],
             # Chromium's own sandbox cannot be made by root in a container; everybody else has it.
             chromium_sandbox=os.geteuid() != 0,
-            env={"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": str(self._work)},
+            env={"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TMPDIR": self._short},
             proxy={"server": self._guard.url},
             viewport={"width": request.width, "height": request.height},
             locale=request.locale,
@@ -366,7 +367,7 @@ class Browsing:
             self._because("certificate", error=said)
         elif "Download is starting" in said:
             self._because("download")
-            self._downloaded()
+            self._downloaded(page)
         elif self._guard.exhausted:
             self._because(self._guard.exhausted)
         elif refused:
@@ -577,8 +578,12 @@ class Browsing:
                 raise
             self._because(f"no_{name}", error=_words(error))
 
-    def _downloaded(self) -> None:
-        """The file that the address turned out to be."""
+    def _downloaded(self, page: Page) -> None:
+        """The file that the address turned out to be; its own event comes a little later."""
+        for _ in range(20):
+            if self._downloads:
+                break
+            page.wait_for_timeout(100)
         for download in self._downloads[:1]:
             path = Path(download.path())
             if path.stat().st_size <= self._request.limits.egress.size:
@@ -624,6 +629,13 @@ def processes_of(profile: Path) -> list[int]:
             if mark in path.read_bytes().split(b"\0"):
                 found.append(int(path.parent.name))
     return found
+
+
+def end_processes_of(profile: Path) -> None:
+    """Kill the browser processes that use a profile."""
+    for number in processes_of(profile):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(number, signal.SIGKILL)
 
 
 def _layout(session: CDPSession) -> tuple[int, int, int]:

@@ -31,7 +31,7 @@ from chopmark.base import clock as clocks
 from chopmark.base import jcs
 from chopmark.base.errors import PlatformError, Refused
 from chopmark.evidence.capture import cleanliness, names, sealed, vantage, warc
-from chopmark.evidence.capture.browser import Browsing, Found
+from chopmark.evidence.capture.browser import Browsing, Found, end_processes_of
 from chopmark.evidence.capture.commands import Source
 from chopmark.evidence.capture.guard import Contact, Guard
 from chopmark.evidence.capture.processlog import ProcessLog, moment, tidy
@@ -49,6 +49,11 @@ TYPES: Final = {
     "recording.avi": "video/x-msvideo",
     "tls-chain.pem": "application/x-pem-file",
     "netlog.json.zst.sealed": "application/octet-stream",
+    "screenshot.png": "image/png",
+    "page.mhtml": "multipart/related",
+    "page.pdf": "application/pdf",
+    "dom.html": "text/html",
+    "visible-text.txt": "text/plain",
     LOG: "application/jsonl",
 }
 
@@ -178,8 +183,36 @@ def capture(
         raise Refused("capture.folder_taken", path=str(out))
     (out / WORK / "profile").mkdir(parents=True)
     (out / WORK).chmod(0o700)
-    state = _Capture(request, out, place, program, hooks=hooks or NoHooks(), progress=progress, clock=clock)
+    log = ProcessLog(out / LOG, clock)
+    state = _Capture(request, out, place, program, hooks=hooks or NoHooks(), progress=progress, clock=clock, log=log)
     return state.run(source, cancelled)
+
+
+def salvage(out: Path, *, hooks: Hooks | None = None, clock: Callable[[], datetime] = clocks.now) -> Captured:
+    """Finish the folder of a capture whose worker was killed: what it had written becomes a partial capture.
+
+    Raises:
+        Refused: `capture.folder_unfit` when it holds no capture, or one that was finished.
+        Invalid: `capture.log_broken`.
+    """
+    if not (out / LOG).is_file() or (out / DESCRIPTION).exists():
+        raise Refused("capture.folder_unfit", path=str(out))
+    log, lines = ProcessLog.resume(out / LOG, clock)
+    asked = lines[0]["facts"] if lines else {}
+    if {"url", "mode"} - set(asked):
+        raise Refused("capture.folder_unfit", path=str(out))
+    request = Request(url=asked["url"], mode=asked["mode"], actor=lines[0]["actor"])
+    state = _Capture(
+        request,
+        out,
+        Station(),
+        Path(),
+        hooks=hooks or NoHooks(),
+        progress=lambda _step: None,
+        clock=clock,
+        log=log,
+    )
+    return state.salvage(lines)
 
 
 class _Capture:
@@ -195,11 +228,12 @@ class _Capture:
         hooks: Hooks,
         progress: Callable[[Step], None],
         clock: Callable[[], datetime],
+        log: ProcessLog,
     ) -> None:
         self._request, self._out, self._station, self._program = request, out, station, program
         self._hooks, self._progress, self._clock = hooks, progress, clock
         self._work = out / WORK
-        self._log = ProcessLog(out / LOG, clock)
+        self._log = log
         self._kept: dict[str, Kept] = {}
         self._keeping = threading.Lock()
         self._told: queue.Queue[Step] = queue.Queue()
@@ -275,6 +309,27 @@ class _Capture:
             heard=lambda action, facts: self._log.add("guard", action, **facts),
             upstream=upstream,
         )
+
+    def salvage(self, lines: Sequence[dict[str, Any]]) -> Captured:
+        """See the function of this name."""
+        self._started = datetime.fromisoformat(lines[0]["at"])
+        self._log.add("worker", "capture.salvaged")
+        end_processes_of(self._work / "profile")
+        found = Found(reasons={"worker_lost": None})
+        for line in lines:
+            if line["action"] == "browser.started":
+                found.product = line["facts"].get("product", "")
+            elif line["action"] == "page.shown":
+                found.final_url, found.title = line["facts"]["url"], line["facts"]["title"]
+                at = datetime.fromisoformat(line["at"])
+                found.pages.append(warc.Page(url=found.final_url, title=found.title, at=at))
+        for path in sorted(each for each in self._out.iterdir() if each.is_file() and each.name != LOG):
+            self._keep_file(path.name, role="token" if path.suffix == ".tst" else "rendition")
+        archive = self._work / warc.ARCHIVE
+        if "page.wacz" not in self._kept and archive.is_file() and warc.repair(archive) > 1:
+            self._wacz(found)
+        shutil.rmtree(self._work, ignore_errors=True)
+        return self._finish(found, clean=cleanliness.NOT_MEASURED, engine_sha256="", vantages=(self._station.name,))
 
     # ---- browsing ------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ The chain alone proves only that lines were neither changed nor taken out behind
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -32,12 +34,27 @@ MAX_TEXT = 4096  # characters of one fact; pages choose some of them
 class ProcessLog:
     """The log being written; its methods may be called from any thread."""
 
-    def __init__(self, path: Path, clock: Callable[[], datetime]) -> None:
-        self._file = path.open("xb")
+    def __init__(self, path: Path, clock: Callable[[], datetime], *, prev: str = START, entries: int = 0) -> None:
+        """Begin a new file, or go on with one that has so many lines."""
+        self._file = path.open("ab" if entries else "xb")
         self._clock = clock
         self._lock = threading.Lock()
-        self._prev = START
-        self.entries = 0
+        self._prev = prev
+        self.entries = entries
+
+    @classmethod
+    def resume(cls, path: Path, clock: Callable[[], datetime]) -> tuple[ProcessLog, list[dict[str, Any]]]:
+        """A log that a killed worker left, to be written on, and its lines; a torn last line is cut off.
+
+        Raises:
+            Invalid: `capture.log_broken`.
+        """
+        data = path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        head, entries = check(whole)
+        os.truncate(path, len(whole))
+        log = cls(path, clock, prev=head, entries=entries)
+        return log, [json.loads(line) for line in whole.splitlines()]
 
     def add(self, actor: str, action: str, **facts: object) -> None:
         """Write one line; facts are text, whole numbers, booleans, and lists and dictionaries of them.
