@@ -13,6 +13,8 @@ from django.test import Client
 
 import chopmark.web
 from chopmark.base.wording import catalogue
+from chopmark.evidence import wiring
+from chopmark.evidence.bundle import verifier
 from chopmark.ledger.policy import policy_text
 
 STATIC = Path(chopmark.web.__file__).parent / "static"
@@ -117,3 +119,21 @@ def test_the_verifier_knows_no_page_and_no_network(name):
     assert REACHES_OUT.findall(code) == []
     imported = re.findall(r'from "([^"]+)"', code)
     assert all(path.startswith("./") and (MODULES / path).is_file() for path in imported)
+
+
+def test_the_page_for_bundles_is_the_one_that_bundles_bring(client: Client, keys):
+    response = client.get("/verify/bundle")
+    assert response.status_code == 200
+    assert response.content == verifier.page(wiring.own_trust())
+    policy = response["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "connect-src" not in policy
+    assert policy.endswith("frame-ancestors 'none'")
+    kept = client.get("/verify/bundle?download")
+    assert kept["Content-Disposition"] == 'attachment; filename="verify.html"'
+    assert kept.content == response.content
+
+
+def test_before_the_platform_has_keys_the_page_for_bundles_trusts_nobody(client: Client, settings, tmp_path):
+    settings.CHOPMARK_HOME = tmp_path
+    assert client.get("/verify/bundle").content == verifier.page(None)

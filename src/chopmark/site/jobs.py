@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +27,7 @@ from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, print_json
 from chopmark.cli.status import DONE
 from chopmark.cli.words import text
+from chopmark.evidence.bundle import verifier
 from chopmark.evidence.sealing import FOLDER as SEAL
 from chopmark.evidence.sealing import Seal, make_seal
 from chopmark.evidence.trust import Trust, Use
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 
 ROUND = 1.0  # seconds between looks at what is due
 TRUST = "trust.json"
-MARK = b'<script type="application/json" id="trust">'
 
 
 def command(
@@ -155,7 +154,7 @@ def make_tools(name: str, config: Config) -> Tools:
         name=name,
         seal=seal,
         stampers=stampers,
-        verifier=verifier_page(trust),
+        verifier=verifier.page(trust),
         trust=trust_files(config.home, trust),
         capture=capture_tool(config),
     )
@@ -219,18 +218,6 @@ class Stamper:
         if not isinstance(answered, Anchored):
             raise Unavailable("matter.no_authority")
         return answered.token
-
-
-def verifier_page(trust: Trust) -> bytes:
-    """`verify.html` with this platform's trust in it; empty where the page was not built."""
-    page = files("chopmark.evidence.bundle").joinpath("verify.html")
-    if not page.is_file():
-        return b""
-    before, found, after = page.read_bytes().partition(MARK)
-    if not found:
-        return before
-    inside = trust.encode().replace(b"<", b"\\u003c")  # nothing inside may end the script
-    return before + MARK + inside + b"</script>" + after.partition(b"</script>")[2]
 
 
 def trust_files(place: Path, trust: Trust) -> Mapping[str, bytes]:

@@ -1,11 +1,13 @@
-"""The verify page `/verify`: a receipt is checked in the reader's own browser, without an account.
+"""The pages `/verify` and `/verify/bundle`: receipts and bundles are checked in the reader's own browser.
 
-The page brings the verifier, the wording of its findings and, as a default, the platform's own trust policy.
+No account is needed. The page brings the verifier, the wording of its findings and, as a default, the platform's own
+trust policy.
 Nothing is sent here: neither file nor receipt, and not even a digest.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -19,11 +21,23 @@ from django.views.decorators.http import require_safe
 from chopmark.base.errors import Unavailable
 from chopmark.base.wording import catalogue
 from chopmark.evidence import wiring
+from chopmark.evidence.bundle import verifier
 from chopmark.ledger.policy import policy_text
 from chopmark.web.context import language
 
 # The rooms whose codes a verifier can show, as a finding or as a finding's cause.
-WORDED = ("base.", "evidence.anchor_", "evidence.disclosure_", "evidence.receipt_", "ledger.", "verify.")
+WORDED = (
+    "base.",
+    "bundle.",
+    "evidence.anchor_",
+    "evidence.disclosure_",
+    "evidence.receipt_",
+    "evidence.record_",
+    "ledger.",
+    "matter.custody_",
+    "verify.",
+)
+POLICY = re.compile(rb'Content-Security-Policy" content="([^"]*)"')
 
 
 @require_safe
@@ -45,6 +59,27 @@ def page(request: HttpRequest) -> HttpResponse:
             "texts": texts(),
         },
     )
+
+
+@require_safe
+def bundle_page(request: HttpRequest) -> HttpResponse:
+    """`/verify/bundle`: the page that a bundle brings too, with this platform's trust; `?download` keeps it.
+
+    It is one file with a policy of its own, which is sent as a header as well.
+    """
+    try:
+        trust = wiring.own_trust()
+    except Unavailable:
+        trust = None
+    content = verifier.page(trust)
+    response = HttpResponse(content, content_type="text/html; charset=utf-8")
+    found = POLICY.search(content)
+    if found is None:
+        raise RuntimeError("verify.html has no policy; make it again with scripts/verify_html.py")
+    response["Content-Security-Policy"] = f"{found[1].decode()}; frame-ancestors 'none'"
+    if "download" in request.GET:
+        response["Content-Disposition"] = f'attachment; filename="{verifier.NAME}"'
+    return response
 
 
 def platform_policy() -> str | None:
@@ -121,6 +156,7 @@ def texts() -> dict[str, Any]:
         "receipt_too_large": _("{name} is larger than any receipt. Choose it as the file instead?"),
         "policy_needed": _("Choose your policy file, or take this platform's policy."),
         "policy_wrong": _("The policy file cannot be used. {reason}"),
+        "bundle_here": _("{name} is an evidence bundle. Open the page for bundles, and drop it there."),
         "unsupported": _("This browser cannot check this signature on a page served without TLS. Open it over https."),
         "only_one_file": _("One file at a time: {name} was taken. Drop its receipts beside it."),
         "verifying": _("Verifying"),
@@ -136,4 +172,7 @@ def texts() -> dict[str, Any]:
     }
 
 
-urlpatterns = [path("verify", page, name="verify")]
+urlpatterns = [
+    path("verify", page, name="verify"),
+    path("verify/bundle", bundle_page, name="verify-bundle"),
+]

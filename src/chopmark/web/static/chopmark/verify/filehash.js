@@ -7,7 +7,7 @@ import { sha256, Sha256 } from "./sha256.js";
 import { Sm3 } from "./sm3.js";
 
 /** Up to this many bytes the browser's own SHA-256 is asked, which wants them all at once. */
-const AT_ONCE = 32 << 20;
+const AT_ONCE = 128 << 20;
 const PIECE = 4 << 20;
 
 /**

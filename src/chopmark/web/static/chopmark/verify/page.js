@@ -34,6 +34,10 @@ const chosen = { file: null, digests: null, pending: null, receipts: [], policy:
 
 /** Dropped things find their own place: what looks like a receipt is one, wherever it falls. */
 async function drop(files, slot) {
+  if (files.some(isBundle)) {
+    tellOfBundle(files.find(isBundle));
+    return;
+  }
   const receipts = [];
   const others = [];
   for (const file of files) ((await looksLikeReceipt(file)) ? receipts : others).push(file);
@@ -42,6 +46,14 @@ async function drop(files, slot) {
   if (others.length > 0) await takeFile(others[0]);
   if (others.length > 1) tell(words.text("only_one_file", { name: others[0].name }));
   await runWhenComplete();
+}
+
+/** A bundle has a page of its own, the one that it brings too. */
+const isBundle = ({ name }) => /\.asice$/i.test(name);
+
+function tellOfBundle({ name }) {
+  tell(words.text("bundle_here", { name }));
+  part("bundle-page").focus();
 }
 
 async function looksLikeReceipt(file) {
@@ -283,6 +295,10 @@ for (const input of root.querySelectorAll("[data-choose]")) {
     const files = [...input.files];
     input.value = "";
     if (files.length === 0) return;
+    if (files.some(isBundle)) {
+      tellOfBundle(files.find(isBundle));
+      return;
+    }
     await take[input.dataset.choose](files);
     await runWhenComplete();
   });

@@ -32,19 +32,19 @@ export class Trust {
    */
   static parse(data, suite) {
     if (data.length > MAX_TRUST) throw malformed();
-    let document;
+    let written;
     try {
-      document = decode(data);
+      written = decode(data);
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
       throw malformed();
     }
-    if (!isObject(document) || Object.keys(document).join() !== "$schema,policies,roots") throw malformed();
-    if (document.$schema !== SCHEMA || !Array.isArray(document.policies) || !Array.isArray(document.roots)) throw malformed();
-    if (document.policies.length > MAX_POLICIES || document.roots.length > MAX_ROOTS) throw malformed();
-    const roots = document.roots.map(readRoot);
+    if (!isObject(written) || Object.keys(written).join() !== "$schema,policies,roots") throw malformed();
+    if (written.$schema !== SCHEMA || !Array.isArray(written.policies) || !Array.isArray(written.roots)) throw malformed();
+    if (written.policies.length > MAX_POLICIES || written.roots.length > MAX_ROOTS) throw malformed();
+    const roots = written.roots.map(readRoot);
     if (!isAscending(roots, inOrder)) throw malformed();
-    const policies = document.policies.map(readPolicy);
+    const policies = written.policies.map(readPolicy);
     if (!isAscending(policies, (left, right) => left.from - right.from)) throw malformed();
     return new Trust(policies.map(({ from, text }) => ({ from, text, policy: Policy.parse(toUtf8(text), suite) })), roots);
   }

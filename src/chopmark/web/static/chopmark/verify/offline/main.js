@@ -153,7 +153,17 @@ for (const button of document.querySelectorAll("[data-language]")) {
   button.addEventListener("click", () => speak(button.dataset.language));
 }
 
-const brought = given("trust");
-if (brought !== null) load(fromBase64(brought), "trust_from_page");
+function takeBrought(brought) {
+  if (brought === null) return;
+  const bytes = typeof brought === "string" ? fromBase64(brought) : null;
+  try {
+    load(bytes ?? new Uint8Array(0), "trust_from_page");
+  } catch (error) {
+    if (!(error instanceof Invalid)) throw error;
+    tell("trust-problem", "trust_wrong", { reason: view.words.say(error.code, error.facts) });
+  }
+}
+
+takeBrought(given("trust"));
 speak(navigator.languages.some((each) => each.toLowerCase().startsWith("zh")) ? "zh" : "en");
 document.documentElement.dataset.ready = "";
