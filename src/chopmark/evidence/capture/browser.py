@@ -219,6 +219,8 @@ class Browsing:
         version = session.send("Browser.getVersion")
         self.found.product, self.found.user_agent = version["product"], version["userAgent"]
         self._log.add("browser", "browser.started", **{name: str(value) for name, value in version.items()})
+        # Certificates are remembered by a session that listens; its own copies of bodies are not wanted.
+        session.send("Network.enable", {"maxTotalBufferSize": 1024, "maxResourceBufferSize": 1024})
         self._record(session)
         self._tell("open", url=self._request.url)
         if not self._open(page):
