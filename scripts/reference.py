@@ -127,6 +127,7 @@ def settings_page() -> str:
         | `CHOPMARK_SERVER` | server to use instead of this machine's home |
         | `CHOPMARK_API_KEY` | key for that server; it wins over `client.toml` |
         | `CHOPMARK_POLICY` | trust policy of `chopmark verify` and `chopmark log` |
+        | `CHOPMARK_TRUST` | whom `chopmark verify` trusts with bundles, a trust.json |
         | `CHOPMARK_LANG` | `zh` or `en`; else the locale decides |
         | `CHOPMARK_MEMBER_HOME` | home of the node that `chopmark member` works on |
         | `CHOPMARK_MEMBER_PASSPHRASE_FILE` | file with the passphrase of a node's keys, mode 0600 |
