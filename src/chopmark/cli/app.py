@@ -40,6 +40,7 @@ def build() -> App:
         "consortium": ("add", "update", "retire", "policy", "show", "history", "authority"),
         "ledger": ("restore", "rotate"),
         "desk": ("init", "serve", "card", "platform", "clerk"),
+        "matter": ("open", "list", "show", "add", "capture", "bundle", "grant", "custody"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")

@@ -33,7 +33,7 @@ class Embedded:
     name = "home"
 
     def __init__(self, organisation: str | None) -> None:
-        self._actor = _choose(organisation)
+        self._actor = choose(organisation)
 
     @property
     def organisation(self) -> str:
@@ -152,7 +152,7 @@ def write_batch() -> bool:
     return True
 
 
-def _choose(organisation: str | None) -> Actor:
+def choose(organisation: str | None) -> Actor:
     """The organisation named, by id or name, or the only one.
 
     Raises:
