@@ -459,10 +459,10 @@ def _is_list_of(revoked: x509.CertificateRevocationList, issuer: x509.Certificat
 
 
 def _signed_list(revoked: x509.CertificateRevocationList, issuer: x509.Certificate) -> bool:
-    key = issuer.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey | Ed25519PublicKey):
-        return False
     try:
+        key = issuer.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey | Ed25519PublicKey):
+            return False
         return revoked.is_signature_valid(key)
     except (UnsupportedAlgorithm, TypeError, ValueError):
         return False
@@ -537,11 +537,19 @@ def _bears_the_name(certificates: Sequence[x509.Certificate], roots: Sequence[x5
     """The name of a trusted root that one of these bears or claims as its issuer's, with another key."""
     for root in roots:
         for each in certificates:
-            if each.subject == root.subject and each.public_key() != root.public_key():
+            if each.subject == root.subject and not _same_key(each, root):
                 return _name(root.subject)
             if each.issuer == root.subject and not issued(each, root):
                 return _name(root.subject)
     return None
+
+
+def _same_key(one: x509.Certificate, other: x509.Certificate) -> bool:
+    """Whether two certificates are of the same key; one of a kind that cannot be read is of another."""
+    try:
+        return one.public_key() == other.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def _top(certificates: Sequence[x509.Certificate]) -> str:
