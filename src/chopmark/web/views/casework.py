@@ -125,27 +125,6 @@ CUSTODY_WORDS = {
     "access.used": _("Access code entered"),
     "access.read": _("Read with an access code"),
 }
-# Of captures, then of bundles.
-STEP_WORDS = {
-    "clean": _("Check that the environment is clean"),
-    "names": _("Ask the name servers"),
-    "open": _("Open the page"),
-    "scroll": _("Scroll through the page"),
-    "pass": _("Look once more"),
-    "operator": _("The operator drives"),
-    "archive": _("Save the page as MHTML"),
-    "print": _("Print the page"),
-    "picture": _("Take the screenshot"),
-    "text": _("Keep the text"),
-    "second": _("Look from a second place"),
-    "pack": _("Write the web archive"),
-    "deposit": _("Deposit the digests"),
-    "done": _("Finish"),
-    "custody": _("Write the custody log"),
-    "gather": _("Collect the files and receipts"),
-    "certificate": _("Print the certificate"),
-    "seal": _("Sign and time-stamp"),
-}
 
 
 def both(text: Both | Label) -> str:
@@ -266,35 +245,26 @@ def by_phase(
     return [*rows, *([{"code": "", "label": _("Other"), "hint": "", "items": rest}] if rest else [])]
 
 
-def step_text(code: str) -> object:
-    """A step in words."""
-    return STEP_WORDS.get(code.rpartition(".")[2], code)
-
-
-def step_facts(step: StepSummary) -> dict[str, Any]:
-    """One step of a job for templates."""
-    return {
-        "text": step_text(step.step),
-        "at": step.at,
-        "bad": step.state == "failed",
-        "now": step.state == "begun",
-    }
-
-
-def steps_facts(steps: Sequence[StepSummary]) -> list[dict[str, Any]]:
-    """The steps of a job: where one was begun and done, it is shown once."""
+def steps_facts(steps: Sequence[StepSummary], *, working: bool) -> list[dict[str, Any]]:
+    """The steps of a job, one that was begun and done once. The last one of a job at work is the present one."""
     newest: dict[tuple[str, int], StepSummary] = {}
     turns: dict[str, int] = {}
     for each in steps:
-        if each.state == "begun":
-            turns[each.step] = turns.get(each.step, 0) + 1
-        newest[each.step, turns.get(each.step, 0)] = each
-    return [step_facts(each) for each in newest.values()]
+        if each.state == "begun" or (each.step, 0) not in newest:
+            turns[each.step] = turns.get(each.step, -1) + 1
+        newest[each.step, turns[each.step]] = each
+    rows = [
+        {"text": worded(each.step, each.facts), "at": each.at, "bad": each.state == "failed", "now": False}
+        for each in newest.values()
+    ]
+    if rows and working:
+        rows[-1]["now"] = True
+    return rows
 
 
 def capture_facts(one: CaptureSummary) -> dict[str, Any]:
     """A capture for templates."""
-    steps = steps_facts(one.steps)
+    steps = steps_facts(one.steps, working=one.state in WORKING)
     return {
         "id": one.id,
         "number": one.number,
@@ -313,7 +283,7 @@ def capture_facts(one: CaptureSummary) -> dict[str, Any]:
 
 def bundle_facts(one: BundleSummary) -> dict[str, Any]:
     """A bundle for templates."""
-    steps = steps_facts(one.steps)
+    steps = steps_facts(one.steps, working=one.state in WORKING)
     return {
         "id": one.id,
         "number": one.number,
