@@ -56,7 +56,7 @@ def parse(kind: type[T], data: bytes, *, limit: int = MAX_MESSAGE) -> T:
     try:
         value: T = read(kind, jcs.decode(data))
         again = canonical(value)
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+    except (Invalid, ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise Invalid("desk.message_malformed", form=kind.__name__, reason=str(error)[:200]) from error
     if again != data:
         raise Invalid("desk.message_malformed", form=kind.__name__, reason="not canonical")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cache, partial
@@ -30,6 +31,7 @@ STEPS: tuple[EventKind, ...] = (
     "closed",
     "issued",
 )
+_HOLE = re.compile(r"{[a-z_0-9]+}")
 ZONE = timezone(timedelta(hours=8), "CST")
 """Clerks read and write China Standard Time, which knows no summer time."""
 
@@ -117,6 +119,7 @@ def _render(template: str, settings: Settings, language: Language, **more: Any) 
         .render(
             t=partial(_text, language),
             code=partial(_code, language),
+            found=partial(_finding, language),
             language=language,
             tag=_tag(language),
             other="en" if language == "zh" else "zh",
@@ -133,16 +136,13 @@ def _text(language: Language, code: str, /, **facts: Fact) -> str:
 
 def _code(language: Language, code: str) -> str:
     """What a finding's code means; its facts were not kept, so their places stay open."""
-    if code not in catalogue():
-        return code
-    return say(code, _Open(), language)
+    return _HOLE.sub("…", catalogue()[code][language]) if code in catalogue() else code
 
 
-class _Open(dict[str, Fact]):
-    """Facts that are not known: shown as a dash."""
-
-    def __missing__(self, key: str) -> str:
-        return "…"
+def _finding(language: Language, finding: Mapping[str, Any]) -> str:
+    """A finding of the whole report, whose facts were kept."""
+    code = str(finding["code"])
+    return say(code, finding["facts"], language) if code in catalogue() else code
 
 
 def _cause(message: object, language: Language) -> str:

@@ -143,8 +143,8 @@ def must_only_add(own: BinaryIO, signed: BinaryIO, desk: str) -> None:
     before, after = Container(own), Container(signed)
     manifests = [each.read(MANIFEST_NAME, MAX_MANIFEST) for each in (before, after)]
     outside = [{name for name in each.names if not name.startswith(META_INF)} for each in (before, after)]
-    kept = {name for name in before.names if name.startswith(META_INF)}
-    same = manifests[0] == manifests[1] and outside[0] == outside[1] and kept < set(after.names)
+    kept, there = ({name for name in each.names if name.startswith(META_INF)} for each in (before, after))
+    same = manifests[0] == manifests[1] and outside[0] == outside[1] and kept < there
     if not same or any(not _same(before.open(name), after.open(name)) for name in kept):
         raise Invalid("cases.signed_bundle_wrong", desk=desk)
 
@@ -159,9 +159,10 @@ def must_be_signed_by(file: BinaryIO, card: DeskCard, at: datetime) -> None:
     file.seek(0)
     report = check(file, Trust(policies=(), roots=(root,)), at)
     claims = {claim.name: {each.code for each in claim.findings} for claim in report.claims}
-    signatures = sorted(name for name in claims if name.startswith("signature:"))
-    whole = "bundle.files_match" in claims.get("files", ()) and len(signatures) >= 2
-    if not whole or not any("bundle.signed" in claims[name] for name in signatures[1:]):
+    added = sorted(name for name in claims if name.startswith("signature:"))[1:]
+    # Whose time-stamps count is not this platform's to say: every reader judges them by his own trust.
+    fine = {"bundle.signed", "bundle.token_unknown", "bundle.signature_time_missing"}
+    if "bundle.files_match" not in claims.get("files", ()) or not any(claims[name] <= fine for name in added):
         raise Invalid("cases.signed_bundle_wrong", desk=card.name)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db import transaction
@@ -20,6 +20,7 @@ from chopmark.cases import checklist, draft, messages, papers, queries, states
 from chopmark.cases.actions import common
 from chopmark.cases.checklist import Checklist
 from chopmark.cases.models import Desk, Filing
+from chopmark.cases.package import write_package
 from chopmark.cases.queries import FilingSummary, filing_row, filing_summary
 from chopmark.desk import codec, wire
 from chopmark.evidence import matters, wiring
@@ -251,6 +252,25 @@ def enter_receipt(filing_id: UUID | str, receipt_number: str, *, by: Actor, at: 
         row.receipt_number, row.state, row.changed_at = number, "filed", at
         row.save(update_fields=["receipt_number", "state", "changed_at"])
     return filing_summary(row, whole=True)
+
+
+def export_package(filing_id: UUID | str, out: BinaryIO, *, by: Actor) -> str:
+    """Write the filing package of what was sent last; the name to save it under.
+
+    Args:
+        out: seekable; gets the ZIP file.
+
+    Raises:
+        Refused: `cases.filing_not_found`, also while nothing was sent; what evidence's `bundle_file` raises.
+        Unavailable: `matter.bundle_missing`.
+    """
+    row = filing_row(by, filing_id)
+    message = queries.sent_message(by, row.pk)
+    if row.bundle is None:
+        raise Refused("cases.filing_not_found")
+    with papers.opened(by, row.bundle) as bundle:
+        write_package(out, message, bundle)
+    return f"{row.number}.zip"
 
 
 def _complete(row: Filing, by: Actor) -> tuple[papers.Offered, Checklist]:
