@@ -2,6 +2,7 @@ import eu.europa.esig.dss.enumerations.Indication;
 import eu.europa.esig.dss.jaxb.object.Message;
 import eu.europa.esig.dss.model.FileDocument;
 import eu.europa.esig.dss.simplereport.SimpleReport;
+import eu.europa.esig.dss.simplereport.jaxb.XmlEvidenceRecord;
 import eu.europa.esig.dss.simplereport.jaxb.XmlTimestamp;
 import eu.europa.esig.dss.spi.DSSUtils;
 import eu.europa.esig.dss.spi.validation.CommonCertificateVerifier;
@@ -50,21 +51,28 @@ public final class Dss {
                 for (XmlTimestamp each : report.getSignatureTimestamps(id)) {
                     tokens.add(token("signature time-stamp", report, each.getId()));
                 }
+                for (XmlEvidenceRecord each : report.getSignatureEvidenceRecords(id)) {
+                    record(tokens, report, each.getId());
+                }
                 covered.add(report.getSignatureScopes(id).size());
             }
             for (String id : report.getTimestampIdList()) {
                 tokens.add(token("time-stamp", report, id));
             }
             for (String id : report.getEvidenceRecordIdList()) {
-                tokens.add(token("evidence record", report, id));
-                for (XmlTimestamp each : report.getEvidenceRecordTimestamps(id)) {
-                    tokens.add(token("evidence record time-stamp", report, each.getId()));
-                }
+                record(tokens, report, id);
             }
             return Json.object("file", file, "container", String.valueOf(report.getContainerType()), "covered", covered,
                     "level", level(report), "tokens", tokens);
         } catch (RuntimeException error) {
             return Json.object("file", file, "refused", String.valueOf(error.getMessage()));
+        }
+    }
+
+    private static void record(List<Object> tokens, SimpleReport report, String id) {
+        tokens.add(token("evidence record", report, id));
+        for (XmlTimestamp each : report.getEvidenceRecordTimestamps(id)) {
+            tokens.add(token("evidence record time-stamp", report, each.getId()));
         }
     }
 
