@@ -60,7 +60,10 @@ def test_every_code_that_is_raised_has_its_sentences():
 def test_every_code_that_has_sentences_is_used():
     literals, forms = _named()
     elsewhere = "\n".join(
-        path.read_text("utf-8") for ending in ("js", "html", "txt") for path in SOURCE.rglob(f"*.{ending}")
+        path.read_text("utf-8")
+        for ending in ("js", "html", "txt")
+        for path in SOURCE.rglob(f"*.{ending}")
+        if path.name != "verify.html"
     )
     unused = [
         code

@@ -461,3 +461,17 @@ def test_on_paper_there_is_the_report_and_no_form(verify_page):
     page.emulate_media(media="print")
     expect(page.locator("[data-form]")).to_be_hidden()
     expect(page.locator(".verify-report")).to_be_visible()
+
+
+def test_a_bundle_is_sent_to_the_page_for_bundles_and_checked_there(verify_page):
+    page = verify_page()
+    bundle = str(CORPUS / "bundles" / "nothing-is-wrong.asice")
+    page.set_input_files("[data-choose=file]", bundle)
+    expect(page.locator("[data-problem]")).to_contain_text("nothing-is-wrong.asice is an evidence bundle")
+    expect(page.locator("[data-bundle-page]")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("html[data-ready]")
+    page.set_input_files("[data-choose]", bundle)
+    # This platform is another one than the corpus': nothing is wrong, and nobody in it is known here.
+    expect(page.locator(".banner")).to_have_attribute("data-state", "INDETERMINATE")
+    expect(page.locator("[data-trust]")).to_contain_text("the platform's seal")
