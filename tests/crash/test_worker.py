@@ -1,0 +1,104 @@
+"""The worker is killed with -9 while it builds a bundle: nothing is lost and nothing is there twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytestmark = pytest.mark.crash
+
+PATIENCE = 180.0  # seconds for anything
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs a command of a new home; its JSON."""
+    environment = {**os.environ, "CHOPMARK_HOME": str(tmp_path / "home")}
+    environment.pop("CHOPMARK_DATABASE_URL", None)
+
+    def call(*arguments, fails=()):
+        done = subprocess.run(
+            [sys.executable, "-m", "chopmark.site.command", *arguments, "--json"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE,
+        )
+        assert done.returncode in (0, *fails), done.stderr
+        return json.loads(done.stdout)
+
+    call.environment = environment
+    call("init")
+    call("account", "mei@example.com", "--organisation", "Mei's studio")
+    return call
+
+
+@pytest.fixture
+def start(run):
+    """Starts a process of the home, and ends it with the test."""
+    started = []
+
+    def call(name):
+        command = [sys.executable, "-m", "chopmark.site.command", name]
+        made = subprocess.Popen(command, env=run.environment, stderr=subprocess.DEVNULL, process_group=0)
+        started.append(made)
+        return made
+
+    yield call
+    for each in started:
+        if each.poll() is None:
+            os.killpg(each.pid, signal.SIGKILL)
+            each.wait()
+
+
+def state_of(run, matter, number):
+    return next(each["state"] for each in run("matter", "show", matter)["jobs"] if each["number"] == number)
+
+
+def until(ask, *wanted):
+    end = time.monotonic() + PATIENCE
+    while (found := ask()) not in wanted:
+        assert time.monotonic() < end, found
+        time.sleep(0.2)
+    return found
+
+
+def kill(process):
+    """The worker alone, as the kernel would."""
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def test_a_bundle_survives_the_death_of_its_worker(run, start, tmp_path):
+    matter = run("matter", "open", "trademark_counterfeit", "Tea caddies")["number"]
+    paper = tmp_path / "invoice.txt"
+    paper.write_bytes(b"invoice " * 1000)
+    run("matter", "add", matter, str(paper), "--kind", "invoice")
+    start("sequencer")
+    first = start("worker")
+    asked = run("matter", "bundle", matter, fails=(2, 3))["number"]
+    until(lambda: state_of(run, matter, asked), "running", "done")
+    kill(first)
+    start("worker")
+    assert until(lambda: state_of(run, matter, asked), "done", "failed") == "done"
+    log = [each["action"] for each in _log(run, matter)]
+    assert [log.count(each) for each in ("bundle.begun", "bundle.built")] == [1, 1]
+
+
+def _log(run, matter):
+    done = subprocess.run(
+        [sys.executable, "-m", "chopmark.site.command", "matter", "custody", matter],
+        env=run.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE,
+    )
+    return [json.loads(line) for line in done.stdout.splitlines()]
