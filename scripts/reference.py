@@ -130,6 +130,7 @@ def settings_page() -> str:
         | `CHOPMARK_TRUST` | whom `chopmark verify` trusts with bundles, a trust.json |
         | `CHOPMARK_LANG` | `zh` or `en`; else the locale decides |
         | `CHOPMARK_MEMBER_HOME` | home of the node that `chopmark member` works on |
+        | `CHOPMARK_DESK_HOME` | home of the desk that `chopmark desk` works on |
         | `CHOPMARK_MEMBER_PASSPHRASE_FILE` | file with the passphrase of a node's keys, mode 0600 |
         | `CHOPMARK_MEMBER_PIN_FILE` | file with the PIN of the token that holds a node's keys, mode 0600 |
 

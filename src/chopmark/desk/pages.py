@@ -31,6 +31,17 @@ STEPS: tuple[EventKind, ...] = (
     "closed",
     "issued",
 )
+FAMILIES = (
+    "desk.state.",
+    "desk.verdict.",
+    "desk.form.",
+    "desk.role.",
+    "desk.authority.",
+    "desk.reason.",
+    "desk.event.",
+    "desk.do.",
+)
+"""Codes that the templates put together from one of these and a word of a message."""
 _HOLE = re.compile(r"{[a-z_0-9]+}")
 ZONE = timezone(timedelta(hours=8), "CST")
 """Clerks read and write China Standard Time, which knows no summer time."""
