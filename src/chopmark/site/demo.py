@@ -1,22 +1,29 @@
-"""`chopmark demo`: an organisation, somebody to sign in as, and a few deposits made as anybody makes them."""
+"""`chopmark demo`: an organisation, somebody to sign in as, a few deposits and a matter, made as anybody makes them."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import time
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chopmark.base import clock
-from chopmark.base.errors import PlatformError, Unavailable
+from chopmark.base.errors import PlatformError, Refused, Unavailable
 from chopmark.cli.deposit import write_papers
 from chopmark.cli.doors import Wish
 from chopmark.cli.files import digests
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, print_json, say
 from chopmark.cli.status import DONE
+from chopmark.site.config import read_config
+from chopmark.site.desks import CLERKS
+from chopmark.site.desks import FOLDER as DESKS
 from chopmark.site.members import local_members
+
+if TYPE_CHECKING:
+    from chopmark.people.actor import Actor
+    from chopmark.site.demo_matter import DemoMatter
 
 EMAIL = "demo@chopmark.example"
 NAME = "Demo 示范"
@@ -37,7 +44,9 @@ def command(*, common: Common = PLAIN) -> int:
     place = home()
     use_platform()
     from chopmark.cli.embedded import Embedded  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.evidence import wiring  # noqa: PLC0415
     from chopmark.people.actions import open_account  # noqa: PLC0415
+    from chopmark.site.demo_matter import finished, publish  # noqa: PLC0415
 
     note = place / "demo.txt"
     demo = open_account(EMAIL, _password(note), name=NAME, organisation=ORGANISATION, at=clock.now())
@@ -46,34 +55,56 @@ def command(*, common: Common = PLAIN) -> int:
     door = Embedded(str(demo.actor.organisation_id))
     wishes = [_wish(folder, each, common) for each in FILES]
     made = []
-    with local_members(place):
-        for answer in door.deposit(wishes, lambda _sent: None):
-            if isinstance(answer, PlatformError):
-                raise answer
-            made.append(answer)
-        published = door.wait(made, WAIT)
-        _write_what_waits()
+    for answer in door.deposit(wishes, lambda _sent: None):
+        if isinstance(answer, PlatformError):
+            raise answer
+        made.append(answer)
+    published = door.wait(made, 0.0)
+    matter = finished(place, demo.actor)
+    if matter is None or wiring.book().pending_count() or any(each.position is None for each in published):
+        with local_members(place):
+            published = door.wait(made, WAIT)
+            publish()
+            matter = _matter(place, demo.actor, common)
     for wish, each in zip(wishes, published, strict=True):
         if each.position is None:
             raise Unavailable("evidence.not_published", number=each.number)
         papers = door.papers(each.id)
         write_papers(wish.path, papers.tlog_proof, papers.cose, force=True)
     if common.json:
-        print_json({"email": EMAIL, "password_file": str(note), "deposits": [each.number for each in published]})
+        told = {"email": EMAIL, "password_file": str(note), "deposits": [each.number for each in published]}
+        print_json({**told, **(matter.told() if matter is not None else {})})
     say("site.demo_made", common, count=len(published), folder=str(folder))
+    if matter is not None:
+        _say_matter(place, matter, common)
     say("site.demo_account", common, email=EMAIL, path=str(note))
     return DONE
 
 
-def _write_what_waits() -> None:
-    """The first statement under a new quorum, say: receipts of deposits that are older rest on it."""
-    from chopmark.cli.embedded import write_batch  # noqa: PLC0415 (the framework is set up only now)
-    from chopmark.evidence import wiring  # noqa: PLC0415
+def _matter(place: Path, by: Actor, common: Common) -> DemoMatter | None:
+    """The demo's matter; None where it cannot be made now, and why was said."""
+    from chopmark.site.demo_matter import make_matter, must_have_authority  # noqa: PLC0415 (the framework is set up)
 
-    until = time.monotonic() + WAIT
-    while wiring.book().pending_count() and time.monotonic() < until:
-        if not write_batch():
-            time.sleep(0.2)
+    config, _ = read_config()
+    try:
+        must_have_authority(config)
+        return make_matter(place, config, by)
+    except Refused as error:
+        if error.code == "site.demo_no_authority":
+            say(error.code, common)
+        elif error.code in ("site.worker_running", "desk.running"):
+            say("site.demo_waits", common, reason=error.code)
+        else:
+            raise
+    return None
+
+
+def _say_matter(place: Path, matter: DemoMatter, common: Common) -> None:
+    say("site.demo_matter", common, matter=matter.matter, bundle=str(matter.bundle))
+    if not matter.captured:
+        say("site.demo_not_captured", common)
+    if matter.case:
+        say("site.demo_filed", common, filing=matter.filing, case=matter.case, path=str(place / DESKS / CLERKS))
 
 
 def _password(note: Path) -> str:

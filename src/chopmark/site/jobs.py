@@ -58,7 +58,7 @@ def command(
             signal.signal(number, lambda _number, _frame: stop.set())
     lines = structlog.get_logger("worker")
     try:
-        with _alone(home()) as name:
+        with alone(home()) as name:
             return _run(name, stop, lines, common, once=once)
     except Invalid as error:
         lines.error("cannot work", trouble=str(error))
@@ -115,7 +115,7 @@ def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib
 
 
 @contextmanager
-def _alone(place: Path) -> Iterator[str]:
+def alone(place: Path) -> Iterator[str]:
     """The name of this home's worker, while no other process has it.
 
     Raises:
