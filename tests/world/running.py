@@ -43,7 +43,9 @@ class Running:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHOPMARK_", "DJANGO_"))}
         return kept | {"CHOPMARK_HOME": str(self.home), "PYTHONPATH": "", "LC_ALL": "C.UTF-8"}
 
-    def chopmark(self, *arguments: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+    def chopmark(
+        self, *arguments: str, check: bool = True, patience: float = 120.0, **more: str
+    ) -> subprocess.CompletedProcess[str]:
         """Run one command on the home (or, with CHOPMARK_SERVER and the like in `more`, elsewhere)."""
         done = subprocess.run(
             [*COMMAND, *arguments],
@@ -51,7 +53,7 @@ class Running:
             check=False,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=patience,
         )
         assert not check or done.returncode == 0, f"chopmark {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 90.0
 """Seconds for one part: the log's members, the desks and the authority all run on this machine."""
-START_PATIENCE = 30.0
+START_PATIENCE = 60.0
 TITLE = Both(zh="青浪图案丝巾著作权案（示范）", en="Scarf with blue waves (demonstration)")
 CODE_LIFE = timedelta(days=30)
 PLAINTIFF = {
