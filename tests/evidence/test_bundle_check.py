@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -164,6 +164,11 @@ def test_a_record_of_renewed_time_stamps_is_checked(tmp_path):
         report = check(out, replace(trusted, roots=roots), bundle_maker.CHECKED)
         assert [claim.verdict for claim in report.claims if claim.name == "record:1"] == [verdict]
         assert report.verdict is verdict
+        later = check(out, replace(trusted, roots=roots), bundle_maker.SIGNED + timedelta(days=5 * 365))
+        (found,) = [claim for claim in later.claims if claim.name == "record:1"]
+        over = (Verdict.INDETERMINATE, "evidence.record_over")
+        wanted = (Verdict.FAILED, "evidence.record_other_data") if spoil else over
+        assert (found.verdict, found.findings[0].facts["cause"]) == wanted
 
 
 FORBIDDEN = ("django", "sqlite3", "ssl", "_ssl", "httpx", "urllib.request", "http.client", "psycopg", "pyhanko")

@@ -37,6 +37,15 @@ const ALWAYS_UNPROVEN = [
   "bundle.not_proven_verifier",
 ];
 
+/** Of a record: nothing is refuted, but nothing shown to this reader at this time either. */
+const OPEN = [
+  "evidence.record_algorithm",
+  "evidence.record_over",
+  "ledger.timestamp_ahead",
+  "ledger.timestamp_algorithm",
+  "ledger.timestamp_authority_unknown",
+];
+
 const PROOF = /^META-INF\/(signature|timestamp|evidencerecord)([0-9]{3})\.(p7s|tst|ers)$/;
 const ASIC = /^META-INF\/ASiC(?:EvidenceRecord)?Manifest[0-9]{3}\.xml$/;
 const PEM = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
@@ -258,8 +267,7 @@ class Examination {
       return passed("bundle.record_good", { time, until, stamps: proven.stamps.length });
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
-      const open = ["ledger.timestamp_authority_unknown", "evidence.record_algorithm"].includes(error.code);
-      return (open ? undecided : failed)("bundle.record_wrong", { cause: error.code });
+      return (OPEN.includes(error.code) ? undecided : failed)("bundle.record_wrong", { cause: error.code });
     }
   }
 
