@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -25,7 +26,7 @@ from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.capture import commands, processlog, sealed
 from chopmark.evidence.capture.browser import processes_of
-from chopmark.evidence.capture.engine import capture, salvage
+from chopmark.evidence.capture.engine import capture, holds_page, reread, salvage
 from chopmark.evidence.capture.guard import Caps
 from chopmark.evidence.capture.recording import pictures
 from chopmark.evidence.capture.request import Limits, Request, Station
@@ -380,9 +381,18 @@ def test_what_a_killed_worker_left_becomes_a_partial_capture(shop, tmp_path):
         worker.wait(10)
     with (out / "process.jsonl").open("ab") as file:
         file.write(b'{"action":"torn')
+    (out / "screenshot.png.draft").write_bytes(b"half")
+    assert reread(out) is None
+    assert holds_page(out)
     made = salvage(out, hooks=Hooks())
     assert made.reasons == ("worker_lost",)
+    assert len(made.engine_sha256) == 64
     must_hold_together(made)
+    again = reread(out)
+    assert again is not None
+    told = ("started", "ended", "deposits")  # the description has milliseconds, and cannot have its own number
+    whole = {name: getattr(made, name) for name in told}
+    assert replace(again, **whole) == made
     assert b"more()" in archived(made)[shop.url + "/endless"]
     assert made.title == "Endless"
     assert "page.wacz" in made.deposits

@@ -29,7 +29,7 @@ from typing import Any, Final, Protocol
 import chopmark
 from chopmark.base import clock as clocks
 from chopmark.base import jcs
-from chopmark.base.errors import PlatformError, Refused
+from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.evidence.capture import cleanliness, names, sealed, vantage, warc
 from chopmark.evidence.capture.browser import Browsing, Found, end_processes_of
 from chopmark.evidence.capture.commands import Source
@@ -42,8 +42,10 @@ SOFTWARE: Final = f"chopmark {chopmark.__version__}"
 LOG: Final = "process.jsonl"
 DESCRIPTION: Final = "capture.json"
 WORK: Final = "work"
+DRAFT: Final = ".draft"
 GRACE: Final = 20.0  # seconds for a killed browser's thread to end
-STAMPED: Final = ("page.wacz", LOG)
+ARCHIVED: Final = "page.wacz"
+STAMPED: Final = (ARCHIVED, LOG)
 TYPES: Final = {
     "page.wacz": "application/wacz",
     "recording.avi": "video/x-msvideo",
@@ -188,14 +190,19 @@ def capture(
     return state.run(source, cancelled)
 
 
-def salvage(out: Path, *, hooks: Hooks | None = None, clock: Callable[[], datetime] = clocks.now) -> Captured:
+def salvage(
+    out: Path, *, name: str = "local", hooks: Hooks | None = None, clock: Callable[[], datetime] = clocks.now
+) -> Captured:
     """Finish the folder of a capture whose worker was killed: what it had written becomes a partial capture.
 
+    Args:
+        name: of the vantage point.
+
     Raises:
-        Refused: `capture.folder_unfit` when it holds no capture, or one that was finished.
+        Refused: `capture.folder_unfit` when it holds no capture, or one that was finished (see `reread`).
         Invalid: `capture.log_broken`.
     """
-    if not (out / LOG).is_file() or (out / DESCRIPTION).exists():
+    if not (out / LOG).is_file() or reread(out) is not None:
         raise Refused("capture.folder_unfit", path=str(out))
     log, lines = ProcessLog.resume(out / LOG, clock)
     asked = lines[0]["facts"] if lines else {}
@@ -205,7 +212,7 @@ def salvage(out: Path, *, hooks: Hooks | None = None, clock: Callable[[], dateti
     state = _Capture(
         request,
         out,
-        Station(),
+        Station(name=name),
         Path(),
         hooks=hooks or NoHooks(),
         progress=lambda _step: None,
@@ -213,6 +220,67 @@ def salvage(out: Path, *, hooks: Hooks | None = None, clock: Callable[[], dateti
         log=log,
     )
     return state.salvage(lines)
+
+
+def holds_page(out: Path) -> bool:
+    """Whether a killed worker left bytes of the page in a folder, so that `salvage` makes more than a log of it.
+
+    Ends what is left of its browser first.
+    """
+    end_processes_of(out / WORK / "profile")
+    archive = out / WORK / warc.ARCHIVE
+    return (out / LOG).is_file() and (
+        (out / ARCHIVED).is_file() or (archive.is_file() and warc.repair(archive) > 1)  # the first record is the tool's
+    )
+
+
+def reread(out: Path) -> Captured | None:
+    """A capture that was finished, as its `capture.json` tells it; None where there is no whole one."""
+    try:
+        facts = jcs.decode((out / DESCRIPTION).read_bytes())
+    except (FileNotFoundError, Invalid):
+        return None
+    files = tuple(
+        Kept(
+            path=each["path"],
+            media_type=each["media_type"],
+            size=each["bytes"],
+            sha256=bytes.fromhex(each["sha256"]),
+            role=each["role"],
+            derived_from=each.get("derived_from", ""),
+        )
+        for each in facts["files"]
+    )
+    data = (out / DESCRIPTION).read_bytes()
+    own = Kept(
+        path=DESCRIPTION,
+        media_type="application/json",
+        size=len(data),
+        sha256=hashlib.sha256(data).digest(),
+        role="record",
+    )
+    return Captured(
+        folder=out,
+        mode=facts["mode"],
+        requested_url=facts["requested_url"],
+        final_url=facts["final_url"],
+        title=facts["title"],
+        status=facts["status"],
+        started=datetime.fromisoformat(facts["started"]),
+        ended=datetime.fromisoformat(facts["ended"]),
+        engine=facts["engine"],
+        engine_sha256=facts["engine_sha256"],
+        files=tuple(sorted((*files, own), key=lambda each: each.path)),
+        log_head=facts["log"]["head"],
+        log_entries=facts["log"]["entries"],
+        cleanliness=facts["cleanliness"],
+        complete=facts["complete"],
+        reasons=tuple(facts["reasons"]),
+        notes=tuple(facts["notes"]),
+        vantages=tuple(facts["vantages"]),
+        tokens=tuple((each["path"], each["over"]) for each in facts["tokens"]),
+        deposits={each["path"]: each["number"] for each in facts["deposits"]},
+    )
 
 
 class _Capture:
@@ -263,7 +331,7 @@ class _Capture:
         self._tell("clean")
         place = self._place(host)
         before = cleanliness.look(place, self._clock, before=True)
-        self._log.add("worker", "cleanliness.before", verdict=before["verdict"])
+        self._log.add("worker", "cleanliness.before", verdict=before["verdict"], browser_sha256=_engine_digest(before))
         self._tell("names")
         answers = names.ask(host, station.resolvers, self._clock)
         archive = warc.Warc(self._work / warc.ARCHIVE, software=SOFTWARE, at=self._clock())
@@ -316,20 +384,28 @@ class _Capture:
         self._log.add("worker", "capture.salvaged")
         end_processes_of(self._work / "profile")
         found = Found(reasons={"worker_lost": None})
+        engine_sha256 = ""
         for line in lines:
             if line["action"] == "browser.started":
                 found.product = line["facts"].get("product", "")
+            elif line["action"] == "cleanliness.before":
+                engine_sha256 = line["facts"].get("browser_sha256", "")
             elif line["action"] == "page.shown":
                 found.final_url, found.title = line["facts"]["url"], line["facts"]["title"]
                 at = datetime.fromisoformat(line["at"])
                 found.pages.append(warc.Page(url=found.final_url, title=found.title, at=at))
-        for path in sorted(each for each in self._out.iterdir() if each.is_file() and each.name != LOG):
-            self._keep_file(path.name, role="token" if path.suffix == ".tst" else "rendition")
+        for path in sorted(each for each in self._out.iterdir() if each.is_file()):
+            if path.suffix in {".tst", DRAFT} or path.name == DESCRIPTION:
+                path.unlink()  # half written, or over a log that goes on now; new ones follow
+            elif path.name != LOG:
+                self._keep_file(path.name, role=_role_of(path.name))
         archive = self._work / warc.ARCHIVE
-        if "page.wacz" not in self._kept and archive.is_file() and warc.repair(archive) > 1:
+        if ARCHIVED not in self._kept and archive.is_file() and warc.repair(archive) > 1:
             self._wacz(found)
         shutil.rmtree(self._work, ignore_errors=True)
-        return self._finish(found, clean=cleanliness.NOT_MEASURED, engine_sha256="", vantages=(self._station.name,))
+        return self._finish(
+            found, clean=cleanliness.NOT_MEASURED, engine_sha256=engine_sha256, vantages=(self._station.name,)
+        )
 
     # ---- browsing ------------------------------------------------------------------------------------------------
 
@@ -402,7 +478,9 @@ class _Capture:
         self, name: str, data: bytes, media_type: str, *, role: str = "rendition", derived_from: str = ""
     ) -> None:
         """Write one output and its digest, at the moment it was made."""
-        (self._out / name).write_bytes(data)
+        draft = self._out / f"{name}{DRAFT}"
+        draft.write_bytes(data)
+        draft.replace(self._out / name)  # so that what a killed worker leaves under this name is whole
         self._note(name, media_type, hashlib.sha256(data).digest(), len(data), role=role, derived_from=derived_from)
 
     def _keep_file(self, name: str, *, role: str) -> None:
@@ -476,9 +554,11 @@ class _Capture:
         self._seal(browsing.net_log)
 
     def _wacz(self, found: Found) -> None:
-        with (self._out / "page.wacz").open("xb") as file:
+        draft = self._out / f"{ARCHIVED}{DRAFT}"
+        with draft.open("wb") as file:
             warc.wacz(file, self._work / warc.ARCHIVE, found.pages, software=SOFTWARE, clock=self._clock)
-        self._keep_file("page.wacz", role="primary")
+        draft.replace(self._out / ARCHIVED)
+        self._keep_file(ARCHIVED, role=_role_of(ARCHIVED))
 
     def _seal(self, net_log: Path) -> None:
         """The raw layer, to whom it may concern; without a key it is not kept at all, because it holds secrets."""
@@ -586,6 +666,13 @@ class _Capture:
         for path, number in zip(paths, numbers, strict=False):
             self._deposits[path] = number
             self._log.add("worker", "deposited", path=path, number=number)
+
+
+def _role_of(name: str) -> str:
+    """What a file is, told by its name alone."""
+    if name == ARCHIVED:
+        return "primary"
+    return "record" if name.endswith((".json", ".pem", ".sealed")) else "rendition"
 
 
 def _described(kept: Kept) -> dict[str, object]:
