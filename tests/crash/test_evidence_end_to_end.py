@@ -87,7 +87,7 @@ def test_the_demo_has_everything_and_the_second_time_adds_nothing(made):
 def test_the_bundle_alone_passes_without_a_home(alone):
     status, report = verified(alone)
     assert (status, report["verdict"]) == (0, "PASSED"), codes(report, "FAILED") + codes(report, "INDETERMINATE")
-    signatures = [claim for claim in report["claims"] if claim["name"].startswith("signature:")]
+    signatures = [claim for claim in report["claims"] if claim["claim"].startswith("signature:")]
     assert len(signatures) == 2  # the platform's and the notary's
     assert "bundle.not_proven_truth" in report["not_proven"]
 
@@ -160,7 +160,7 @@ def test_the_court_s_answer_stands_on_the_filing_s_page_with_its_deposit(made):
     platform, told = made
     platform.start()
     try:
-        platform.wait_until_ready()
+        platform.wait_until_ready(PATIENCE)
         password = (platform.home / "demo.txt").read_text("utf-8").splitlines()[1].removeprefix("password: ")
         with httpx.Client(base_url=platform.url, timeout=30, follow_redirects=True) as person:
             token = person.get("/accounts/login/").text.partition('name="csrfmiddlewaretoken" value="')[2].split('"')[0]

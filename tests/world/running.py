@@ -75,8 +75,8 @@ class Running:
             start_new_session=True,
         )
 
-    def wait_until_ready(self) -> None:
-        until = time.monotonic() + START_PATIENCE
+    def wait_until_ready(self, patience: float = START_PATIENCE) -> None:
+        until = time.monotonic() + patience
         while time.monotonic() < until:
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(self.url + "/healthz", timeout=2).status_code == httpx.codes.OK:
