@@ -1,15 +1,21 @@
-"""What programs that we did not write say of a capture: py-wacz and warcio."""
+"""What programs that we did not write say of a capture: py-wacz, warcio, and ReplayWeb.page in a browser.
+
+The shop that was captured is closed before anybody is asked, so whatever is shown comes from the archive.
+"""
 
 from __future__ import annotations
 
 import gzip
 import re
+import shutil
 import sys
 import zipfile
 
 import pytest
-from interop.foreign import call
-from world.browser import CHROMIUM
+from interop.foreign import call, served_folder
+from playwright.sync_api import sync_playwright
+from world.browser import CHROMIUM, FLAGS
+from world.data import REPOSITORY
 from world.shop import Shop
 
 from chopmark.evidence.capture.engine import capture
@@ -20,7 +26,15 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
 
+REPLAY = REPOSITORY / ".venv-foreign-js"
 WACZ = "import sys; sys.path.append(sys.argv[1]); from wacz.main import main; sys.exit(main(sys.argv[2:]))"
+PLAYER = """<!doctype html><meta charset="utf-8"><title>replay</title><script src="ui.js"></script>
+<replay-web-page source="page.wacz" url="{url}" replaybase="./replay/" embed="replayonly"></replay-web-page>"""
+# Its element opens the player when its service worker is registered, which may be before that works.
+AWAIT_WORKER = """async () => {
+  const made = await navigator.serviceWorker.register("replay/sw.js?serveIndex=1", {scope: "replay/"});
+  while (made.active?.state !== "activated") await new Promise((next) => setTimeout(next, 50));
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +78,15 @@ def test_py_wacz_finds_the_archive_valid(packages, captured):
 
 
 @pytest.mark.parametrize(
-    ("name", "old", "new"),
+    "change",
     [
-        ("pages/pages.jsonl", b"Riverside", b"Riverlane"),
+        ("pages/pages.jsonl", b"page-1", b"page-2"),
         ("indexes/index.cdx.gz", b"\x1f\x8b\x08", b"\x1f\x8b\x09"),
-        ("datapackage.json", b"Riverside", b"Riverlane"),
+        ("datapackage.json", b"data.warc.gz", b"date.warc.gz"),
     ],
 )
-def test_py_wacz_finds_an_archive_with_a_changed_file_not_valid(packages, captured, tmp_path, name, old, new):
+def test_py_wacz_finds_an_archive_with_a_changed_file_not_valid(packages, captured, tmp_path, change):
+    name, old, new = change
     changed = tmp_path / "changed.wacz"
     with zipfile.ZipFile(captured[0]) as before, zipfile.ZipFile(changed, "w") as after:
         for each in before.infolist():
@@ -91,3 +106,28 @@ def test_warcio_finds_every_digest_of_the_archive_right(archive):
 def test_warcio_finds_the_digest_of_a_changed_answer_wrong(archive):
     status, said = warcio_check(archive[1])
     assert (status, len(re.findall("payload digest failed", said))) == (1, 1), said
+
+
+def test_replayweb_page_shows_the_page_with_what_its_script_filled_in(captured, tmp_path):
+    if not (REPLAY / "digest").is_file():
+        pytest.skip("ReplayWeb.page is not there: scripts/foreign_js.sh")
+    wacz, url = captured
+    (tmp_path / "replay").mkdir()
+    for source, target in ((wacz, "page.wacz"), (REPLAY / "ui.js", "ui.js"), (REPLAY / "sw.js", "replay/sw.js")):
+        shutil.copyfile(source, tmp_path / target)
+    (tmp_path / "empty.html").write_text("<!doctype html>", "utf-8")
+    (tmp_path / "index.html").write_text(PLAYER.format(url=url), "utf-8")
+    with served_folder(tmp_path) as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            page = browser.new_page()
+            page.goto(f"{site}empty.html")
+            page.evaluate(AWAIT_WORKER)
+            page.goto(site)
+            shown = page.frame_locator("replay-web-page iframe").frame_locator("iframe[name='___wb_replay_top_frame']")
+            shown.get_by_text("库存 · in stock: 42").wait_for(timeout=60_000)
+            assert shown.locator("h1").inner_text() == "河岸茶具店 · Riverside Tea Ware"
+            assert shown.locator("li").last.inner_text().strip() == "Tea caddy 8 · 茶叶罐 8 号"
+            assert shown.locator("img").first.evaluate("image => [image.complete, image.naturalWidth]") == [True, 320]
+        finally:
+            browser.close()
