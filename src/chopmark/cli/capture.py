@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -15,11 +15,9 @@ from chopmark.cli.entrance import open_door
 from chopmark.cli.output import PLAIN, Common, out, print_json, say, talk
 from chopmark.cli.status import DONE, FAILED
 from chopmark.cli.words import text
-from chopmark.evidence.capture.commands import Folder
-from chopmark.evidence.capture.engine import Captured, Kept, NoHooks, Step
-from chopmark.evidence.capture.engine import capture as run
-from chopmark.evidence.capture.guard import Caps
-from chopmark.evidence.capture.request import Limits, Request, Station
+
+if TYPE_CHECKING:
+    from chopmark.evidence.capture.engine import Captured, Kept, Step
 
 
 def capture(
@@ -47,6 +45,12 @@ def capture(
     common: Common = PLAIN,
 ) -> int:
     """Capture one page into a folder; exit status 1 when the capture is partial."""
+    from chopmark.evidence.capture.commands import Folder  # noqa: PLC0415 (the browser's driver loads slowly)
+    from chopmark.evidence.capture.engine import NoHooks  # noqa: PLC0415
+    from chopmark.evidence.capture.engine import capture as run  # noqa: PLC0415
+    from chopmark.evidence.capture.guard import Caps  # noqa: PLC0415
+    from chopmark.evidence.capture.request import Limits, Request, Station  # noqa: PLC0415
+
     request = Request(
         url=url,
         mode=mode,

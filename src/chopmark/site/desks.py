@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cyclopts import Parameter
@@ -247,6 +246,8 @@ def courier_command(
 ) -> int:
     """Carry filings and orders to desks until told to stop; with `--once`, what is due now."""
     use_platform()
+    import structlog  # noqa: PLC0415 (other commands import from here, and log nothing)
+
     from chopmark.cases.actions import carry  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.evidence import wiring  # noqa: PLC0415
 
