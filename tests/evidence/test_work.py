@@ -177,6 +177,29 @@ def test_a_worker_that_died_after_files_were_kept_leaves_a_partial_capture_and_n
     assert (Item.objects.count(), Deposit.objects.count()) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("whole", "state", "trouble"),
+    [(True, "done", ""), (False, "partial", "capture.reason.worker_lost")],
+    ids=["after its end: the item is whole", "before its end: the item is partial"],
+)
+def test_what_a_dead_worker_left_in_the_folder_becomes_the_item(  # noqa: PLR0917 (fixtures)
+    world, mei, matter, tsa, clock, whole, state, trouble
+):
+    asked = actions.request_capture(matter.id, NEW, by=mei.actor, at=world.now())
+    first = tools(world.home, tsa, TestCapture(instead=dies(after_deposit=True)))
+    with pytest.raises(Killed):
+        work(first, clock)
+    [folder] = wiring.captures().glob(f"{asked.number}-1")
+    give_back(first.name, clock())
+    other = tools(world.home, tsa, TestCapture(left=lambda job: captured(job, complete=whole, trouble=trouble)))
+    assert work(other, clock) == asked.number
+    assert other.capture.jobs == []
+    assert not folder.exists()
+    made = matters.capture_of(mei.actor, asked.id)
+    assert (made.state, made.trouble, made.item) == (state, trouble, "E-001")
+    assert (Item.objects.count(), Deposit.objects.count()) == (1, 3)
+
+
 @pytest.mark.parametrize("place", ["_must_be_published", "keep_bundle", "_end_bundle"])
 def test_a_worker_that_died_over_a_bundle_makes_it_once(  # noqa: PLR0917 (fixtures)
     world, mei, matter, tsa, clock, monkeypatch, place

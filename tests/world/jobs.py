@@ -52,6 +52,7 @@ class TestCapture:
 
     jobs: list[CaptureJob] = field(default_factory=list)
     instead: Callable[[CaptureJob], Captured] | None = None
+    left: Callable[[CaptureJob], Captured] | None = None
 
     def __call__(self, job: CaptureJob) -> Captured:
         """One capture."""
@@ -59,6 +60,10 @@ class TestCapture:
         if self.instead is not None:
             return self.instead(job)
         return captured(job)
+
+    def salvage(self, job: CaptureJob) -> Captured | None:
+        """What the test wants to be left."""
+        return None if self.left is None else self.left(job)
 
 
 def captured(job: CaptureJob, *, complete: bool = True, trouble: str = "") -> Captured:

@@ -18,7 +18,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import structlog
 from cyclopts import Parameter
 
 from chopmark.base import clock
@@ -36,8 +35,12 @@ from chopmark.site.config import Config, read_config
 from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
 
 if TYPE_CHECKING:
-    from chopmark.evidence.actions.work import CaptureJob, CaptureTool, Tools
+    import structlog
+
+    from chopmark.evidence.actions.work import Captured, CaptureJob, CaptureTool, Tools
+    from chopmark.evidence.capture import engine
     from chopmark.evidence.capture.engine import Kept
+    from chopmark.evidence.capture.request import Station
 
 ROUND = 1.0  # seconds between looks at what is due
 TRUST = "trust.json"
@@ -49,6 +52,8 @@ def command(
     common: Common = PLAIN,
 ) -> int:
     """Work until told to stop; with `--once`, until nothing is due."""
+    import structlog  # noqa: PLC0415 (other commands import from here, and log nothing)
+
     use_platform()
     if "CHOPMARK_PARENT" in os.environ:
         end_with_parent()
@@ -243,10 +248,7 @@ def _plain(name: str) -> str:
 
 def capture_tool(config: Config) -> CaptureTool | None:
     """The capture engine of this machine; None where there is no browser."""
-    from chopmark.evidence.actions.work import Captured, MadeFile  # noqa: PLC0415 (the framework is set up)
-    from chopmark.evidence.capture import engine  # noqa: PLC0415 (only the worker needs it)
-    from chopmark.evidence.capture.commands import Folder  # noqa: PLC0415
-    from chopmark.evidence.capture.request import Request, Station  # noqa: PLC0415
+    from chopmark.evidence.capture.request import Station  # noqa: PLC0415 (only the worker needs it)
 
     station = Station(
         allow=frozenset(config.capture_allow),
@@ -259,46 +261,74 @@ def capture_tool(config: Config) -> CaptureTool | None:
         station.program()
     except Unavailable:
         return None
+    return Engine(station=station)
 
-    def tool(job: CaptureJob) -> Captured:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The capture engine, as the worker uses it."""
+
+    station: Station
+
+    def __call__(self, job: CaptureJob) -> Captured:
+        """See `CaptureTool`."""
+        from chopmark.evidence.capture import engine  # noqa: PLC0415 (loads the browser's driver)
+        from chopmark.evidence.capture.commands import Folder  # noqa: PLC0415
+        from chopmark.evidence.capture.request import Request  # noqa: PLC0415
+
         made = engine.capture(
             Request(url=job.url, mode=job.mode, actor=job.actor),  # type: ignore[arg-type]  # one of three, by the action
             job.out,
-            station=station,
+            station=self.station,
             hooks=_Hooks(job=job),
             progress=lambda step: job.step(step.code, step.facts),
             source=Folder(job.commands) if job.mode == "operator" else None,
         )
-        over = dict(made.tokens)
-        return Captured(
-            files=tuple(
-                MadeFile(
-                    path=made.folder / each.path,
-                    media_type=each.media_type,
-                    role=each.role,
-                    derived_from=each.derived_from,
-                    over=over.get(each.path, ""),
-                )
-                for each in made.files
-            ),
-            result={
-                "final_url": made.final_url,
-                "started": clock.to_text(made.started),
-                "ended": clock.to_text(made.ended),
-                "engine": made.engine,
-                "engine_sha256": made.engine_sha256,
-                "vantages": list(made.vantages),
-                "cleanliness": made.cleanliness,
-                "status": made.status,
-                "log_head": made.log_head,
-                "reasons": list(made.reasons),
-                "notes": list(made.notes),
-            },
-            complete=made.complete,
-            trouble=f"capture.reason.{made.reasons[0]}" if made.reasons else "",
-        )
+        return _as_item(made)
 
-    return tool
+    def salvage(self, job: CaptureJob) -> Captured | None:
+        """See `CaptureTool`."""
+        from chopmark.evidence.capture import engine  # noqa: PLC0415 (loads the browser's driver)
+
+        if (whole := engine.reread(job.out)) is not None:
+            return _as_item(whole)
+        if not engine.holds_page(job.out):
+            return None
+        return _as_item(engine.salvage(job.out, name=self.station.name, hooks=_Hooks(job=job)))
+
+
+def _as_item(made: engine.Captured) -> Captured:
+    """What the engine made, as the worker keeps it."""
+    from chopmark.evidence.actions.work import Captured, MadeFile  # noqa: PLC0415 (the framework is set up)
+
+    over = dict(made.tokens)
+    return Captured(
+        files=tuple(
+            MadeFile(
+                path=made.folder / each.path,
+                media_type=each.media_type,
+                role=each.role,
+                derived_from=each.derived_from,
+                over=over.get(each.path, ""),
+            )
+            for each in made.files
+        ),
+        result={
+            "final_url": made.final_url,
+            "started": clock.to_text(made.started),
+            "ended": clock.to_text(made.ended),
+            "engine": made.engine,
+            "engine_sha256": made.engine_sha256,
+            "vantages": list(made.vantages),
+            "cleanliness": made.cleanliness,
+            "status": made.status,
+            "log_head": made.log_head,
+            "reasons": list(made.reasons),
+            "notes": list(made.notes),
+        },
+        complete=made.complete,
+        trouble=f"capture.reason.{made.reasons[0]}" if made.reasons else "",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,11 +338,8 @@ class _Hooks:
     job: CaptureJob
 
     def stamp(self, sha256: bytes) -> bytes | None:
-        """A token, or None where no authority answers: the record says so."""
-        try:
-            return self.job.stamp(sha256)
-        except Unavailable:
-            return None
+        """A token; where no authority answers, the trouble, which the engine writes into its record."""
+        return self.job.stamp(sha256)
 
     def deposit(self, files: Sequence[Kept]) -> Sequence[str]:
         """Keep these files, now."""

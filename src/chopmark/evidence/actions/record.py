@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from chopmark.evidence.models import CustodyLine, Matter, Serial
 from chopmark.people.actor import Actor
 
 WORKER = Who(kind="worker", id="chopmark")
+LEASE = timedelta(minutes=30)  # a job is its worker's for so long after the last sign of life
 
 
 def who_is(by: Actor | Guest) -> Who:

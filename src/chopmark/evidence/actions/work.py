@@ -7,12 +7,14 @@ that begins gives back what it had when it died (`give_back`). What is done twic
 
 | it died                              | what the next try finds                                                  |
 |--------------------------------------|--------------------------------------------------------------------------|
-| before any file of a capture was kept | nothing: the page is captured again, three times at most                |
-| after some were                      | their deposits: they become the item, marked partial                     |
+| before a page's bytes were there      | nothing: the page is captured again, three times at most                |
+| after                                | the engine's folder: what is in it becomes the item, marked partial      |
+| after a capture's end                | its `capture.json`: the item, whole                                      |
+| after files were kept, without folder | their deposits: they become the item, marked partial                    |
 | before a bundle's file was stored    | its custody line and the log's deposit, there once; it is built again    |
 | after                                | the stored file under its digest: only its deposit and last line follow  |
 
-A capture's files are kept and deposited one by one as they are made (`keep_files`), not at its end.
+A capture's files are kept and deposited as the engine hands them over: all of them, then its log and description.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ from chopmark.evidence import custody, matters, wiring
 from chopmark.evidence.actions.bundle import keep_bundle
 from chopmark.evidence.actions.deposit import NewDeposit, deposit
 from chopmark.evidence.actions.matter import bundle_names, next_ordinal, record_item
-from chopmark.evidence.actions.record import WORKER, changing, record
+from chopmark.evidence.actions.record import LEASE, WORKER, changing, record
 from chopmark.evidence.actions.upload import LIFE
 from chopmark.evidence.blobs import digests_of_file
 from chopmark.evidence.bundle import manifest as paper
@@ -54,7 +56,6 @@ from chopmark.ledger.policy import Policy
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
 
-LEASE = timedelta(minutes=30)
 MAX_TRIES = 3  # of a capture; of a bundle that fails for a passing reason more, see PATIENCE
 PATIENCE = timedelta(hours=24)  # for receipts and authorities, before a bundle is given up
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)
@@ -131,6 +132,13 @@ class CaptureJob:
 
 class CaptureTool(Protocol):
     """The capture engine."""
+
+    def salvage(self, job: CaptureJob) -> Captured | None:
+        """Make a capture of what a killed worker left in `job.out`; None when none of the page's bytes are there.
+
+        Raises:
+            PlatformError: when it could not be finished.
+        """
 
     def __call__(self, job: CaptureJob) -> Captured:
         """Capture a page.
@@ -231,8 +239,7 @@ def _capture(row: Capture, tools: Tools, clock: Callable[[], datetime]) -> None:
     if row.started_at is None:
         row.started_at = clock()
         _mine(row).update(started_at=row.started_at)
-    if row.kept and row.tries > 1:
-        _finish_capture(row, None, Refused("matter.worker_died"), clock)
+    if row.tries > 1 and _saved(row, tools, clock):
         return
     if row.tries > MAX_TRIES:
         _finish_capture(row, None, Refused("matter.worker_died"), clock)
@@ -240,19 +247,7 @@ def _capture(row: Capture, tools: Tools, clock: Callable[[], datetime]) -> None:
     folder = wiring.captures() / f"{row.number}-{row.tries}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
-    commands = wiring.captures() / f"{row.number}-commands"
-    if row.tries > 1:
-        shutil.rmtree(commands, ignore_errors=True)  # what an operator told a browser that is gone
-    job = CaptureJob(
-        url=row.url,
-        mode=row.mode,
-        actor=f"{row.number}",
-        out=folder,
-        commands=commands,
-        step=lambda code, facts: _note(row, code, "done", clock, facts),
-        stamp=lambda sha256: _stamp(tools.stampers, sha256),
-        deposit=lambda files: _keep_files(row, files, clock),
-    )
+    job = _job(row, folder, tools, clock)
     try:
         if tools.capture is None:
             raise Unavailable("matter.no_browser")
@@ -265,6 +260,39 @@ def _capture(row: Capture, tools: Tools, clock: Callable[[], datetime]) -> None:
     else:
         _finish_capture(row, made, trouble, clock)
     shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(job.commands, ignore_errors=True)  # may hold a password that was typed; the record holds the steps
+
+
+def _saved(row: Capture, tools: Tools, clock: Callable[[], datetime]) -> bool:
+    """Whether what an earlier try left became the capture: its folder, or else the files that it had kept."""
+    folders = [wiring.captures() / f"{row.number}-{number}" for number in range(row.tries - 1, 0, -1)]
+    left = next((each for each in folders if each.is_dir()), None)
+    made: Captured | None = None
+    trouble: PlatformError | None = None
+    if left is not None and tools.capture is not None:
+        try:
+            made = tools.capture.salvage(_job(row, left, tools, clock))
+        except PlatformError as error:
+            trouble = error
+    if made is not None or row.kept:
+        lost = None if made is not None else trouble or Refused("matter.worker_died")
+        _finish_capture(row, made, lost, clock)
+    for each in (*folders, wiring.commands(row.number)):  # what an operator told a browser that is gone, too
+        shutil.rmtree(each, ignore_errors=True)
+    return made is not None or bool(row.kept)
+
+
+def _job(row: Capture, folder: Path, tools: Tools, clock: Callable[[], datetime]) -> CaptureJob:
+    return CaptureJob(
+        url=row.url,
+        mode=row.mode,
+        actor=f"{row.number}",
+        out=folder,
+        commands=wiring.commands(row.number),
+        step=lambda code, facts: _note(row, code, "done", clock, facts),
+        stamp=lambda sha256: _stamp(tools.stampers, sha256),
+        deposit=lambda files: _keep_files(row, files, clock),
+    )
 
 
 def _stamp(stampers: Sequence[Stamper], sha256: bytes) -> bytes:
@@ -284,6 +312,8 @@ def _stamp(stampers: Sequence[Stamper], sha256: bytes) -> bytes:
 
 def _keep_files(row: Capture, files: Sequence[Path], clock: Callable[[], datetime]) -> list[str]:
     """Keep files of a capture and deposit them, now; they are the item's even if the worker dies in the next line."""
+    if not files:
+        return []
     by, at = _for(row), clock()
     drafts = [
         NewDeposit(
@@ -296,15 +326,21 @@ def _keep_files(row: Capture, files: Sequence[Path], clock: Callable[[], datetim
         )
         for path in files
     ]
-    numbers = []
+    numbers: dict[str, str] = {}
+    trouble: PlatformError | None = None
     for path, made in zip(files, deposit(drafts, by=by, at=at), strict=True):
         if isinstance(made, PlatformError):
-            raise made
-        numbers.append(made.number)
-        row.kept = [each for each in row.kept if each["name"] != path.name]
-        row.kept = [*row.kept, {"name": path.name, "deposit": made.number}]
+            trouble = made
+        else:
+            numbers[path.name] = made.number
+    row.kept = [
+        *(each for each in row.kept if each["name"] not in numbers),
+        *({"name": name, "deposit": number} for name, number in numbers.items()),
+    ]
     _mine(row).update(kept=row.kept)
-    return numbers
+    if trouble is not None:
+        raise trouble
+    return list(numbers.values())
 
 
 def _stored(path: Path, by: Actor, at: datetime) -> UUID:
@@ -340,8 +376,11 @@ def _finish_capture(
     """Make the item of what there is; `done`, `partial` where it is not all, `failed` where there is nothing."""
     if made is not None:
         known = {each["name"] for each in row.kept}
-        _keep_files(row, [each.path for each in made.files if each.path.name not in known], clock)
-    whole = made is not None and made.complete
+        try:
+            _keep_files(row, [each.path for each in made.files if each.path.name not in known], clock)
+        except (Invalid, Refused) as error:  # asking again would not help
+            trouble = error
+    whole = made is not None and made.complete and trouble is None
     state = "done" if whole else "partial" if row.kept else "failed"
     code = "" if whole else trouble.code if trouble is not None else made.trouble if made is not None else ""
     facts = dict(trouble.facts) if trouble is not None else dict(made.facts) if made is not None else {}
@@ -651,9 +690,10 @@ def _photo(item: matters.ItemSummary) -> dict[str, str]:
 
 
 def _captured(row: Capture | None) -> paper.Capture | None:
-    if row is None or not row.result:
+    """How it was captured; None where the worker died before that was known."""
+    said = row.result if row is not None else {}
+    if row is None or not all(said.get(each) for each in ("final_url", "engine", "engine_sha256")):
         return None
-    said = row.result
     return paper.Capture(
         mode=row.mode,
         requested_url=row.url,
