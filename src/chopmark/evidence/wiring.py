@@ -340,6 +340,11 @@ def captures() -> Path:
     return home() / "captures"
 
 
+def commands(number: str) -> Path:
+    """Where an operator's steps for a capture, by its number, reach the browser (`capture.commands.Folder`)."""
+    return captures() / f"{number}-commands"
+
+
 def uploads() -> Path:
     """Where files lie while they are coming in."""
     return home() / "uploads"
