@@ -23,6 +23,7 @@ from django.db.models import Count, Q, QuerySet
 
 from chopmark.base.errors import Refused, Unavailable
 from chopmark.evidence import custody, wiring
+from chopmark.evidence.capture.commands import Folder
 from chopmark.evidence.models import (
     Bundle,
     Capture,
@@ -233,6 +234,27 @@ class CaptureSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriveSummary:
+    """Where the browser of an operator's capture stands.
+
+    Attributes:
+        step: the newest one that was carried out; 0 is the page before the first.
+        asked: how many were asked for.
+        action: of that step, as `capture.commands` names it.
+        failure: empty when it was done, else one word (`capture.commands.Outcome`).
+        picture: whether there is a screenshot after it.
+    """
+
+    step: int
+    asked: int
+    action: str
+    failure: str
+    url: str
+    title: str
+    picture: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSummary:
     """A page that is captured again and again."""
 
@@ -425,6 +447,42 @@ def capture_of(reader: Reader, which: UUID | str) -> CaptureSummary:
     if row is None or not _reads(reader, row.matter):
         raise Refused("matter.capture_not_found")
     return capture_summary(row)
+
+
+def drive_of(actor: Actor, which: UUID | str) -> DriveSummary | None:
+    """Where the browser of a running operator's capture stands; None while there is no browser to be driven.
+
+    Raises:
+        Refused: `matter.capture_not_found`; what people's `must` raises.
+    """
+    one = capture_of(actor, which)
+    place = wiring.commands(one.number)
+    if one.mode != "operator" or one.state != "running" or not place.is_dir():
+        return None
+    steps = Folder(place)
+    newest = steps.newest()
+    told = steps.outcome(newest) if newest is not None else None
+    if newest is None or told is None or told.get("action") == "finish":
+        return None
+    return DriveSummary(
+        step=newest,
+        asked=steps.asked(),
+        action=str(told.get("action", "")),
+        failure=str(told["failure"]),
+        url=str(told.get("url", "")),
+        title=str(told.get("title", "")),
+        picture=bool(steps.screenshot(newest)),
+    )
+
+
+def drive_picture(actor: Actor, which: UUID | str, step: int) -> bytes:
+    """What the browser showed after a step, JPEG as the browser made it; empty where there is none.
+
+    Raises:
+        Refused: `matter.capture_not_found`; what people's `must` raises.
+    """
+    place = wiring.commands(capture_of(actor, which).number)
+    return Folder(place).screenshot(step) if place.is_dir() else b""
 
 
 def schedules_of(actor: Actor, matter_id: UUID | str) -> tuple[ScheduleSummary, ...]:

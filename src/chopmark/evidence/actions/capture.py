@@ -16,8 +16,10 @@ from django.db import IntegrityError, transaction
 
 from chopmark import law
 from chopmark.base.errors import Invalid, Refused
+from chopmark.evidence import wiring
 from chopmark.evidence.actions.matter import must_be_open, purposed, titled
-from chopmark.evidence.actions.record import WORKER, changing, next_number, record, who_is
+from chopmark.evidence.actions.record import LEASE, WORKER, changing, next_number, record, who_is
+from chopmark.evidence.capture.commands import Folder
 from chopmark.evidence.custody import Fact, Who
 from chopmark.evidence.matters import (
     MODES,
@@ -25,6 +27,7 @@ from chopmark.evidence.matters import (
     CaptureSummary,
     ScheduleSummary,
     capture_summary,
+    drive_of,
     schedule_summary,
 )
 from chopmark.evidence.models import Capture, Matter, Schedule
@@ -88,6 +91,36 @@ def cancel_capture(capture_id: UUID, *, by: Actor, at: datetime) -> CaptureSumma
         record(row, "capture.cancelled", who=who_is(by), at=at, facts={"capture": found.number})
     found.refresh_from_db()
     return capture_summary(found)
+
+
+def command_capture(capture_id: UUID, command: Mapping[str, object], *, by: Actor, at: datetime) -> int:
+    """Ask the browser of a running operator's capture for its next step; one at a time. The step's number.
+
+    Args:
+        command: as `capture.commands.parse` reads it, without `by`: who asks is written there.
+
+    Raises:
+        Refused: `matter.capture_not_found`; `matter.not_driven_conflict` while no browser waits for steps;
+            `matter.driving_conflict` while the step before is being carried out; what people's `must` raises.
+        Invalid: `capture.command_malformed`, `capture.url_malformed`.
+    """
+    by.must("deposit")
+    found = Capture.objects.filter(pk=capture_id, organisation=by.organisation_id).first()
+    if found is None:
+        raise Refused("matter.capture_not_found")
+    who = who_is(by)
+    with changing(found.matter_id, by):
+        stands = drive_of(by, found.pk)
+        if stands is None:
+            raise Refused("matter.not_driven_conflict", number=found.number)
+        if stands.asked > stands.step:
+            raise Refused("matter.driving_conflict", step=stands.asked)
+        try:
+            step = Folder(wiring.commands(found.number)).put({**command, "by": f"{who.kind} {who.id}"})
+        except FileNotFoundError as error:  # the capture ended in this moment
+            raise Refused("matter.not_driven_conflict", number=found.number) from error
+        Capture.objects.filter(pk=found.pk, state="running").update(taken_until=at + LEASE)
+    return step
 
 
 def schedule_capture(

@@ -178,7 +178,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._next = 1
 
     def put(self, value: Mapping[str, object]) -> int:
@@ -212,6 +212,14 @@ class Folder:
         """The page after a step, JPEG; empty while there is none."""
         path = self._folder / f"{number:04}.jpg"
         return path.read_bytes() if path.is_file() else b""
+
+    def asked(self) -> int:
+        """How many steps were asked for so far."""
+        return sum(1 for each in self._folder.glob("[0-9][0-9][0-9][0-9].json"))
+
+    def newest(self) -> int | None:
+        """The newest step that has an outcome; None while the page does not stand."""
+        return max((int(each.name[:4]) for each in self._folder.glob("*.outcome.json")), default=None)
 
     def next(self) -> Command | None:
         """See `Source`; a file that is no command is answered and passed over."""
