@@ -5,6 +5,7 @@ They shape and word what a person typed; what is allowed is decided by `chopmark
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,6 +23,16 @@ MODES = (
 )
 MODE_WORDS = {"automatic": _("Automatic"), "live": _("Live page"), "operator": _("Operator")}
 LIFETIMES = (("24", _("24 hours")), ("72", _("72 hours")), ("168", _("7 days")), ("720", _("30 days")))
+
+EVERY = (
+    ("", _("Once")),
+    ("60", _("Every hour")),
+    ("360", _("Every 6 hours")),
+    ("1440", _("Every day")),
+    ("10080", _("Every week")),
+)
+EVERY_WORDS = {int(minutes): words for minutes, words in EVERY if minutes}
+FOR_DAYS = (("1", _("1 day")), ("7", _("7 days")), ("30", _("30 days")), ("90", _("90 days")))
 
 Choices = Iterable[tuple[str, object]]
 
@@ -89,7 +100,7 @@ class Purpose(BothTitles):
 class CaptureForm(Purpose):
     """Which page, how, and what for."""
 
-    field_order = ("url", "mode", "phase", "title_zh", "title_en", "purpose_zh", "purpose_en")
+    field_order = ("url", "mode", "every", "days", "phase", "title_zh", "title_en", "purpose_zh", "purpose_en")
     needs_title = False
 
     url = forms.CharField(
@@ -100,6 +111,17 @@ class CaptureForm(Purpose):
         ),
     )
     mode = forms.ChoiceField(label=_("How"), choices=MODES, initial="automatic", widget=forms.RadioSelect)
+    every = forms.ChoiceField(label=_("How often"), choices=EVERY, required=False)
+    days = forms.ChoiceField(
+        label=_("Repeated for"), choices=FOR_DAYS, initial="7", required=False, help_text=_("Only when it is repeated.")
+    )
+
+    def clean(self) -> dict[str, object]:
+        """Nobody sits at the browser of every repetition."""
+        typed = super().clean()
+        if typed.get("every") and typed.get("mode") == "operator":
+            self.add_error("every", _("A capture that you drive yourself is made once."))
+        return typed
 
     def clean_url(self) -> str:
         """An address that was typed without its scheme gets the usual one; the rest is judged by the action."""
@@ -146,6 +168,32 @@ class HoldForm(forms.Form):
     """Why everything is kept."""
 
     reason = forms.CharField(label=_("Reason"), max_length=300)
+
+
+class RedactForm(forms.Form):
+    """What is shown instead, why, and who may open the original."""
+
+    file = forms.FileField(
+        label=_("The file that is shown instead"),
+        help_text=_("The same document with what must not be seen blackened by you."),
+    )
+    reason = forms.CharField(
+        label=_("Reason"), max_length=300, help_text=_("Everybody can read it. For example: personal data of a buyer")
+    )
+    court_key = forms.CharField(
+        label=_("The court's public key (X25519, 64 hexadecimal digits)"),
+        max_length=100,
+        required=False,
+        help_text=_("The original then travels in the bundle, sealed so that only the court can open it."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_court_key(self) -> bytes | None:
+        """The key's bytes; None where none was given."""
+        text = "".join(str(self.cleaned_data["court_key"]).split())
+        if text and re.fullmatch(r"[0-9a-fA-F]{64}", text) is None:
+            raise forms.ValidationError(_("This is not a key: 64 digits 0-9 and a-f."))
+        return bytes.fromhex(text) if text else None
 
 
 class GrantForm(forms.Form):

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
@@ -23,8 +27,14 @@ from PIL import Image, UnidentifiedImageError
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import matters
-from chopmark.evidence.actions.capture import NewCapture, cancel_capture, request_capture
-from chopmark.evidence.matters import Both, CaptureSummary, FileSummary, ItemSummary
+from chopmark.evidence.actions.capture import (
+    NewCapture,
+    cancel_capture,
+    command_capture,
+    request_capture,
+    schedule_capture,
+)
+from chopmark.evidence.matters import Both, CaptureSummary, FileSummary, ItemSummary, MatterSummary
 from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of
 from chopmark.web.forms.matters import CaptureForm
@@ -32,6 +42,7 @@ from chopmark.web.views import casework
 from chopmark.web.views.casework import finished, may_change, sentence, tell
 
 PREVIEW_WIDTH = 900
+STEP_WIDTH = 1600  # wider than an operator's browser: a point in the picture is the same point in the page
 PREVIEW_HEIGHT = 6000
 MAX_PIXELS = 120_000_000  # of a screenshot that is decoded
 MAX_SCREENSHOT = 100_000_000  # bytes
@@ -93,6 +104,21 @@ CHECK_WORDS = {
     "system": gettext_lazy("System"),
     "display": gettext_lazy("Display"),
 }
+STEP_WORDS = {
+    "navigate": gettext_lazy("Address opened"),
+    "click": gettext_lazy("Clicked"),
+    "type": gettext_lazy("Typed"),
+    "press": gettext_lazy("Key pressed"),
+    "scroll": gettext_lazy("Scrolled"),
+    "wait": gettext_lazy("Waited"),
+}
+FAILURE_WORDS = {
+    "timeout": gettext_lazy("It took too long, or there is no such thing on the page."),
+    "refused": gettext_lazy("This address is not opened: only public addresses are."),
+    "malformed": gettext_lazy("This step was not understood."),
+}
+KEYS = ("Enter", "Tab", "Escape", "Backspace", "ArrowDown", "ArrowUp", "PageDown", "PageUp", "End", "Home")
+WAIT = 3000  # milliseconds
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -120,6 +146,10 @@ def new(request: HttpRequest, matter_id: UUID) -> HttpResponse:
             phase=typed["phase"],
         )
         try:
+            if typed["every"]:
+                _repeat(actor, matter, wanted, typed)
+                messages.success(request, _("The page is captured again and again until then."))
+                return redirect(reverse("matter", args=[matter.id]) + "#head-captures")
             made = request_capture(matter.id, wanted, by=actor, at=clock.now())
         except (Refused, Invalid) as error:
             form.add_error(None, sentence(error))
@@ -127,6 +157,12 @@ def new(request: HttpRequest, matter_id: UUID) -> HttpResponse:
             return redirect("capture", made.id)
     context = {"form": form, "matter": casework.matter_facts(matter)}
     return render(request, "captures/new.html", context, status=422 if form.errors else 200)
+
+
+def _repeat(actor: Actor, matter: MatterSummary, wanted: NewCapture, typed: Mapping[str, str]) -> None:
+    at = clock.now()
+    until = at + timedelta(days=int(typed["days"] or 7))
+    schedule_capture(matter.id, wanted, every_minutes=int(typed["every"]), until=until, by=actor, at=at)
 
 
 @require_safe
@@ -153,6 +189,8 @@ def detail(request: HttpRequest, capture_id: UUID) -> HttpResponse:
             "cleanliness": _cleanliness(actor, files),
             "preview": _screenshot(files) is not None,
             "may_change": may_change(actor, matter),
+            "drive": _drive(actor, one),
+            "keys": KEYS,
         },
     )
     response["Cache-Control"] = "private, no-store"
@@ -178,6 +216,77 @@ def cancel(request: HttpRequest, capture_id: UUID) -> HttpResponse:
     return redirect("capture", capture_id)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def drive(request: HttpRequest, capture_id: UUID) -> HttpResponse:
+    """The browser of an operator's capture: its newest picture as a piece of the page; POST is the next step."""
+    actor = actor_of(request)
+    one = matters.capture_of(actor, capture_id)
+    if request.method != "POST":
+        response = render(request, "captures/_drive.html", {"capture": {"id": one.id}, "drive": _drive(actor, one)})
+        return finished(response, done=False)
+    back = redirect(reverse("capture", args=[one.id]) + "#head-drive")
+    stands = matters.drive_of(actor, one.id)
+    if "at.x" in request.POST and stands is not None and request.POST.get("step") != str(stands.step):
+        messages.error(request, _("The page has moved on since that picture. Look at the new one and click again."))
+        return back
+    try:
+        command_capture(one.id, step_of(request.POST), by=actor, at=clock.now())
+    except (Refused, Invalid) as error:
+        tell(request, error)
+    return back
+
+
+def step_of(typed: Mapping[str, str]) -> dict[str, object]:
+    """The step that a form asks for, to be judged by the action. A point comes from a click into the picture."""
+    action = typed.get("action", "")
+    text = typed.get("text", "")
+    fields: dict[str, dict[str, object]] = {
+        "navigate": {"url": text if "://" in text else f"https://{text.strip()}"},
+        "click": {"selector": text},
+        "type": {"text": text, "selector": typed.get("selector", "")},
+        "press": {"key": text},
+        "scroll": {"x": 0, "y": _number(text)},
+        "wait": {"milliseconds": WAIT},
+        "finish": {},
+    }
+    command: dict[str, object] = {"action": action, **fields.get(action, {})}
+    if action == "click" and "at.x" in typed:
+        command = {"action": "click", "x": _number(typed["at.x"]), "y": _number(typed.get("at.y", ""))}
+    if action == "type" and "secret" in typed:
+        command["secret"] = True
+    return command
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"-?[0-9]{1,5}", text) else 0
+
+
+def _drive(actor: Actor, one: CaptureSummary) -> dict[str, Any] | None:
+    """Where an operator's browser stands, for templates."""
+    stands = matters.drive_of(actor, one.id)
+    if stands is None:
+        return None
+    trouble = FAILURE_WORDS.get(stands.failure, _("This step failed.")) if stands.failure else ""
+    return {
+        "step": stands.step,
+        "busy": stands.asked > stands.step,
+        "text": STEP_WORDS.get(stands.action, "") if stands.step else _("The page stands"),
+        "trouble": trouble,
+        "url": stands.url,
+        "title": stands.title,
+        "picture": reverse("capture-step", args=[one.id, stands.step]) if stands.picture else "",
+    }
+
+
+@require_safe
+def step(request: HttpRequest, capture_id: UUID, number: int) -> HttpResponse:
+    """What the browser showed after a step, decoded and encoded again, in the size it has."""
+    data = matters.drive_picture(actor_of(request), capture_id, number)
+    if not data:
+        raise Http404
+    return _picture(_small(data, STEP_WIDTH))
+
+
 @require_safe
 def preview(request: HttpRequest, capture_id: UUID) -> HttpResponse:
     """The screenshot as a small picture made here."""
@@ -188,15 +297,20 @@ def preview(request: HttpRequest, capture_id: UUID) -> HttpResponse:
     tag = f'"{file.sha256.hex()[:32]}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponse(status=304)
-    response = HttpResponse(_small(_bytes(actor, file, MAX_SCREENSHOT)), content_type="image/png")
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-cache"
+    response = _picture(_small(_bytes(actor, file, MAX_SCREENSHOT)))
     response["ETag"] = tag
     return response
 
 
-def _small(data: bytes) -> bytes:
+def _picture(png: bytes) -> HttpResponse:
+    response = HttpResponse(png, content_type="image/png")
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+def _small(data: bytes, most: int = PREVIEW_WIDTH) -> bytes:
     """The picture decoded, cut and made smaller, and encoded anew: no byte of the original goes out."""
     if not _ROOM.acquire(timeout=_PATIENCE):
         raise Unavailable("evidence.busy")
@@ -206,7 +320,7 @@ def _small(data: bytes) -> bytes:
             if width * height > MAX_PIXELS or not width or not height:
                 raise Http404
             small = picture.convert("RGB")
-            scale = min(1.0, PREVIEW_WIDTH / width)
+            scale = min(1.0, most / width)
             small = small.resize((max(1, round(width * scale)), max(1, round(height * scale))))
             small = small.crop((0, 0, small.width, min(small.height, PREVIEW_HEIGHT)))
             out = io.BytesIO()
@@ -343,5 +457,7 @@ urlpatterns = [
     path("captures/<uuid:capture_id>", detail, name="capture"),
     path("captures/<uuid:capture_id>/progress", progress, name="capture-progress"),
     path("captures/<uuid:capture_id>/cancel", cancel, name="capture-cancel"),
+    path("captures/<uuid:capture_id>/drive", drive, name="capture-drive"),
+    path("captures/<uuid:capture_id>/steps/<int:number>.png", step, name="capture-step"),
     path("captures/<uuid:capture_id>/preview.png", preview, name="capture-preview"),
 ]
