@@ -6,6 +6,8 @@ What is missing is said by `cases.checklist`, what may be done by `cases.actions
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +15,8 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
@@ -35,6 +38,7 @@ from chopmark.evidence.bundle.manifest import Item
 from chopmark.evidence.matters import BundleSummary, MatterSummary
 from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of, language
+from chopmark.web.downloads import attachment
 from chopmark.web.forms import filings as outlines
 from chopmark.web.forms import outline
 from chopmark.web.forms.outline import Field
@@ -576,6 +580,19 @@ def events(request: HttpRequest, filing_id: UUID) -> HttpResponse:
     return finished(response, done=request.GET.get("state", one.state) != one.state)
 
 
+@require_safe
+def package(request: HttpRequest, filing_id: UUID) -> HttpResponseBase:
+    """Everything that was sent last, as one ZIP file to be handed in by oneself."""
+    with tempfile.TemporaryFile() as made:
+        name = actions.export_package(filing_id, made, by=actor_of(request))
+        made.seek(0)
+        response = FileResponse(os.fdopen(os.dup(made.fileno()), "rb"), content_type="application/zip")
+    response["Content-Disposition"] = attachment(name)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def withdraw(request: HttpRequest, filing_id: UUID) -> HttpResponse:
     """Take a filing back."""
@@ -862,6 +879,7 @@ urlpatterns = [
     path("filings/<uuid:filing_id>/steps/<str:name>", step, name="filing-step"),
     path("filings/<uuid:filing_id>/check", check, name="filing-check"),
     path("filings/<uuid:filing_id>/events", events, name="filing-events"),
+    path("filings/<uuid:filing_id>/package.zip", package, name="filing-package"),
     path("filings/<uuid:filing_id>/withdraw", withdraw, name="filing-withdraw"),
     path("filings/<uuid:filing_id>/receipt", receipt, name="filing-receipt"),
     path("filings/<uuid:filing_id>/discard", discard, name="filing-discard"),
