@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import zipfile
 from datetime import timedelta
 from uuid import UUID
 
@@ -323,7 +324,23 @@ def test_a_court_without_a_desk_gets_a_package(world, mei):
     mei.client.post(f"/filings/{filing}/check", {"seen": seen, "declared": "1"})
     assert "Hand it in" in text_of(mei.client.get(f"/filings/{filing}"))
     mei.client.post(f"/filings/{filing}/receipt", {"receipt_number": "R-77"})
-    assert "R-77" in text_of(mei.client.get(f"/filings/{filing}"))
+    page = text_of(mei.client.get(f"/filings/{filing}"))
+    assert "R-77" in page
+    assert f"/filings/{filing}/package.zip" in page
+    answer = mei.client.get(f"/filings/{filing}/package.zip")
+    assert ".zip" in answer["Content-Disposition"]
+    with zipfile.ZipFile(io.BytesIO(b"".join(answer))) as package:
+        assert package.testzip() is None
+        assert {"complaint.txt", "filing.json", f"{_bundle.number}.asice"} <= set(package.namelist())
+    assert world.person("Bo Wen").client.get(f"/filings/{filing}/package.zip").status_code == 404
+
+    page = text_of(mei.client.get(f"/bundles/{_bundle.id}"))
+    assert "/verify/bundle" in page
+    assert f"/bundles/{_bundle.id}/bagit" in page
+    with zipfile.ZipFile(io.BytesIO(b"".join(mei.client.get(f"/bundles/{_bundle.id}/bagit")))) as bag:
+        assert bag.testzip() is None
+        assert f"{_bundle.number}/bagit.txt" in bag.namelist()
+    assert world.person("Lu Xi").client.get(f"/bundles/{_bundle.id}/bagit").status_code == 404
 
 
 def test_an_order_is_filled_in_previewed_and_placed(world, mei):

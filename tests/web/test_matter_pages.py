@@ -11,10 +11,13 @@ from django.test import Client
 from PIL import Image
 from world.pages import PageWorld
 
-from chopmark.evidence import matters
+from chopmark.evidence import matters, wiring
 from chopmark.evidence.actions import matter as actions
+from chopmark.evidence.actions.capture import NewCapture, request_capture
 from chopmark.evidence.actions.matter import NewMatter
+from chopmark.evidence.capture.commands import Folder, Outcome, parse
 from chopmark.evidence.matters import Both
+from chopmark.evidence.models import Capture
 from chopmark.web.views.captures import _small, clean_table
 
 CHINESE = {"accept-language": "zh-CN"}
@@ -206,6 +209,140 @@ def test_a_capture_is_asked_for_watched_and_cancelled(world, mei):
     other = world.person("Bo Wen")
     assert other.client.get(f"/captures/{one.id}").status_code == 404
     assert other.client.post(f"/captures/{one.id}/cancel", follow=True).status_code == 404
+
+
+@pytest.fixture
+def driven(world, mei):
+    """An operator's capture whose browser stands, and the worker's end of its folder."""
+    matter = opened(world, mei)
+    one = request_capture(
+        matter.id, NewCapture(url="https://shop.example/", mode="operator"), by=mei.actor, at=world.now()
+    )
+    Capture.objects.filter(pk=one.id).update(state="running", taken_until=world.now())
+    worker = Folder(wiring.commands(one.number))
+    out = io.BytesIO()
+    Image.new("RGB", (1280, 900), "white").save(out, "JPEG")
+    picture = out.getvalue()
+
+    def answer(command, failure=""):
+        number = 0 if command is None else 1
+        told = command or parse({"action": "wait", "milliseconds": 1})
+        worker.done(
+            Outcome(number=number, command=told, failure=failure, url="https://x/", title="X", screenshot=picture)
+        )
+
+    return one, worker, answer
+
+
+STEPS = {
+    "navigate": ({"text": "shop.example/2"}, {"url": "https://shop.example/2"}),
+    "click": ({"text": "text=Buy"}, {"selector": "text=Buy"}),
+    "type": ({"text": "37", "selector": "#n", "secret": "1"}, {"text": "37", "selector": "#n", "secret": True}),
+    "press": ({"text": "Enter"}, {"key": "Enter"}),
+    "scroll": ({"text": "-700"}, {"x": 0, "y": -700}),
+    "wait": ({}, {"milliseconds": 3000}),
+    "finish": ({}, {}),
+}
+
+
+@pytest.mark.parametrize("action", STEPS)
+def test_each_form_of_an_operator_is_the_step_it_says(driven, mei, action):
+    one, worker, answer = driven
+    answer(None)
+    typed, wanted = STEPS[action]
+    assert mei.client.post(f"/captures/{one.id}/drive", {"action": action, **typed}).status_code == 302
+    got = worker.next()
+    assert got == parse({"action": action, "by": f"person {mei.user.pk}", **wanted})
+
+
+def test_a_click_into_the_picture_is_a_click_at_that_point(driven, mei):
+    one, worker, answer = driven
+    answer(None)
+    page = text_of(mei.client.get(f"/captures/{one.id}/drive"))
+    assert f"/captures/{one.id}/steps/0.png" in page
+    with Image.open(io.BytesIO(mei.client.get(f"/captures/{one.id}/steps/0.png").content)) as picture:
+        assert (picture.format, picture.size) == ("PNG", (1280, 900))
+    point = {"action": "click", "at.x": "1200", "at.y": "33"}
+    mei.client.post(f"/captures/{one.id}/drive", {**point, "step": "4"})
+    assert worker.next() is None  # of a picture that is not the newest
+    mei.client.post(f"/captures/{one.id}/drive", {**point, "step": "0"})
+    got = worker.next()
+    assert (got.action, got.x, got.y) == ("click", 1200, 33)
+
+
+def test_steps_are_taken_one_at_a_time_while_a_browser_stands(driven, world, mei):
+    one, worker, answer = driven
+    path, step = f"/captures/{one.id}/drive", {"action": "wait"}
+
+    def said(sent):
+        mei.client.post(path, sent)
+        return text_of(mei.client.get(f"/captures/{one.id}"))
+
+    assert "No browser waits" in said(step)
+    answer(None)
+    assert "This is no step" in said({"action": "dance"})
+    assert "still being carried out" not in said(step)
+    assert "still being carried out" in said(step)
+    answer(worker.next(), "timeout")
+    assert "It took too long" in text_of(mei.client.get(path))
+    assert world.person("Bo Wen").client.get(path).status_code == 404
+    assert world.person("Lu Xi", role="viewer", of=mei).client.post(path, step).status_code == 403
+    lease = Capture.objects.get(pk=one.id).taken_until
+    Capture.objects.filter(pk=one.id).update(state="done")
+    assert "No browser waits" in said(step)
+    assert lease > world.now()
+
+
+def test_a_page_is_captured_again_and_again_until_somebody_stops_it(world, mei):
+    matter = opened(world, mei)
+    typed = {
+        "url": "https://shop.example/",
+        "mode": "automatic",
+        "phase": "infringement",
+        "every": "1440",
+        "days": "30",
+    }
+    answer = mei.client.post(f"/matters/{matter.id}/captures/new", {**typed, "mode": "operator"})
+    assert "that you drive yourself" in text_of(answer)
+    mei.client.post(f"/matters/{matter.id}/captures/new", typed)
+    [one] = matters.schedules_of(mei.actor, matter.id)
+    assert (one.every_minutes, one.until - one.next_at) == (1440, timedelta(days=30))
+    path = f"/matters/{matter.id}/schedules/{one.id}"
+    page = text_of(mei.client.get(f"/matters/{matter.id}", headers=CHINESE))
+    assert path in page
+    assert "每天" in page
+    world.person("Bo Wen").client.post(path)
+    world.person("Lu Xi", role="viewer", of=mei).client.post(path)
+    assert matters.schedules_of(mei.actor, matter.id)[0].ended_at is None
+    mei.client.post(path)
+    assert matters.schedules_of(mei.actor, matter.id)[0].ended_at is not None
+    assert path not in text_of(mei.client.get(f"/matters/{matter.id}"))
+
+
+def test_a_file_is_redacted_for_everybody_but_the_court_and_shown_again(world, mei):
+    matter = opened(world, mei)
+    add(mei, matter)
+    [item] = matters.items_of(mei.actor, matter.id)
+    path = f"/matters/{matter.id}/files/{item.files[0].id}"
+
+    def sent(person=mei, **more):
+        shown = SimpleUploadedFile("invoice.pdf", b"blackened", "application/pdf")
+        return person.client.post(f"{path}/redact", {"file": shown, "reason": "personal data", **more})
+
+    assert "invoice.pdf" in text_of(mei.client.get(f"{path}/redact"))
+    other, viewer = world.person("Bo Wen"), world.person("Lu Xi", role="viewer", of=mei)
+    assert [sent(other).status_code, sent(viewer).status_code] == [404, 403]
+    wrong = sent(court_key="abc")
+    assert wrong.status_code == 422
+    assert "This is not a key" in text_of(wrong)
+    assert sent(court_key="00" * 31 + "09").status_code == 302
+    assert matters.items_of(mei.actor, matter.id)[0].files[0].redacted
+    page = text_of(mei.client.get(f"/matters/{matter.id}"))
+    assert f"{path}/unredact" in page
+    assert sent().status_code == 422
+    assert text_of(mei.client.get(f"/evidence/{item.files[0].id}")) == "an invoice"
+    mei.client.post(f"{path}/unredact")
+    assert not matters.items_of(mei.actor, matter.id)[0].files[0].redacted
 
 
 def test_a_bundle_is_asked_for_and_watched(world, mei):

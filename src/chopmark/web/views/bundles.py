@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import threading
+from pathlib import Path
+from typing import IO
 from uuid import UUID
 
 from django.contrib import messages
@@ -13,9 +18,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import matters
 from chopmark.evidence.actions.bundle import cancel_bundle, delete_bundle, request_bundle
+from chopmark.evidence.bundle.bagit import bagit
 from chopmark.evidence.bundle.container import Container
 from chopmark.evidence.matters import BundleSummary, Reader
 from chopmark.web.context import actor_of
@@ -32,6 +38,10 @@ INSIDE = {
     "readme": ("README.txt", "README.txt", "text/plain; charset=utf-8"),
 }
 MAX_INSIDE = 64_000_000  # bytes
+
+# One at a time: a bag is a whole copy of its bundle on this machine's disk while it is downloaded.
+_ROOM = threading.BoundedSemaphore(1)
+_PATIENCE = 20.0  # seconds
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -100,8 +110,9 @@ def _downloads(one: BundleSummary, inside: tuple[str, ...]) -> list[dict[str, ob
         "custody": ("CASE/UCO JSON-LD", _("The custody log for forensic software.")),
         "verifier": (_("Verifier (verify.html)"), _("Checks bundles in a browser without network.")),
         "readme": ("README.txt", _("How to verify in three ways, with the exact commands.")),
+        "bagit": (_("BagIt (ZIP)"), _("The same files as a bag, for archives that keep bags.")),
     }
-    offered = ["asice", *(form for form, (name, *_rest) in INSIDE.items() if name in inside)]
+    offered = ["asice", "bagit", *(form for form, (name, *_rest) in INSIDE.items() if name in inside)]
     return [
         {"url": reverse("bundle-file", args=[one.id, form]), "name": texts[form][0], "text": texts[form][1]}
         for form in texts
@@ -129,11 +140,15 @@ def download(reader: Reader, one: BundleSummary, form: str) -> HttpResponseBase:
 
     Raises:
         Refused: `matter.bundle_not_found`.
+        Unavailable: `matter.bundle_missing`; `evidence.busy` while another bag is made.
     """
     where, name = matters.bundle_file(reader, one.id)
     response: HttpResponseBase
     if form == "asice":
         response = FileResponse(where.open("rb"), content_type="application/vnd.etsi.asic-e+zip")
+    elif form == "bagit":
+        response = FileResponse(_bag(where), content_type="application/zip")
+        name = f"{one.number}-bagit.zip"
     elif form in INSIDE:
         inside, ending, media_type = INSIDE[form]
         with where.open("rb") as opened:
@@ -148,6 +163,19 @@ def download(reader: Reader, one: BundleSummary, form: str) -> HttpResponseBase:
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+def _bag(bundle: Path) -> IO[bytes]:
+    """The bundle as a bag, in a file without a name that is gone when it is closed."""
+    if not _ROOM.acquire(timeout=_PATIENCE):
+        raise Unavailable("evidence.busy")
+    try:
+        with tempfile.TemporaryFile() as made, bundle.open("rb") as source:
+            bagit(source, made)
+            made.seek(0)
+            return os.fdopen(os.dup(made.fileno()), "rb")
+    finally:
+        _ROOM.release()
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -26,12 +26,13 @@ from chopmark.evidence.matters import (
     GrantSummary,
     ItemSummary,
     MatterSummary,
+    ScheduleSummary,
     StepSummary,
 )
 from chopmark.law.kinds import Label
 from chopmark.people.actor import Actor
 from chopmark.web.context import language
-from chopmark.web.forms.matters import MODE_WORDS
+from chopmark.web.forms.matters import EVERY_WORDS, MODE_WORDS
 from chopmark.web.views.receipts import size_text
 
 WORKING = ("queued", "running")
@@ -278,6 +279,19 @@ def capture_facts(one: CaptureSummary) -> dict[str, Any]:
         "trouble": worded(one.trouble, one.facts),
         "requested_at": one.made_at,
         "tries": one.tries,
+    }
+
+
+def schedule_facts(one: ScheduleSummary) -> dict[str, Any]:
+    """What is captured again and again, for templates."""
+    every = EVERY_WORDS.get(one.every_minutes)
+    return {
+        "id": one.id,
+        "url": one.url,
+        "every_text": every or _("Every %(minutes)s minutes") % {"minutes": one.every_minutes},
+        "next_at": one.next_at,
+        "until": one.until,
+        "captures": one.captures,
     }
 
 

@@ -23,6 +23,7 @@ from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import matters
 from chopmark.evidence.actions import matter as actions
+from chopmark.evidence.actions.capture import end_schedule
 from chopmark.evidence.actions.matter import NewFile, NewItem, NewMatter
 from chopmark.evidence.actions.upload import append_upload, start_upload
 from chopmark.evidence.matters import KINDS, Both, MatterSummary
@@ -30,7 +31,7 @@ from chopmark.evidence.queries import StoredFile
 from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
-from chopmark.web.forms.matters import MAX_TITLE, GrantForm, HoldForm, ItemForm, NewMatterForm
+from chopmark.web.forms.matters import MAX_TITLE, GrantForm, HoldForm, ItemForm, NewMatterForm, RedactForm
 from chopmark.web.views import casework, filings
 from chopmark.web.views.casework import finished, may_change, sentence, tell
 from chopmark.web.views.deposits import UPLOAD_CHUNK
@@ -111,6 +112,11 @@ def page(
             "phases": casework.by_phase(one, items, captures),
             "items_count": len(items),
             "captures": [casework.capture_facts(each) for each in captures],
+            "schedules": [
+                casework.schedule_facts(each)
+                for each in matters.schedules_of(actor, one.id)
+                if each.ended_at is None and each.until > clock.now()
+            ],
             "captures_running": any(each.state in casework.WORKING for each in captures),
             "bundles": [casework.bundle_facts(each) for each in matters.bundles_of(actor, one.id)],
             "custody": [casework.entry_facts(each) for each in reversed(log[-SHOWN_LOG:])],
@@ -238,10 +244,7 @@ def _add(form: ItemForm, actor: Actor, matter: MatterSummary) -> None:
     file: UploadedFile | None = typed["file"]
     upload_id = typed["upload"]
     if upload_id is None and file is not None:
-        upload_id = start_upload(
-            length=file.size or 0, file_name=file.name or "", file_type=file.content_type or "", by=actor, at=at
-        ).id
-        append_upload(upload_id, offset=0, chunks=file.chunks(), by=actor, at=at)
+        upload_id = _taken(file, actor, at)
     name = (file.name if file is not None else "") or typed["file_name"]
     title = _both(typed, "title") or Both(zh=name[:MAX_TITLE], en=name[:MAX_TITLE])
     actions.add_item(
@@ -258,6 +261,43 @@ def _add(form: ItemForm, actor: Actor, matter: MatterSummary) -> None:
         by=actor,
         at=at,
     )
+
+
+# ---- something else in a file's place
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def redact(request: HttpRequest, matter_id: UUID, file_id: UUID) -> HttpResponse:
+    """Show another file to everybody but the court, in the place of one that not everybody may see."""
+    actor = actor_of(request)
+    actor.must("deposit")
+    one = matters.matter_of(actor, matter_id)
+    found = (file for item in matters.items_of(actor, one.id) for file in item.files if file.id == file_id)
+    original = next(found, None)
+    if original is None:
+        raise Refused("matter.file_not_found")
+    form = RedactForm(request.POST or None, request.FILES or None)
+    if request.method == "POST" and form.is_valid():
+        typed, at = form.cleaned_data, clock.now()
+        try:
+            shown = _taken(typed["file"], actor, at)
+            actions.redact(file_id, upload=shown, reason=typed["reason"], court_key=typed["court_key"], by=actor, at=at)
+        except (Refused, Invalid) as error:
+            form.add_error(None, sentence(error))
+        else:
+            messages.success(request, _("Bundles and holders of a code now get the other file. The original is kept."))
+            return redirect(reverse("matter", args=[one.id]) + "#head-evidence")
+    context = {"matter": casework.matter_facts(one), "file": casework.file_facts(original), "form": form}
+    return render(request, "matters/redact.html", context, status=422 if form.errors else 200)
+
+
+def _taken(file: UploadedFile, actor: Actor, at: datetime) -> UUID:
+    """A file that came with a form, as an upload."""
+    started = start_upload(
+        length=file.size or 0, file_name=file.name or "", file_type=file.content_type or "", by=actor, at=at
+    )
+    append_upload(started.id, offset=0, chunks=file.chunks(), by=actor, at=at)
+    return started.id
 
 
 # ---- small forms of the matter's page
@@ -335,6 +375,16 @@ def _revoke(request: HttpRequest, actor: Actor, one: MatterSummary, *, grant_id:
     messages.success(request, _("The code was revoked. It opens nothing any more."))
 
 
+def _unredact(request: HttpRequest, actor: Actor, one: MatterSummary, *, file_id: UUID) -> None:  # noqa: ARG001 (the same)
+    actions.undo_redaction(file_id, by=actor, at=clock.now())
+    messages.success(request, _("The original is shown again."))
+
+
+def _end_schedule(request: HttpRequest, actor: Actor, one: MatterSummary, *, schedule_id: UUID) -> None:  # noqa: ARG001 (the same)
+    end_schedule(schedule_id, by=actor, at=clock.now())
+    messages.success(request, _("The page is not captured again. What was captured stays."))
+
+
 def _remove(request: HttpRequest, actor: Actor, one: MatterSummary, *, item_id: UUID) -> None:  # noqa: ARG001 (the same)
     actions.remove_item(item_id, reason=request.POST.get("reason", ""), by=actor, at=clock.now())
     messages.success(request, _("The item was removed. The custody log keeps that it was here."))
@@ -354,5 +404,16 @@ urlpatterns = [
     path("matters/<uuid:matter_id>/grants", _form(_grant, "#head-code"), name="grant-new"),
     path("matters/<uuid:matter_id>/grants/<uuid:grant_id>", _form(_revoke, "#head-grants"), name="grant-revoke"),
     path("matters/<uuid:matter_id>/items/<uuid:item_id>", _form(_remove, "#head-evidence"), name="item-remove"),
+    path(
+        "matters/<uuid:matter_id>/schedules/<uuid:schedule_id>",
+        _form(_end_schedule, "#head-captures"),
+        name="schedule-end",
+    ),
+    path("matters/<uuid:matter_id>/files/<uuid:file_id>/redact", redact, name="file-redact"),
+    path(
+        "matters/<uuid:matter_id>/files/<uuid:file_id>/unredact",
+        _form(_unredact, "#head-evidence"),
+        name="file-unredact",
+    ),
     path("evidence/<uuid:file_id>", item_file, name="item-file"),
 ]
