@@ -1,4 +1,4 @@
-"""The worker is killed with -9 while it builds a bundle: nothing is lost and nothing is there twice."""
+"""The worker is killed with -9 while it captures or builds a bundle: nothing is lost and nothing is there twice."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from world.shop import Shop
 
 pytestmark = pytest.mark.crash
 
@@ -74,6 +76,29 @@ def kill(process):
     """The worker alone, as the kernel would."""
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+@pytest.mark.browser
+def test_a_capture_whose_worker_is_killed_is_kept_as_far_as_it_came(run, start):
+    with Shop() as shop:
+        run.environment["CHOPMARK_CAPTURE_ALLOW"] = shop.door
+        matter = run("matter", "open", "trademark_counterfeit", "Tea caddies")["number"]
+        first = start("worker")
+        asked = run("matter", "capture", matter, shop.url + "/endless", fails=(2, 3))["number"]
+        log = Path(run.environment["CHOPMARK_HOME"]) / "captures" / f"{asked}-1" / "process.jsonl"
+        until(lambda: "scrolled" if log.is_file() and b'"scroll"' in log.read_bytes() else "", "scrolled")
+        kill(first)
+        start("worker")
+        until(lambda: list(log.parent.parent.iterdir()), [])
+    told = run("matter", "show", matter)
+    assert [each["state"] for each in told["jobs"]] == ["partial"]
+    assert [each["kind"] for each in told["items"]] == ["capture"]
+    lines = _log(run, matter)
+    [ended] = [each["facts"] for each in lines if each["action"] == "capture.ended"]
+    assert ended["trouble"] == "capture.reason.worker_lost"
+    names = [each["facts"]["name"] for each in lines if each["action"] == "file.added"]
+    assert {"page.wacz", "process.jsonl", "capture.json"} <= set(names)
+    assert len(names) == len(set(names))
 
 
 def test_a_bundle_survives_the_death_of_its_worker(run, start, tmp_path):
