@@ -145,7 +145,7 @@ def certificates(tmp_path_factory):
     data = bytearray(signed.read_bytes())
     data[len(plain.read_bytes()) // 2] ^= 1
     altered.write_bytes(data)
-    return plain, signed, altered, folder / "seal" / "root.pem"
+    return plain, signed, altered, [folder / "seal" / "root.pem", pem(folder, "stamper", tsa.certificate)]
 
 
 def test_a_certificate_is_pdf_a_4f_before_it_is_signed_and_after(certificates):
@@ -162,6 +162,15 @@ def test_poppler_finds_the_signature_of_a_certificate_valid_and_of_an_altered_on
     assert "ETSI.CAdES.detached" in whole.stdout
     broken = subprocess.run(["pdfsig", "-nocert", altered], capture_output=True, text=True, check=False, timeout=60)
     assert "Signature is Valid" not in broken.stdout.partition("Signature #2")[0]
+
+
+def test_dss_passes_the_signature_and_the_time_stamps_of_a_certificate_and_fails_those_of_an_altered_one(certificates):
+    _, signed, altered, trusted = certificates
+    at = int(clock.now().timestamp()) + 60
+    whole, broken = judge("Dss", at, *trusted, "--", signed, altered)
+    assert (says(whole), whole["level"]) == ("PASSED", ["PAdES-BASELINE-LTA"]), whole
+    assert [each[0] for each in whole["tokens"]] == ["signature", "signature time-stamp", "signature time-stamp"]
+    assert says(broken) == "FAILED", broken
 
 
 # ---- evidence records ------------------------------------------------------------------------------------------------
