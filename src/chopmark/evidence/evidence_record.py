@@ -180,17 +180,17 @@ def renew_hash_trees(
         algorithm: the new one.
     """
     leaves = [
-        tuple(sorted({_renewed(algorithm, digest, record.chains) for digest in group}))
-        for record, group in zip(records, groups, strict=True)
+        tuple(sorted(_renewed(algorithm, group, record.chains))) for record, group in zip(records, groups, strict=True)
     ]
     made = _stamped(leaves, stamp, algorithm)
     return tuple(replace(record, chains=(*record.chains, (new,))) for record, new in zip(records, made, strict=True))
 
 
-def _renewed(algorithm: str, digest: bytes, chains: tuple[tuple[ArchiveTimeStamp, ...], ...]) -> bytes:
-    """H(h(i) + ha(i)): the digest of a file and that of all that was known of it before."""
+def _renewed(algorithm: str, digests: Iterable[bytes], chains: tuple[tuple[ArchiveTimeStamp, ...], ...]) -> set[bytes]:
+    """H(h(i) + ha(i)): of the digest of each file and that of all that was known of it before."""
     function = DIGESTS[algorithm]
-    return function(digest + function(_sequence(chains)))
+    before = function(_sequence(chains))
+    return {function(digest + before) for digest in digests}
 
 
 def _stamped(
@@ -262,7 +262,7 @@ def verify(record: EvidenceRecord, group: Digests, authorities: Sequence[Authori
         if algorithm not in DIGESTS or algorithm not in group:
             raise Invalid("evidence.record_algorithm", algorithm=algorithm)
         older = record.chains[:number]
-        wanted = {_renewed(algorithm, each, older) for each in group[algorithm]} if older else set(group[algorithm])
+        wanted = _renewed(algorithm, group[algorithm], older) if older else set(group[algorithm])
         for place, each in enumerate(chain):
             broken = "evidence.record_broken" if older or place else "evidence.record_other_data"
             _must_be_over(each, wanted, partial(Invalid, broken))

@@ -24,6 +24,8 @@ BOOLEAN, INTEGER, BIT_STRING, OCTET_STRING, NULL, OID = 0x01, 0x02, 0x03, 0x04, 
 UTF8_STRING, GENERALIZED_TIME = 0x0C, 0x18
 SEQUENCE, SET = 0x30, 0x31
 
+MAX_OID = 63  # bytes; far more than anybody registered, and reading is quadratic
+
 _TIME = re.compile(rb"(\d{14})(?:\.(\d{0,8}[1-9]))?Z")
 
 
@@ -130,8 +132,8 @@ def boolean(element: Element) -> bool:
 def oid(element: Element) -> str:
     """An object identifier in dotted form."""
     content = element.content
-    if not content or content[-1] & 0x80:
-        raise ValueError("an identifier cut off")
+    if not 0 < len(content) <= MAX_OID or content[-1] & 0x80:
+        raise ValueError("an identifier cut off, or too long")
     arcs: list[int] = []
     value, fresh = 0, True
     for byte in content:
