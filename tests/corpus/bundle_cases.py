@@ -155,6 +155,7 @@ def _good(base: bytes) -> Iterator[Case]:
     yield good("nothing is wrong", base)
     yield good("a notary signed too", made.seconded(base))
     yield good("a file is shown redacted", made.redacted())
+    yield good("its time-stamps were renewed", made.renewed(base))
     yield good("the certificates have ended since", base, at=made.SIGNED + timedelta(days=5 * 365))
     yield good(
         "its only clock is the platforms own",
@@ -539,6 +540,7 @@ def _meta(base: bytes) -> Iterator[Case]:
         "the list under the signature is written in another way",
         replaced(base, ASIC, b"?>\n<asic", b"?>\n\n<asic"),
         {
+            **bundle_codes(files="file_unlisted"),
             "signature:1": ["bundle.asic_manifest_malformed"],
             **at_claims(["time:1", "time:2"], "asic_differs"),
         },
@@ -546,8 +548,32 @@ def _meta(base: bytes) -> Iterator[Case]:
     yield bad(
         "the list under the signature brings an entity",
         replaced(base, ASIC, b"?>\n<asic", b'?>\n<!DOCTYPE a [<!ENTITY b "c">]>\n<asic'),
-        {"signature:1": ["bundle.asic_manifest_malformed"], **at_claims(["time:1", "time:2"], "asic_differs")},
+        {
+            **bundle_codes(files="file_unlisted"),
+            "signature:1": ["bundle.asic_manifest_malformed"],
+            **at_claims(["time:1", "time:2"], "asic_differs"),
+        },
     )
+    yield bad(
+        "something hides under the name of a list",
+        with_files(base, lambda files: files.update({"META-INF/ASiCManifest099.xml": b"<html>not signed</html>"})),
+        bundle_codes(files="file_unlisted"),
+    )
+    yield bad(
+        "the signature bears the name of a time-stamp",
+        with_files(base, _misnamed),
+        {
+            **bundle_codes(files=["file_missing", "file_unlisted"], signature="signature_missing"),
+            **at_claims(["time:1", "time:2"], "asic_differs", "asic_differs"),
+        },
+    )
+    yield open_(
+        "a record was not renewed in time",
+        made.renewed(base),
+        {"record:1": ["bundle.record_wrong"]},
+        at=made.SIGNED + timedelta(days=5 * 365),
+    )
+    yield bad("a record is of fewer files", made.renewed(base, without=1), {"record:1": ["bundle.record_wrong"]})
     yield bad(
         "a time-stamp is of another bundle",
         _time_of_another(base),
@@ -577,6 +603,12 @@ def _partial(base: bytes) -> bytes:
     return with_files(base, change)
 
 
+def _misnamed(files: dict[str, bytes]) -> None:
+    other = "META-INF/timestamp009.p7s"
+    files[other] = files.pop(SIGNATURE)
+    files[ASIC] = files[ASIC].replace(SIGNATURE.encode(), other.encode())
+
+
 def _time_of_another(base: bytes) -> bytes:
     other = made.bundle({**made.some(), made.SHOT: b"another"})
     return with_files(base, lambda files: files.update({SECOND: made.contents(other)[SECOND]}))
@@ -594,6 +626,11 @@ def _signers() -> Iterator[Case]:
     yield open_(
         "a root that nobody knows signed",
         made.bundle(_beside(stranger), seal=stranger.seal(made.stampers())),
+        {one: ["bundle.signer_unknown"]},
+    )
+    yield open_(
+        "a notary signed in place of the platform",
+        made.bundle(seal=made.notary().seal(made.stampers())),
         {one: ["bundle.signer_unknown"]},
     )
     server = made.platform().copied().for_other_purposes(ExtendedKeyUsageOID.SERVER_AUTH)
@@ -699,6 +736,11 @@ def _clocks(base: bytes) -> Iterator[Case]:
     )
 
 
+def _crossed(manifest: Manifest) -> Manifest:
+    first, second = manifest.items
+    return replace(manifest, items=(first, replace(second, deposits=first.deposits)))
+
+
 def _receipts() -> Iterator[Case]:
     listing, invoice = made.RECEIPTS
     files = made.some()
@@ -716,6 +758,11 @@ def _receipts() -> Iterator[Case]:
     yield bad(
         "a deposit is of no file of the bundle",
         _deposit_of(b"another file of another matter", other),
+        {IN_LISTING: ["bundle.receipt_other"]},
+    )
+    yield bad(
+        "a deposit is of a file of another item",
+        with_manifest(_crossed),
         {IN_LISTING: ["bundle.receipt_other"]},
     )
     yield open_(

@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from chopmark.base.digests import digests_of
-from chopmark.evidence import custody
-from chopmark.evidence.bundle.build import Part, Sealer, Stamper, add_signature, build
+from chopmark.evidence import custody, evidence_record
+from chopmark.evidence.bundle.asic import AsicManifest
+from chopmark.evidence.bundle.build import Part, Proofs, Sealer, Stamper, add_proofs, add_signature, build
 from chopmark.evidence.bundle.container import Container, ContainerWriter, Entry, directory, place
 from chopmark.evidence.bundle.manifest import (
     Capture,
@@ -380,6 +381,20 @@ def seconded(data: bytes) -> bytes:
     """The bundle with the notary's signature."""
     out = io.BytesIO()
     add_signature(io.BytesIO(data), out, notary().seal([centre()], SIGNED + HOUR), [centre()])
+    return out.getvalue()
+
+
+def renewed(data: bytes, *, without: int = 0) -> bytes:
+    """The bundle with an evidence record, which leaves out the first files."""
+    name = "META-INF/evidencerecord001.ers"
+
+    def more(proofs: Proofs) -> dict[str, bytes]:
+        over = AsicManifest(sig_reference=name, references=proofs.covering())
+        (record,) = evidence_record.start([[each.sha256 for each in over.references][without:]], centre().token)
+        return {"META-INF/ASiCEvidenceRecordManifest001.xml": over.encode(), name: record.encode()}
+
+    out = io.BytesIO()
+    add_proofs(io.BytesIO(data), out, more)
     return out.getvalue()
 
 

@@ -131,6 +131,21 @@ def test_limits_are_told_and_not_reached(monkeypatch):
     assert [each.code for each in report.claims[0].findings] == ["bundle.too_large"]
 
 
+def test_proofs_are_few():
+    files = bundle_maker.contents(WHOLE)
+    files |= {f"META-INF/timestamp{number:03}.tst": b"" for number in range(1, 202)}
+    report = report_on(GOOD, bundle_maker.packed(files))
+    assert [(each.code, each.facts["limit"]) for each in report.claims[0].findings] == [("bundle.too_large", 200)]
+
+
+def test_what_any_entry_of_the_trust_calls_own_is_no_independent_clock():
+    trusted = trust_of(GOOD)
+    both = [replace(each, own=not each.own) for each in trusted.roots if each.use == "tsa"]
+    report = check(io.BytesIO(WHOLE), replace(trusted, roots=(*trusted.roots, *both)), bundle_maker.CHECKED)
+    assert report.verdict is Verdict.PASSED
+    assert "bundle.not_proven_independent_time" in report.not_proven
+
+
 def test_a_report_says_what_it_does_not_prove():
     (broken_off,) = (case for case in CASES if case["desc"] == "a capture was broken off")
     assert "bundle.not_proven_whole_capture" in report_on(broken_off).not_proven

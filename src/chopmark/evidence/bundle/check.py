@@ -13,7 +13,7 @@ The claims, in this order; each has its findings, and its verdict is the worst o
  6 time:<n>           each time-stamp: what it covers, by whose clock
  7 record:<n>         each evidence record: what it covers, and that its chain of time-stamps holds
  8 token:<path>       each token over one file, made at its capture for instance
- 9 receipt:<path>     each receipt of a deposit, and that it is about a file of this bundle
+ 9 receipt:<path>     each receipt of a deposit, and that it is about a file of its item
 10 custody            the custody log is unbroken and ends in the head that the manifest states
 
 Without a readable container nothing else can be said; without a manifest 3, 4 and 8 to 10 cannot.
@@ -67,6 +67,7 @@ MAX_PROOF = 16 << 20  # bytes; of a file in META-INF
 MAX_TOKEN = 64 * 1024
 MAX_RECEIPT = 1 << 20
 MAX_TRUST_FILES, MAX_TRUST_FILE = 64, 1 << 20
+MAX_PROOFS = 200  # signatures, time-stamps and evidence records together
 MAX_KEPT = 512 << 20  # bytes of such files together
 MOST_PATHS = 100  # findings of one kind in a claim; who changed more is told so often
 
@@ -79,7 +80,9 @@ ALWAYS_UNPROVEN = (
     "bundle.not_proven_verifier",
 )
 
-_PROOF = re.compile(r"META-INF/(signature|timestamp|evidencerecord)([0-9]{3})\.(p7s|tst|ers)")
+_PROOF = re.compile(
+    r"META-INF/(?:signature(?=.{3}\.p7s)|timestamp(?=.{3}\.tst)|evidencerecord(?=.{3}\.ers))([0-9]{3})\.(...)"
+)
 _ASIC = re.compile(r"META-INF/ASiC(?:EvidenceRecord)?Manifest[0-9]{3}\.xml")
 _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----")
 _KINDS = {"p7s": "signature", "tst": "time", "ers": "record"}
@@ -215,7 +218,8 @@ class _Examination:
     def __init__(self, trust: Trust | None, at: datetime) -> None:
         self._trust = trust
         self._at = at
-        self._trusted = None if trust is None else _trusted(trust)
+        self._trusted = None if trust is None else _trusted(trust, Use.SEAL, Use.NOTARY)
+        self._sealers = None if trust is None else _trusted(trust, Use.SEAL)  # the first signature is the platform's
         self._claims: list[Claim] = []
         self._files = _Files()
         self._manifest: Manifest | None = None
@@ -266,6 +270,8 @@ class _Examination:
         """
         files = self._files
         files.names = container.names
+        if sum(_PROOF.fullmatch(name) is not None for name in container.names) > MAX_PROOFS:
+            raise Invalid("bundle.too_large", what="META-INF", limit=MAX_PROOFS)
         wanted = _wanted(container)
         if sum(container.size(name) for name in wanted) > MAX_KEPT:
             raise Invalid("bundle.too_large", what="META-INF", limit=MAX_KEPT)
@@ -318,12 +324,12 @@ class _Examination:
             if path in files.digests and (files.digests[path], files.sizes[path]) != (each.sha256, each.size)
         ]
         known = {MIMETYPE_NAME, MANIFEST_NAME, *listed, *(each.name for each in proofs)}
-        planted = [name for name in files.names if name not in known and not _ASIC.fullmatch(name)]
         proven = {each.name for each in proofs}
+        read = {name: _asic(data) for name, data in self._asic_files().items()}
+        known |= {name for name, each in read.items() if each is not None}
+        planted = [name for name in files.names if name not in known]
         orphaned = [
-            read.sig_reference
-            for read in map(_asic, self._asic_files().values())
-            if read is not None and read.sig_reference not in proven
+            each.sig_reference for each in read.values() if each is not None and each.sig_reference not in proven
         ]
         found = [
             *(failed("bundle.file_missing", path=path) for path in sorted([*missing, *orphaned])[:MOST_PATHS]),
@@ -351,8 +357,8 @@ class _Examination:
             only = there[0] if len(there) == 1 else None
             found.append(
                 _Proof(
-                    kind=_KINDS[match[3]],
-                    number=int(match[2]),
+                    kind=_KINDS[match[2]],
+                    number=int(match[1]),
                     name=name,
                     content=self._files.kept.get(name, b""),
                     over=None if only is None else only[0],
@@ -367,7 +373,8 @@ class _Examination:
         for proof in proofs:
             found = self._coverage(proof)
             if proof.over is not None:
-                outcome = check_signature(proof.content, proof.over, self._trusted, self._material, self._at)
+                trusted = self._sealers if proof.number == 1 else self._trusted
+                outcome = check_signature(proof.content, proof.over, trusted, self._material, self._at)
                 found += outcome.findings
             self._claim(f"signature:{proof.number}", found)
 
@@ -453,12 +460,13 @@ class _Examination:
                 self._claim(f"receipt:{deposit.receipt}", self._receipt(manifest, item, deposit))
 
     def _receipt(self, manifest: Manifest, item: Item, deposit: DepositRef) -> list[Finding]:
-        """What the receipt's own verifier finds, for a digest that must be that of a file of the bundle."""
+        """What the receipt's own verifier finds, for a digest that must be that of a file of the item."""
         receipt = self._files.kept.get(deposit.receipt)
         if receipt is None:
             return [failed("bundle.receipt_missing", path=deposit.receipt)]
-        sizes = {each.sha256: each.size for each in (*manifest.listed, *item.files)}
-        originals = {each.original_sha256 for each in manifest.redactions}
+        sizes = {each.sha256: each.size for each in item.files}
+        own = {each.path for each in item.files}
+        originals = {each.original_sha256 for each in manifest.redactions if each.path in own}
         digests = None
         if deposit.sha256 in sizes:
             digests = Digests(sha256=deposit.sha256, size=sizes[deposit.sha256])
@@ -584,7 +592,7 @@ def _material(files: _Files) -> Material:
     lists = [name for name in files.names if name.startswith("trust/crl/") and name.endswith(".crl")]
     certificates = [each for name in roots[:MAX_TRUST_FILES] for each in _certificates(files.kept.get(name, b""))]
     revocations = [files.kept[name] for name in lists[:MAX_TRUST_FILES] if name in files.kept]
-    return Material(certificates=tuple(certificates), revocations=tuple(revocations))
+    return Material(certificates=tuple(certificates[:MAX_TRUST_FILES]), revocations=tuple(revocations))
 
 
 def _certificates(pem: bytes) -> list[bytes]:
@@ -597,12 +605,11 @@ def _certificates(pem: bytes) -> list[bytes]:
     return found
 
 
-def _trusted(trust: Trust) -> Trusted:
-    signatories = [
-        Signatory(name=each.name, certificate=each.certificate) for each in trust.certificates(Use.SEAL, Use.NOTARY)
-    ]
+def _trusted(trust: Trust, *uses: Use) -> Trusted:
+    """Whose signatures count for these uses, and whose tokens: what any entry calls own is own."""
+    signatories = [Signatory(name=each.name, certificate=each.certificate) for each in trust.certificates(*uses)]
     grouped: dict[tuple[str, bool], list[bytes]] = {}
-    for each in trust.certificates(Use.TSA):
+    for each in sorted(trust.certificates(Use.TSA), key=lambda each: not each.own):
         grouped.setdefault((each.name, each.own), []).append(each.certificate)
     return Trusted(
         signatories=tuple(signatories),

@@ -770,6 +770,7 @@ def _must_fit(manifest: Manifest) -> None:
         ids.add(item.id)
         folders.add(item.folder)
         _must_fit_item(item, here, listed)
+    _must_be_few(manifest.items)
     if manifest.custody.log not in listed:
         raise _wrong("custody.log")
     for index, each in enumerate(manifest.redactions):
@@ -781,6 +782,14 @@ def _must_fit(manifest: Manifest) -> None:
         must_be_distinct([MIMETYPE_NAME, MANIFEST_NAME, *paths])
     except Invalid as error:
         raise _wrong(str(error.facts["name"])) from error
+
+
+def _must_be_few(items: Sequence[Item]) -> None:
+    """Each deposit and each token is a claim of its own to check, which takes a verifier time."""
+    if sum(len(item.deposits) for item in items) > MAX_LIST:
+        raise _wrong("items.deposits")
+    if sum(len(item.tokens) for item in items) > MAX_LIST:
+        raise _wrong("items.tokens")
 
 
 def _must_fit_item(item: Item, here: str, listed: frozenset[str]) -> None:

@@ -25,6 +25,7 @@ const MAX_PROOF = 16 << 20;
 const MAX_TOKEN = 64 * 1024;
 const MAX_RECEIPT = 1 << 20;
 const [MAX_TRUST_FILES, MAX_TRUST_FILE] = [64, 1 << 20];
+const MAX_PROOFS = 200;
 const MAX_KEPT = 512 << 20;
 const MOST_PATHS = 100;
 
@@ -46,7 +47,7 @@ const OPEN = [
   "ledger.timestamp_authority_unknown",
 ];
 
-const PROOF = /^META-INF\/(signature|timestamp|evidencerecord)([0-9]{3})\.(p7s|tst|ers)$/;
+const PROOF = /^META-INF\/(?:signature(?=.{3}\.p7s)|timestamp(?=.{3}\.tst)|evidencerecord(?=.{3}\.ers))([0-9]{3})\.(...)$/;
 const ASIC = /^META-INF\/ASiC(?:EvidenceRecord)?Manifest[0-9]{3}\.xml$/;
 const PEM = /-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----/g;
 const KINDS = { p7s: "signature", tst: "time", ers: "record" };
@@ -80,7 +81,9 @@ class Examination {
     this.at = BigInt(Math.floor(at * 1e6));
     this.suite = suite;
     this.signal = signal;
-    this.trusted = trust === null ? null : { signatories: trust.certificates("seal", "notary"), stampers: authoritiesOf(trust) };
+    const trustedFor = (...uses) => trust && { signatories: trust.certificates(...uses), stampers: authoritiesOf(trust) };
+    this.trusted = trustedFor("seal", "notary");
+    this.sealers = trustedFor("seal"); // the first signature is the platform's
     this.claims = [];
     this.names = [];
     this.sizes = new Map();
@@ -157,6 +160,9 @@ class Examination {
   async read(container, progress) {
     const { suite, signal } = this;
     this.names = container.names;
+    if (this.names.filter((name) => PROOF.test(name)).length > MAX_PROOFS) {
+      throw new Invalid("bundle.too_large", { what: "META-INF", limit: MAX_PROOFS });
+    }
     const wanted = await wantedOf(container);
     const kept = [...wanted].reduce((sum, name) => sum + container.size(name), 0);
     if (kept > MAX_KEPT) throw new Invalid("bundle.too_large", { what: "META-INF", limit: MAX_KEPT });
@@ -192,10 +198,11 @@ class Examination {
     const isChanged = ({ path, sha256, bytes }) => toHex(this.digests.get(path)) !== sha256 || this.sizes.get(path) !== bytes;
     const changed = listed.filter((each) => this.digests.has(each.path) && isChanged(each)).map(({ path }) => path);
     const proven = new Set(proofs.map(({ name }) => name));
-    const known = new Set([MIMETYPE_NAME, MANIFEST_NAME, ...listed.map(({ path }) => path), ...proven]);
-    const planted = this.names.filter((name) => !known.has(name) && !ASIC.test(name));
-    const read = this.asicFiles().map(({ covers }) => covers).filter(Boolean);
-    const orphaned = read.map(({ sigReference }) => sigReference).filter((name) => !proven.has(name));
+    const read = this.asicFiles().filter(({ covers }) => covers !== null);
+    const others = [...listed.map(({ path }) => path), ...read.map(({ name }) => name)];
+    const known = new Set([MIMETYPE_NAME, MANIFEST_NAME, ...proven, ...others]);
+    const planted = this.names.filter((name) => !known.has(name));
+    const orphaned = read.map(({ covers }) => covers.sigReference).filter((name) => !proven.has(name));
     const found = [
       ...sorted([...missing, ...orphaned]).map((path) => failed("bundle.file_missing", { path })),
       ...sorted(planted).map((path) => failed("bundle.file_unlisted", { path })),
@@ -207,14 +214,14 @@ class Examination {
   // ---- 5 to 7 META-INF ---------------------------------------------------------------------------------------------
 
   asicFiles() {
-    return [...this.kept].filter(([name]) => ASIC.test(name)).map(([, data]) => ({ data, covers: asicOf(data) }));
+    return [...this.kept].filter(([name]) => ASIC.test(name)).map(([name, data]) => ({ name, data, covers: asicOf(data) }));
   }
 
   /** Signatures, time-stamps and records with what they are over, by kind and number. */
   proofs() {
     const over = this.asicFiles().filter(({ covers }) => covers !== null);
     return this.names.filter((name) => PROOF.test(name)).map((name) => {
-      const [, , number, end] = PROOF.exec(name);
+      const [, number, end] = PROOF.exec(name);
       const there = over.filter(({ covers }) => covers.sigReference === name);
       const only = there.length === 1 ? there[0] : { data: null, covers: null };
       const content = this.kept.get(name) ?? new Uint8Array(0);
@@ -225,7 +232,8 @@ class Examination {
   async signature(proof) {
     const found = this.coverage(proof);
     if (proof.over === null) return found;
-    const { trusted, material, at, suite } = this;
+    const { material, at, suite } = this;
+    const trusted = proof.number === 1 ? this.sealers : this.trusted;
     const { findings } = await checkSignature(proof.content, proof.over, trusted, material, at, suite);
     return [...found, ...findings];
   }
@@ -295,16 +303,17 @@ class Examination {
     return (await this.stamp(token, digest, true)).findings;
   }
 
-  /** What the receipt's own verifier finds, for a digest that must be that of a file of the bundle. */
+  /** What the receipt's own verifier finds, for a digest that must be that of a file of the item. */
   async receipt(item, deposit) {
     const receipt = this.kept.get(deposit.receipt);
     if (receipt === undefined) return [failed("bundle.receipt_missing", { path: deposit.receipt })];
     const { manifest, trust, trusted, seconds, suite } = this;
-    const sizes = new Map([...listedOf(manifest), ...item.files].map(({ sha256, bytes }) => [sha256, bytes]));
+    const sizes = new Map(item.files.map(({ sha256, bytes }) => [sha256, bytes]));
+    const originals = manifest.redactions.filter((each) => item.files.some(({ path }) => path === each.path));
     let digests = null;
     if (sizes.has(deposit.sha256)) {
       digests = { sha256: fromHex(deposit.sha256), sm3: null, size: sizes.get(deposit.sha256) };
-    } else if (!manifest.redactions.some((each) => each.original_sha256 === deposit.sha256)) {
+    } else if (!originals.some((each) => each.original_sha256 === deposit.sha256)) {
       return [failed("bundle.receipt_other", { number: deposit.number })];
     }
     const policy = trust === null ? null : trust.policyFor(await sizeOf(receipt, suite));
@@ -397,7 +406,7 @@ function materialOf(names, kept) {
   const lists = names.filter((name) => name.startsWith("trust/crl/") && name.endsWith(".crl"));
   const certificates = roots.slice(0, MAX_TRUST_FILES).flatMap((name) => certificatesIn(kept.get(name) ?? new Uint8Array(0)));
   const revocations = lists.slice(0, MAX_TRUST_FILES).filter((name) => kept.has(name)).map((name) => kept.get(name));
-  return { certificates, revocations };
+  return { certificates: certificates.slice(0, MAX_TRUST_FILES), revocations };
 }
 
 function certificatesIn(pem) {

@@ -221,8 +221,8 @@ async function readDirectory(source, length) {
   if (count === 0 || start + size > length) throw malformed("directory");
   const near = length - start <= size + END64 + LOCATOR + END;
   const tail = near ? await source.read(start, length - start) : new Uint8Array(0);
-  const entries = readEntries(tail.subarray(0, size), count);
-  if (entries[count - 1].end > length || !equal(directory(entries), tail)) throw malformed("directory");
+  const entries = readEntries(tail.subarray(0, size), count, start);
+  if (!equal(directory(entries), tail)) throw malformed("directory");
   return entries;
 }
 
@@ -242,7 +242,7 @@ async function readEnd(source, length) {
 }
 
 /** What a central directory says; offsets are not read but follow, since nothing stands between two entries. */
-function readEntries(listed, count) {
+function readEntries(listed, count, start) {
   const entries = [];
   let [here, offset] = [0, 0];
   for (let number = 0; number < count; number += 1) {
@@ -263,7 +263,7 @@ function readEntries(listed, count) {
     }
     entries.push(new Entry({ name, size, crc, offset }));
     offset = entries[number].end;
-    if (!Number.isSafeInteger(offset)) throw malformed("directory");
+    if (offset > start) throw malformed("directory");
   }
   return entries;
 }

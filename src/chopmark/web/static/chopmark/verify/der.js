@@ -18,6 +18,9 @@ export const GENERALIZED_TIME = 0x18;
 export const SEQUENCE = 0x30;
 export const SET = 0x31;
 
+/** In bytes; far more than anybody registered, and reading is quadratic. */
+const MAX_OID = 63;
+
 /** The bytes are not DER, or not what was expected of them. Who reads knows what it was and says so. */
 export class Malformed extends Error {}
 
@@ -108,7 +111,7 @@ export function boolean({ content }) {
 
 /** An object identifier in dotted form. */
 export function oid({ content }) {
-  if (content.length === 0 || content[content.length - 1] & 0x80) throw new Malformed("an identifier cut off");
+  if (content.length === 0 || content.length > MAX_OID || content[content.length - 1] & 0x80) throw new Malformed("an identifier");
   const arcs = [];
   let [value, fresh] = [0n, true];
   for (const byte of content) {

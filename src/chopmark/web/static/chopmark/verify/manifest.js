@@ -317,6 +317,9 @@ function mustFit(manifest) {
     folders.add(item.folder);
     mustFitItem(item, here, listed);
   });
+  for (const name of ["deposits", "tokens"]) {
+    if (manifest.items.reduce((sum, item) => sum + item[name].length, 0) > MAX_LIST) throw wrong(`items.${name}`);
+  }
   if (!listed.has(manifest.custody.log)) throw wrong("custody.log");
   manifest.redactions.forEach((each, index) => {
     if (!listed.has(each.path)) throw wrong(`redactions[${index}].path`);

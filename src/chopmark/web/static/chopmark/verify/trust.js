@@ -94,10 +94,14 @@ const inOrder = (left, right) =>
 
 const isAscending = (values, order) => values.every((each, at) => at === 0 || order(values[at - 1], each) < 0);
 
-/** The authorities whose time-stamps count, of nobody's trust none: one for each name and whether it is one's own. */
+/**
+ * The authorities whose time-stamps count, of nobody's trust none: one for each name and whether it is one's own.
+ * Own ones come first: what any entry calls own is own.
+ */
 export function authoritiesOf(trust) {
   const grouped = new Map();
-  for (const { name, own, certificate } of trust === null ? [] : trust.certificates("tsa")) {
+  const roots = trust === null ? [] : trust.certificates("tsa");
+  for (const { name, own, certificate } of [...roots].sort((left, right) => Number(right.own) - Number(left.own))) {
     const key = `${own}:${name}`;
     if (!grouped.has(key)) grouped.set(key, { name, own, certificates: [] });
     grouped.get(key).certificates.push(certificate);

@@ -223,6 +223,7 @@ function nameParts(raw) {
     const parts = set.tag === SET ? new Reader(set.content).rest().map(readPair) : [];
     if (parts.length === 0) throw new Malformed("an empty part of a name");
     if (parts.some(({ raw: each }, at) => at > 0 && compare(parts[at - 1].raw, each) > 0)) throw new Malformed("unsorted");
+    if (new Set(parts.map(partKey)).size !== parts.length) throw new Malformed("a part of a name twice");
     return parts;
   });
 }
@@ -244,8 +245,9 @@ export const nameText = (raw) =>
     .join(",");
 
 /** The same for names that say the same, in whatever type of text. */
-const nameKey = (raw) =>
-  JSON.stringify(nameParts(raw).map((parts) => parts.map(({ kind, value, text }) => `${kind}=${text ?? `#${toHex(value.content)}`}`).sort()));
+const nameKey = (raw) => JSON.stringify(nameParts(raw).map((parts) => parts.map(partKey).sort()));
+
+const partKey = ({ kind, value, text }) => `${kind}=${text ?? `#${toHex(value.content)}`}`;
 
 /** The common name, else the organisation, else a dash; of several the last. */
 export function namedIn(raw) {
