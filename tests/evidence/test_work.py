@@ -13,12 +13,13 @@ from chopmark.base import clock as clocks
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import actions, custody, matters, wiring
 from chopmark.evidence.actions import NewCapture, NewFile, NewItem, NewMatter
+from chopmark.evidence.actions.heads import deposit_heads
 from chopmark.evidence.actions.work import LEASE, give_back, work
 from chopmark.evidence.bundle.check import check
 from chopmark.evidence.bundle.container import Container
 from chopmark.evidence.bundle.manifest import Manifest
 from chopmark.evidence.matters import Both
-from chopmark.evidence.models import Bundle, Capture, Deposit, Item
+from chopmark.evidence.models import Bundle, Capture, CustodyLine, Deposit, Item
 
 NEW = NewCapture(url="https://shop.test/lantern", title=Both(zh="侵权页面"), purpose=Both(zh="证明销售"))
 
@@ -291,6 +292,20 @@ def test_the_custody_log_in_a_bundle_ends_where_the_manifest_says(world, mei, ma
     assert bytes(deposited.sha256) == hashlib.sha256(log).digest()
     with pytest.raises(Invalid, match=r"matter\.custody_broken"):
         custody.read(log.replace(b'"kind":"invoice"', b'"kind":"receipt"', 1))
+
+
+def test_a_custody_log_that_has_grown_is_deposited_once(world, mei, matter, clock):
+    assert [deposit_heads(clock), deposit_heads(clock)] == [1, 0]
+    add(world, mei, matter)
+    assert deposit_heads(clock) == 1
+    row = Deposit.objects.order_by("serial").last()
+    log = matters.custody_of(mei.actor, matter.id)
+    assert row.title.endswith(f"{matter.number} ({len(log)})")
+    assert bytes(row.sha256) == hashlib.sha256(custody.write(bytes(each) for each in lines_of(matter))).digest()
+
+
+def lines_of(matter):
+    return CustodyLine.objects.filter(matter_id=matter.id).order_by("seq").values_list("line", flat=True)
 
 
 def test_where_no_authority_answers_a_bundle_waits(world, mei, matter, tsa, clock):

@@ -103,13 +103,19 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
 
 
 def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib.BoundLogger) -> date:
-    """At the first idle moment of a day (UTC), renew the bundles whose proofs end soon; the day that is done."""
+    """At the first idle moment of a day (UTC), deposit custody logs and renew proofs that end soon; the day done."""
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
+    from chopmark.evidence.actions.heads import deposit_heads  # noqa: PLC0415
     from chopmark.evidence.actions.renew import renew_bundles  # noqa: PLC0415
 
     today = clock.now().date()
     if today == before:
         return today
+    try:
+        with wiring.answering():
+            lines.info("heads", deposited=deposit_heads(clock.now))
+    except PlatformError as error:
+        lines.warning("heads not deposited", code=error.code)  # as below
     try:
         with wiring.answering():
             came = renew_bundles(tools.stampers, clock.now)

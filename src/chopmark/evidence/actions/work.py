@@ -37,6 +37,7 @@ from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence import custody, matters, wiring
 from chopmark.evidence.actions.bundle import keep_bundle
 from chopmark.evidence.actions.deposit import NewDeposit, deposit
+from chopmark.evidence.actions.heads import head_title
 from chopmark.evidence.actions.matter import bundle_names, next_ordinal, record_item
 from chopmark.evidence.actions.record import LEASE, WORKER, changing, record
 from chopmark.evidence.actions.upload import LIFE
@@ -499,7 +500,7 @@ def _begin_bundle(row: Bundle, clock: Callable[[], datetime]) -> None:
         _note(row, "matter.step_custody", "begun", clock)
         log = matters.log_of(row.matter, row.custody_lines)
         digests = _digests(log)
-        title = f"Custody log · 保管日志 {row.matter.number} ({row.custody_lines})"
+        title = head_title(row.matter.number, row.custody_lines)
         made = _deposited(row, digests, title=title, name="process.jsonl", kind=JSONL, clock=clock)
         row.custody_deposit = Deposit.objects.get(pk=made)
         _mine(row).update(custody_deposit=row.custody_deposit)
