@@ -1,4 +1,4 @@
-"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about half a minute.
+"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about two minutes.
 
 python scripts/screenshots.py
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import zipfile
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -33,7 +34,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chopmark-screenshots-") as folder:
         platform = Running(Path(folder) / "home", free_port("127.0.0.1", None, 18000, 18999))
         platform.chopmark("init", "--local-members", "--quiet")
-        platform.chopmark("demo", "--quiet")
+        platform.chopmark("tsa", "init", "--quiet")
+        platform.chopmark("demo", "--quiet", patience=300.0)
         platform.start()
         try:
             platform.wait_until_ready()
@@ -65,7 +67,10 @@ def _take(browser: Browser, platform: Running) -> None:
         page.get_by_role("link", name="D-2026-000001").click()
         page.wait_for_url("**/deposits/*-*")
         _shoot(page, f"receipt-{language}", whole=True)
+        _evidence(page, language)
         page.context.close()
+        _reader(browser, demo, locale, language)
+        _clerk(browser, platform, locale, language)
 
         page = _page(browser, platform, locale, DESKTOP)
         page.goto("/trust")
@@ -96,6 +101,51 @@ def _take(browser: Browser, platform: Running) -> None:
     _verify(page, demo / "tide-song.txt")
     _shoot(page, "verify-phone-zh", show=".verify-verdict")
     page.context.close()
+
+
+def _evidence(page: Page, language: str) -> None:
+    """The demo's matter, the capture in it and the filing about it."""
+    page.goto("/matters/")
+    page.get_by_role("link", name="M-2026-000001").click()
+    page.wait_for_url("**/matters/*-*")
+    _shoot(page, f"matter-{language}")
+    page.locator("a[href^='/captures/']").first.click()
+    page.wait_for_url("**/captures/*-*")
+    _shoot(page, f"capture-{language}")
+    page.goto("/filings/")
+    page.get_by_role("link", name="F-2026-000001").first.click()
+    page.wait_for_url("**/filings/*-*")
+    _shoot(page, f"filing-{language}")
+
+
+def _reader(browser: Browser, demo: Path, locale: str, language: str) -> None:
+    """What a judge sees: verify.html of the bundle, from disk, without a network."""
+    [bundle] = demo.glob("*.asice")
+    own = demo / "verify.html"
+    with zipfile.ZipFile(bundle) as container:
+        own.write_bytes(container.read("verify.html"))
+    context = browser.new_context(viewport=DESKTOP, locale=locale, offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(own.as_uri())
+    page.locator("[data-choose]").set_input_files(bundle)
+    page.locator("html[data-verdict]").wait_for(timeout=60_000)
+    _shoot(page, f"bundle-{language}")
+    context.close()
+
+
+def _clerk(browser: Browser, platform: Running, locale: str, language: str) -> None:
+    """What a clerk of the court's simulator sees."""
+    _, address, name, password = (platform.home / "desks" / "clerks.txt").read_text("utf-8").splitlines()[:4]
+    context = browser.new_context(viewport=DESKTOP, locale=locale, base_url=address, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto("/sign-in")
+    page.locator("input[name=name]").fill(name)
+    page.locator("input[name=password]").fill(password)
+    page.locator("form:has(input[name=password]) button").click()
+    page.locator("a[href^='/cases/']").first.click()
+    page.wait_for_url("**/cases/*")
+    _shoot(page, f"court-{language}")
+    context.close()
 
 
 def _page(browser: Browser, platform: Running, locale: str, size: dict[str, int]) -> Page:
