@@ -4,7 +4,7 @@
 
 (() => {
   const form = document.querySelector("form[data-saves]");
-  const place = document.querySelector("[data-saved]");
+  const place = document.querySelector("p[data-saved]");
   if (!form || !place) return;
   const WAIT_MS = 900;
   let timer = 0;
