@@ -12,14 +12,22 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from world.browser import CHROMIUM, DESKTOP, FLAGS, Platform, Watch, sign_up, started
+from world.shop import Shop
 
 # Two busy cores: what takes a second alone may take ten.
 expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    with started(tmp_path_factory.mktemp("platform") / "home") as running:
+def shop() -> Iterator[Shop]:
+    """A shop on loopback, the one private address that the platform's captures may open."""
+    with Shop() as open_now:
+        yield open_now
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, shop: Shop) -> Iterator[Platform]:
+    with started(tmp_path_factory.mktemp("platform") / "home", CHOPMARK_CAPTURE_ALLOW=shop.door) as running:
         yield running
 
 

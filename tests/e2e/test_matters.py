@@ -8,6 +8,7 @@ import uuid
 import pytest
 from playwright.sync_api import Page, expect
 from world.browser import PHONE, Watch, axe, fits, sign_up
+from world.shop import Shop
 
 pytestmark = pytest.mark.browser
 
@@ -34,7 +35,8 @@ def with_file(page: Page, name: str = "invoice.pdf") -> None:
     expect(page.locator(".item-list h4").first).to_contain_text(name)
 
 
-def test_a_case_is_gathered_bundled_and_read_by_a_judge(member: Page, open_page):
+def test_a_case_is_gathered_bundled_and_read_by_a_judge(member: Page, open_page, no_console_errors: Watch):
+    no_console_errors.allow("403")  # the wrong code
     opened(member)
     matter = member.url
     sent: list[str] = []
@@ -76,6 +78,37 @@ def test_a_case_is_gathered_bundled_and_read_by_a_judge(member: Page, open_page)
     expect(judge).to_have_url(re.compile("/access$"))
 
 
+def test_an_operator_drives_the_workers_browser_from_the_page(member: Page, shop: Shop):
+    opened(member)
+    member.goto(f"{member.url}/captures/new")
+    member.get_by_label("Address of the page").fill(f"{shop.url}/item/1")
+    member.locator("[name=mode][value=operator]").check()
+    member.get_by_role("button", name="Start the capture").click()
+    place = member.locator("[data-fragment$='/drive']")
+    expect(place).to_contain_text("Step 0", timeout=WORKING)
+    picture = member.locator("input[type=image]")
+    expect(picture).to_have_js_property("clientWidth", 1280)
+    assert axe(member) == []
+
+    def does(button: str, step: int, **fields: str) -> None:
+        for name, text in fields.items():
+            member.get_by_label(name.replace("_", " ")).fill(text)
+        member.get_by_role("button", name=button, exact=True).click()
+        expect(place).to_contain_text(f"Step {step} ", timeout=WORKING)
+
+    member.locator("#drive-type").fill("37")
+    member.locator("#drive-into").fill("#count")
+    does("Type it", 1)
+    does("Click", 2, Click_on="#nowhere")
+    expect(place).to_contain_text("there is no such thing")
+    member.locator("#drive-click").fill("#buy")
+    does("Click", 3)
+    expect(place).to_contain_text("count=37")
+    member.get_by_role("button", name="Finish the capture").click()
+    expect(member.get_by_role("heading", name="Files of this capture")).to_be_visible(timeout=WORKING)
+    expect(member.get_by_text("step-003.jpg").first).to_be_visible()
+
+
 def test_a_filing_saves_as_one_types_and_says_what_is_missing(member: Page):
     opened(member)
     with_file(member)
@@ -86,14 +119,14 @@ def test_a_filing_saves_as_one_types_and_says_what_is_missing(member: Page):
     member.get_by_role("button", name="File at a court").click()
     expect(member.get_by_role("heading", name="Evidence", exact=True)).to_be_visible()
     member.get_by_role("button", name="Save and go on").click()
-    member.get_by_label("Court", exact=True).select_option("hangzhou")
+    member.get_by_role("combobox", name="Court", exact=True).select_option("hangzhou")
     member.get_by_label("Cause of action").select_option("trademark_infringement")
-    expect(member.locator("[data-saved]")).to_have_text("Saved.")
+    expect(member.locator("p[data-saved]")).to_have_text("Saved.")
     member.get_by_role("button", name="Save and go on").click()
     before = member.locator(".missing li").count()
     member.locator("[name='parties.0.name']").fill("Mei Lan's studio")
     member.locator("[name='parties.0.address']").fill("Hangzhou")
-    expect(member.locator("[data-saved]")).to_have_text("Saved.")
+    expect(member.locator("p[data-saved]")).to_have_text("Saved.")
     expect(member.locator(".missing li")).not_to_have_count(before)
     member.reload()
     expect(member.locator("[name='parties.0.name']")).to_have_value("Mei Lan's studio")
