@@ -1,8 +1,8 @@
 """Clerks: who may decide at a desk. Passwords through scrypt (RFC 7914), sessions, and what slows guessing down.
 
-A name that does not exist takes as long as a wrong password and is answered alike. Five wrong passwords in a row lock
-the name for a quarter of an hour, twenty from one address lock the address. A session ends after a working day, or
-after an hour without a call.
+A name that does not exist takes as long as a wrong password and is answered alike, also when it is locked. Five wrong
+passwords within a quarter of an hour lock the name, twenty from one address lock the address. A session ends after a
+working day, or after an hour without a call.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Clerks:
         derived = self._derive(password, salt, self._cost)
         with self._store.change():
             self._store.run("DELETE FROM session WHERE clerk = ?", name)
+            self._store.run("DELETE FROM guess WHERE address = ?", _named(name))
             self._store.run(
                 "INSERT INTO clerk (name, salt, hash, cost, made_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) "
-                "DO UPDATE SET salt = excluded.salt, hash = excluded.hash, cost = excluded.cost, wrong = 0, "
-                "locked_until = 0",
+                "DO UPDATE SET salt = excluded.salt, hash = excluded.hash, cost = excluded.cost",
                 name,
                 salt,
                 derived,
@@ -103,11 +103,9 @@ class Clerks:
         Raises:
             Refused: `desk.sign_in_locked` after too many wrong passwords; `desk.sign_in_wrong`.
         """
-        tries = self._store.one("SELECT count(*) AS n FROM guess WHERE address = ? AND at > ?", address, now - LOCK)
-        row = self._store.one("SELECT * FROM clerk WHERE name = ?", name)
-        locked = row is not None and row["locked_until"] > now
-        if locked or (tries is not None and tries["n"] >= ADDRESS_TRIES):
+        if self._wrong(_named(name), now) >= WRONG_TRIES or self._wrong(address, now) >= ADDRESS_TRIES:
             raise Refused("desk.sign_in_locked", minutes=int(LOCK // 60))
+        row = self._store.one("SELECT * FROM clerk WHERE name = ?", name)
         salt, wanted, cost = (row["salt"], row["hash"], row["cost"]) if row is not None else (b"", b"", self._cost)
         right = hmac.compare_digest(self._derive(password[:MOST], salt, cost), wanted)
         if row is None or not right:
@@ -116,7 +114,7 @@ class Clerks:
         token = secrets.token_urlsafe(32)
         session = {"clerk": name, "csrf": secrets.token_urlsafe(32), "made": now, "seen": now}
         with self._store.change():
-            self._store.run("UPDATE clerk SET wrong = 0, locked_until = 0 WHERE name = ?", name)
+            self._store.run("DELETE FROM guess WHERE address = ?", _named(name))
             self._store.run("DELETE FROM session WHERE made < ? OR seen < ?", now - SESSION, now - IDLE)
             self._store.insert("session", {"token": _digest(token), **session})
         return token
@@ -137,19 +135,22 @@ class Clerks:
     def _note_wrong(self, name: str, address: str, now: float) -> None:
         with self._store.change():
             self._store.run("DELETE FROM guess WHERE at < ?", now - LOCK)
-            self._store.insert("guess", {"address": address, "at": now})
-            self._store.run("UPDATE clerk SET wrong = wrong + 1 WHERE name = ?", name)
-            self._store.run(
-                "UPDATE clerk SET wrong = 0, locked_until = ? WHERE name = ? AND wrong >= ?",
-                now + LOCK,
-                name,
-                WRONG_TRIES,
-            )
+            for whose in (address, _named(name)):
+                self._store.insert("guess", {"address": whose, "at": now})
+
+    def _wrong(self, whose: str, now: float) -> int:
+        row = self._store.one("SELECT count(*) AS n FROM guess WHERE address = ? AND at > ?", whose, now - LOCK)
+        return int(row["n"]) if row is not None else 0
 
     def _derive(self, password: str, salt: bytes, cost: int) -> bytes:
         with self._busy:
             secret = password.encode("utf-8", "replace")
             return hashlib.scrypt(secret, salt=salt, n=cost, r=8, p=1, maxmem=1 << 28, dklen=32)
+
+
+def _named(name: str) -> str:
+    """How wrong passwords of a name are counted, whether there is such a clerk or not; no address looks so."""
+    return f"name {_digest(name).hex()}"
 
 
 def _digest(token: str) -> bytes:

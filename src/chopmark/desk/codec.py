@@ -5,7 +5,7 @@ does not have, none missing, nothing that does not print back byte for byte.
 
     str        text: no control character but line feed, at most MAX_TEXT characters
     int        whole number, at most 2^53 - 1 either way          bool, Literal
-    datetime   RFC 3339 to the second, `Z`                        bytes    hexadecimal, lower case
+    datetime   RFC 3339 to the second, `Z`, of the years YEARS    bytes    hexadecimal, lower case
     UUID       lower case                                         tuple    a list of at most MAX_LIST
     Elements   any plain JSON object of little depth
 """
@@ -31,6 +31,8 @@ MAX_TEXT = 4000
 MAX_LIST = 1000
 MAX_DEPTH = 8
 MAX_NUMBER = 2**53 - 1
+YEARS = range(1970, 9000)
+"""A moment of these can be shown in any zone of time."""
 
 Elements = Mapping[str, Any]
 T = TypeVar("T")
@@ -134,7 +136,10 @@ def _leaf(kind: Any, value: Any, path: str) -> Any:  # noqa: ANN401 (the same)
     if not isinstance(value, str):
         raise Unfit(f"{path}: of another type")
     if kind is datetime:
-        return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        moment = datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        if moment.year not in YEARS:
+            raise Unfit(f"{path}: no year of ours")
+        return moment
     if kind is UUID:
         return UUID(value)
     if kind is bytes:

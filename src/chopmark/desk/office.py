@@ -42,6 +42,7 @@ from chopmark.desk.wire import (
 )
 from chopmark.evidence.bundle.build import Sealer, Stamper, add_signature
 from chopmark.ledger.keys import Signer
+from chopmark.ledger.wire import origin_hash
 
 MOST_OPEN = 10_000
 """Cases of one platform that wait for their bundle."""
@@ -126,6 +127,7 @@ class Office:
         self._stampers = tuple(stampers)
         self._profile = law.court(settings.profile) if settings.profile is not None else None
         self._pieces = threading.Lock()
+        self._tried: dict[str, int] = {}
         self.something = threading.Event()
 
     # ---- what platforms send ----------------------------------------------------------------------------------------
@@ -135,7 +137,8 @@ class Office:
 
         Raises:
             Refused: `desk.not_for_this_desk`; `desk.token_taken` when the token is another case's, or this revision
-                said something else before; `desk.step_not_allowed` for a revision that nobody asked for;
+                said something else before and its bundle is here; `desk.step_not_allowed` for a revision that nobody
+                asked for;
                 `desk.too_many_open`.
         """
         self._must_be_ours(message, origin)
@@ -148,16 +151,16 @@ class Office:
             known = self.store.one(
                 "SELECT message FROM revision WHERE token = ? AND revision = ?", token, message.revision
             )
-            if known is not None:
-                if bytes(known["message"]) != data:
-                    raise Refused("desk.token_taken")
+            if known is not None and bytes(known["message"]) == data:
                 return self._taken(token)
+            if known is not None and (row is None or not self._replaceable(row, message)):
+                raise Refused("desk.token_taken")
             facts = {
                 "revision": message.revision,
                 "state": "awaited",
                 "sha256": message.bundle.sha256,
                 "size": message.bundle.size,
-                "has": self._has(message.bundle.sha256, message.bundle.size),
+                "has": self._has(origin, message.bundle.sha256, message.bundle.size),
                 "changed_at": to_text(at),
             }
             if row is None:
@@ -166,7 +169,8 @@ class Office:
                 told |= {"organisation": message.organisation, "received_at": to_text(at)}
                 self.store.insert("paper", {**told, **facts})
             else:
-                if row["state"] != "supplement_wanted" or message.revision != row["revision"] + 1:
+                wanted = row["state"] == "supplement_wanted" and message.revision == row["revision"] + 1
+                if known is None and not wanted:
                     raise Refused("desk.step_not_allowed", state=row["state"], step="supplemented")
                 self.store.run(
                     "UPDATE paper SET revision = ?, state = ?, sha256 = ?, size = ?, has = ?, changed_at = ?, "
@@ -174,9 +178,17 @@ class Office:
                     *facts.values(),
                     token,
                 )
+            self.store.run(
+                "DELETE FROM revision WHERE token = ? AND revision = ?", token, message.revision
+            )  # only one whose bundle never came, see `_replaceable`
             self.store.insert("revision", {"token": token, "revision": message.revision, "message": data})
         self.something.set()
         return self._taken(token)
+
+    def _replaceable(self, row: Row, message: Filing | Order) -> bool:
+        """Whether its sender may say a revision anew: its bundle never came whole, so nobody here has acted on it."""
+        waits = row["state"] == "awaited" and row["has"] < row["size"]
+        return waits and row["revision"] == message.revision and message.at >= self._message(row).at
 
     def piece(self, token: UUID, origin: str, offset: int, data: bytes, at: datetime) -> Taken:
         """The next bytes of a case's bundle; those that are there already are not written again.
@@ -193,7 +205,7 @@ class Office:
                 return self._taken(str(token))
             if offset != has or not data or len(data) > PIECE or offset + len(data) > size:
                 raise Invalid("desk.piece_wrong", has=has)
-            path = self.home.incoming / sha256.hex()
+            path = self.home.incoming / f"{origin_hash(origin)}-{sha256.hex()}-{size}"
             with path.open("r+b" if path.exists() else "w+b") as file:
                 file.truncate(has)
                 file.seek(has)
@@ -201,21 +213,26 @@ class Office:
                 file.flush()
                 if has + len(data) == size and _sha256(path) != sha256:
                     file.truncate(0)
-                    self.store.run("UPDATE paper SET has = 0 WHERE sha256 = ? AND state = 'awaited'", sha256)
+                    self._note_has(0, origin, sha256, size)
                     raise Invalid("desk.bundle_differs")
                 os.fsync(file.fileno())
             if has + len(data) == size:
                 path.replace(self.home.bundles / sha256.hex())
                 sync_folder(self.home.bundles)
-            # Another case may bring the same bundle: what is there is there for all of them.
-            self.store.run(
-                "UPDATE paper SET has = ?, changed_at = ? WHERE sha256 = ? AND state = 'awaited'",
-                has + len(data),
-                to_text(at),
-                sha256,
-            )
+            self._note_has(has + len(data), origin, sha256, size)
+            self.store.run("UPDATE paper SET changed_at = ? WHERE token = ?", to_text(at), str(token))
         self.something.set()
         return self._taken(str(token))
+
+    def _note_has(self, has: int, origin: str, sha256: bytes, size: int) -> None:
+        """Another case of the same platform may bring the same bundle: what is there is there for all of them."""
+        self.store.run(
+            "UPDATE paper SET has = ? WHERE origin = ? AND sha256 = ? AND size = ? AND state = 'awaited'",
+            has,
+            origin,
+            sha256,
+            size,
+        )
 
     def withdraw(self, message: Withdrawal, origin: str, at: datetime) -> Taken:
         """The sender takes a case back; the same again changes nothing.
@@ -320,9 +337,13 @@ class Office:
 
     def work(self, at: datetime) -> bool:
         """Check one bundle that is there whole, or sign one that shall be signed; whether there was anything to do."""
-        row = self.store.one("SELECT * FROM paper WHERE state = 'awaited' AND has = size ORDER BY changed_at LIMIT 1")
-        if row is not None:
-            self._check(row, at)
+        rows = self.store.all("SELECT * FROM paper WHERE state = 'awaited' AND has = size ORDER BY changed_at")
+        if rows:
+            # A case whose check fails holds up no other one: it comes again after those that were tried less often.
+            next_one = min(rows, key=lambda each: self._tried.get(each["token"], 0))
+            self._tried[next_one["token"]] = self._tried.get(next_one["token"], 0) + 1
+            self._check(next_one, at)
+            del self._tried[next_one["token"]]
             return True
         row = self.store.one(
             "SELECT * FROM paper WHERE wish IS NOT NULL AND state = 'received' ORDER BY trouble, changed_at LIMIT 1"
@@ -443,12 +464,17 @@ class Office:
         if row is not None and row["n"] >= MOST_OPEN:
             raise Refused("desk.too_many_open", limit=MOST_OPEN)
 
-    def _has(self, sha256: bytes, size: int) -> int:
-        """Bytes of a bundle that are there."""
-        if (self.home.bundles / sha256.hex()).is_file():
-            return size
-        row = self.store.one("SELECT has FROM paper WHERE sha256 = ? AND state = 'awaited' LIMIT 1", sha256)
-        return int(row["has"]) if row is not None else 0
+    def _has(self, origin: str, sha256: bytes, size: int) -> int:
+        """Bytes of a bundle that this platform brought. Whoever only knows another's digest does not get its bytes."""
+        row = self.store.one(
+            "SELECT max(has) AS has FROM paper WHERE origin = ? AND sha256 = ? AND size = ? "
+            "AND (has = size OR state = 'awaited')",
+            origin,
+            sha256,
+            size,
+        )
+        has = int(row["has"] or 0) if row is not None else 0
+        return has if has < size or (self.home.bundles / sha256.hex()).is_file() else 0
 
     def _row(self, token: UUID, origin: str | None) -> Row:
         row = self.store.one("SELECT * FROM paper WHERE token = ?", str(token))

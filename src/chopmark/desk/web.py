@@ -12,6 +12,7 @@ token. Pages hold no script. Bodies are bounded. What goes wrong leaves as a cod
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -36,7 +37,7 @@ from chopmark.member.logs import Lines
 
 MAX_BODY = PIECE + 1024
 MAX_FORM = 256 * 1024
-COOKIE, LANGUAGE_COOKIE = "desk_session", "desk_language"
+LANGUAGE_COOKIE = "desk_language"
 HTML = "text/html; charset=utf-8"
 OCTETS = "application/octet-stream"
 PROBLEM = "application/problem+json"
@@ -102,6 +103,7 @@ class _Calls:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._gates: dict[tuple[str, str], Gate] = {}
+        self._changing = threading.Lock()
 
     def on_post_filing(self, req: falcon.Request, resp: falcon.Response) -> None:
         """A filing, or its next revision."""
@@ -158,12 +160,13 @@ class _Calls:
             raise Invalid("desk.message_too_large", limit=limit)
         target = req.relative_uri
         cards = self._office.home.platform_cards()
-        self._gates = {
-            (card.origin, card.node): self._gates.get((card.origin, card.node)) or Gate(card.origin, [card.key])
-            for card in cards.values()
-        }
+        with self._changing:  # two gates for one platform would each let the same call through
+            gates = self._gates = {
+                (card.origin, card.node): self._gates.get((card.origin, card.node)) or Gate(card.origin, [card.key])
+                for card in cards.values()
+            }
         refused = Refused("member.call_unsigned", origin=", ".join(cards) or "-")
-        for (origin, _), gate in self._gates.items():
+        for (origin, _), gate in gates.items():
             try:
                 gate.admit(req.method, target, req.headers, body)
             except Refused as error:
@@ -202,6 +205,8 @@ class _Pages:
         self._office = office
         self._clerks = clerks
         self._secure = office.settings.url.startswith("https:")
+        # Cookies know no ports: two desks of one machine keep theirs apart by name.
+        self._cookie = f"{'__Host-' if self._secure else ''}desk_{_safe(office.settings.name)}"
 
     def on_get_list(self, req: falcon.Request, resp: falcon.Response) -> None:
         """All cases, or those of one state."""
@@ -261,14 +266,15 @@ class _Pages:
             _html(resp, pages.sign_in(self._office.settings, language, error, form.get("name", "")), language)
             resp.status = falcon.HTTP_429 if error.code == "desk.sign_in_locked" else falcon.HTTP_403
             return
-        self._set_cookie(resp, COOKIE, token, int(SESSION))
+        self._clerks.sign_out(req.cookies.get(self._cookie, ""))
+        self._set_cookie(resp, self._cookie, token, int(SESSION))
         resp.status, resp.location = falcon.HTTP_303, "/"
 
     def on_post_sign_out(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Sign out."""
         self._form(req)
-        self._clerks.sign_out(req.cookies.get(COOKIE, ""))
-        self._set_cookie(resp, COOKIE, "", 0)
+        self._clerks.sign_out(req.cookies.get(self._cookie, ""))
+        self._set_cookie(resp, self._cookie, "", 0)
         resp.status, resp.location = falcon.HTTP_303, "/sign-in"
 
     def on_post_language(self, req: falcon.Request, resp: falcon.Response) -> None:
@@ -297,7 +303,7 @@ class _Pages:
         _html(resp, pages.case(self._office.settings, session, language, shown=case, error=error, form=form), language)
 
     def _session(self, req: falcon.Request) -> Session | None:
-        return self._clerks.session(req.cookies.get(COOKIE, ""), time.time())
+        return self._clerks.session(req.cookies.get(self._cookie, ""), time.time())
 
     def _form(self, req: falcon.Request) -> tuple[dict[str, str], Session]:
         """A form that a clerk sent from a page of this desk.
@@ -325,8 +331,8 @@ def _read_form(req: falcon.Request, url: str) -> dict[str, str]:
         Refused: `desk.form_foreign` when a browser says that another site sent it.
     """
     origin = req.get_header("Origin")
-    host = urlsplit(origin or "").netloc
-    if origin is not None and host not in {urlsplit(url).netloc, req.netloc}:
+    hosts = (urlsplit(url).netloc, req.netloc)
+    if origin is not None and origin not in {f"{scheme}://{host}" for scheme in ("http", "https") for host in hosts}:
         raise Refused("desk.form_foreign")
     if (req.content_length or 0) > MAX_FORM:
         raise Invalid("desk.message_too_large", limit=MAX_FORM)
@@ -357,12 +363,19 @@ def _decision(form: dict[str, str]) -> Decision:
             step=step,
             reasons=reasons,
             number=codec.text(form.get("number", "").strip()[:100]),
-            when=datetime.strptime(when, "%Y-%m-%dT%H:%M").replace(tzinfo=pages.ZONE) if when else None,
+            when=_moment(when) if when else None,
             place=codec.text(form.get("place", "").strip()[:300]),
             fee_fen=pages.fen_of(fee) if fee else None,
         )
     except ValueError as error:
         raise Invalid("desk.form_malformed") from error
+
+
+def _moment(typed: str) -> datetime:
+    moment = datetime.strptime(typed, "%Y-%m-%dT%H:%M").replace(tzinfo=pages.ZONE)
+    if moment.year - 1 not in codec.YEARS or moment.year + 1 not in codec.YEARS:
+        raise ValueError(typed)
+    return moment
 
 
 def _html(resp: falcon.Response, html: str, language: Language) -> None:
