@@ -23,6 +23,7 @@ from chopmark.desk import codec
 from chopmark.desk.wire import Filing, Party
 
 WRITTEN = (1980, 1, 1, 0, 0, 0)
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 _LABELS = {"plaintiff": "原告 Plaintiff", "defendant": "被告 Defendant", "third_party": "第三人 Third party"}
 
 
@@ -124,5 +125,5 @@ def _evidence(message: Filing) -> str:
         deposits = " ".join(each.number for each in line.deposits)
         digests = " ".join(each.sha256.hex() for each in line.files)
         cells = [line.id, line.title, line.kind, line.purpose, line.source, deposits, digests]
-        table.writerow([f"'{cell}" if cell[:1] in "=+-@\t\r" and cell else cell for cell in cells])
+        table.writerow([f"'{cell}" if cell.lstrip().startswith(_FORMULA) else cell for cell in cells])
     return "\ufeff" + out.getvalue()

@@ -14,13 +14,13 @@ from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
-from chopmark.cases import papers, wiring
+from chopmark.cases import papers, states, wiring
 from chopmark.cases.actions.common import servant_of
 from chopmark.cases.gateway import HttpGateway
-from chopmark.cases.models import Dispatch, Filing, Order
+from chopmark.cases.models import Dispatch, Event, Filing, Order
 from chopmark.cases.queries import card_of
 from chopmark.desk import codec, wire
 from chopmark.desk.wire import PIECE, BundleRef, DeskCard
@@ -36,6 +36,8 @@ MOST_AT_ONCE = 20
 HOLD = timedelta(minutes=30)
 """How long a try may take before another courier would begin it anew."""
 COPY = 1 << 20
+MOST_ADDED = 16 << 20
+"""Bytes by which a notary's signature and time-stamps may lengthen a bundle."""
 
 Connect = Callable[[DeskCard], HttpGateway]
 
@@ -51,7 +53,9 @@ def carry(connect: Connect | None = None, *, at: datetime, clock: Callable[[], d
     Raises:
         Unavailable: `cases.node_key_missing`, `ledger.database_unavailable`.
     """
-    due = Q(done_at=None, next_try__lte=at)
+    # What belongs to one case goes in its order: a withdrawal never overtakes the filing that it is about.
+    earlier = Dispatch.objects.filter(about=OuterRef("about"), pk__lt=OuterRef("pk"), done_at=None)
+    due = Q(~Exists(earlier), done_at=None, next_try__lte=at)
     done = 0
     for pk in list(Dispatch.objects.filter(due).order_by("next_try").values_list("pk", flat=True)[:MOST_AT_ONCE]):
         held = Dispatch.objects.filter(due, pk=pk).update(next_try=at + HOLD)
@@ -112,6 +116,9 @@ def _fetch(row: Dispatch, gateway: HttpGateway, at: datetime) -> None:
     """The signed bundle: brought here, compared with ours, its signature checked, and joined to the matter."""
     wanted = codec.parse(BundleRef, bytes(row.body))
     order = Order.objects.get(pk=row.about)
+    with papers.opened(servant_of(row.organisation, row.made_by), order.bundle) as own:
+        if wanted.size > own.seek(0, 2) + MOST_ADDED:
+            raise Invalid("cases.signed_bundle_wrong", desk=row.desk_id)
     with tempfile.TemporaryFile(dir=evidence_wiring.home()) as file:
         digest = hashlib.sha256()
         while file.tell() < wanted.size:
@@ -195,4 +202,12 @@ def _give_up(row: Dispatch, error: PlatformError, at: datetime) -> None:
                 case.save(update_fields=["state", "revision", "changed_at", "version"])
         elif row.kind == "withdrawal":
             for kind in (Filing, Order):
-                kind.objects.filter(pk=row.about, state="withdrawing").update(state="received", changed_at=at)
+                kind.objects.filter(pk=row.about, state="withdrawing").update(state=_stands(row, error), changed_at=at)
+
+
+def _stands(row: Dispatch, error: PlatformError) -> str:
+    """How a case stands whose withdrawal was refused: as the desk said last; what it never had is withdrawn."""
+    if error.facts.get("reason") == "desk.case_unknown":
+        return "withdrawn"
+    kinds = Event.objects.filter(about=row.about).order_by("-seq").values_list("kind", flat=True)
+    return next((state for kind in kinds if (state := states.AFTER_EVENT[kind])), "received")

@@ -19,8 +19,10 @@ from chopmark.desk import codec
 from chopmark.desk.wire import SignedEvent
 from chopmark.evidence import wiring
 
-MAX_EVENT = 256 * 1024
-"""Bytes of a signed event."""
+MAX_EVENT = codec.MAX_MESSAGE
+"""Bytes of a signed event: the check of a thousand items fits."""
+MOST_EVENTS = 1000
+"""Of one case: each is a deposit."""
 
 
 @wiring.answering()
@@ -30,7 +32,7 @@ def receive_event(data: bytes, *, at: datetime) -> bool:
     Raises:
         Invalid: `desk.message_malformed`, `desk.message_too_large`, `desk.event_forged`.
         Refused: `cases.desk_not_found`; `cases.event_unasked` for a case that this desk does not have;
-            `cases.event_differs` when another event has its place.
+            `cases.event_differs` when another event has its place, or its number is beyond `MOST_EVENTS`.
         Unavailable: what evidence's `deposit` raises.
     """
     signed = codec.parse(SignedEvent, data, limit=MAX_EVENT)
@@ -60,8 +62,10 @@ def receive_event(data: bytes, *, at: datetime) -> bool:
                 received_at=at,
             )
             _follow(row, signed, at)
-    except IntegrityError:  # another call has just written it
-        return not _known(data, signed)
+    except IntegrityError:
+        if not _known(data, signed):
+            raise
+        return False  # another call has just written it
     return True
 
 
@@ -79,6 +83,8 @@ def _case(signed: SignedEvent, desk: Desk) -> Filing | Order:
 
 def _known(data: bytes, signed: SignedEvent) -> bool:
     event = signed.event
+    if event.seq > MOST_EVENTS:
+        raise Refused("cases.event_differs", desk=event.desk, seq=event.seq)
     same = Event.objects.filter(about=event.about, seq=event.seq) | Event.objects.filter(token=event.token)
     before = same.first()
     if before is None:
@@ -91,11 +97,11 @@ def _known(data: bytes, signed: SignedEvent) -> bool:
 def _follow(row: Filing | Order, signed: SignedEvent, at: datetime) -> None:
     """Let the case stand as its last event says."""
     event = signed.event
-    if event.number and isinstance(row, Filing):
+    later = Event.objects.filter(about=event.about, seq__gt=event.seq)
+    if event.number and isinstance(row, Filing) and not (row.court_number and later.exists()):
         row.court_number = event.number[:100]
     elif event.number and isinstance(row, Order):
         row.notary_number = event.number[:100]
-    later = Event.objects.filter(about=event.about, seq__gt=event.seq)
     if not any(states.AFTER_EVENT[kind] for kind in later.values_list("kind", flat=True)):
         row.state = states.after_event(row.state, event.kind)
     row.changed_at = at
