@@ -18,6 +18,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from uuid import UUID
 
 from django.conf import settings
@@ -752,5 +753,9 @@ def _log_use(row: Grant, action: str, detail: str, guest: Guest, at: datetime) -
 
 
 def _visitor(address: str) -> bytes:
-    """An address as it is counted: not kept in the clear longer than it is needed."""
-    return hmac.digest(str(settings.SECRET_KEY).encode(), address.encode(), "sha256")
+    """An address as it is counted, of IPv6 its network of 64 bits; not kept in the clear longer than it is needed."""
+    try:
+        counted = str(ip_network((address, 64 if ":" in address else 32), strict=False))
+    except ValueError:
+        counted = address
+    return hmac.digest(str(settings.SECRET_KEY).encode(), counted.encode(), "sha256")
