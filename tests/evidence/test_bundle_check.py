@@ -20,7 +20,7 @@ from chopmark.base import jcs
 from chopmark.base.wording import catalogue, say
 from chopmark.evidence.bundle.check import ALWAYS_UNPROVEN, check
 from chopmark.evidence.cades import Verdict
-from chopmark.evidence.trust import Trust
+from chopmark.evidence.trust import Root, Trust, Use
 
 CORPUS = Path(bundle_maker.__file__).parent / "bundles"
 CASES = json.loads((CORPUS / "manifest.json").read_text("utf-8"))["cases"]
@@ -144,6 +144,15 @@ def test_what_any_entry_of_the_trust_calls_own_is_no_independent_clock():
     report = check(io.BytesIO(WHOLE), replace(trusted, roots=(*trusted.roots, *both)), bundle_maker.CHECKED)
     assert report.verdict is Verdict.PASSED
     assert "bundle.not_proven_independent_time" in report.not_proven
+
+
+@pytest.mark.parametrize("use", list(Use))
+def test_a_root_that_is_no_certificate_leads_to_nobody_and_harms_nobody(use):
+    trusted = trust_of(GOOD)
+    strange = Root(name="a key, perhaps", use=use, own=False, certificate=b"\x30\x00")
+    assert check(io.BytesIO(WHOLE), Trust(roots=(strange,)), bundle_maker.CHECKED).verdict is Verdict.INDETERMINATE
+    report = check(io.BytesIO(WHOLE), replace(trusted, roots=(*trusted.roots, strange)), bundle_maker.CHECKED)
+    assert report.verdict is Verdict.PASSED
 
 
 def test_a_report_says_what_it_does_not_prove():

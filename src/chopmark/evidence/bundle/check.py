@@ -55,10 +55,10 @@ from chopmark.evidence.cades import (
 from chopmark.evidence.evidence_record import EvidenceRecord
 from chopmark.evidence.evidence_record import verify as verify_record
 from chopmark.evidence.receipt import size_of
-from chopmark.evidence.trust import Trust, Use
+from chopmark.evidence.trust import Root, Trust, Use
 from chopmark.evidence.verify import Verdict
 from chopmark.evidence.verify import verify as verify_receipt
-from chopmark.ledger.cms import DIGESTS
+from chopmark.ledger.cms import DIGESTS, CmsError, read_certificate
 from chopmark.ledger.policy import Policy
 from chopmark.ledger.timestamp import Authority
 
@@ -605,11 +605,25 @@ def _certificates(pem: bytes) -> list[bytes]:
     return found
 
 
+def _is_readable(root: Root) -> bool:
+    """Whether a root is a certificate at all; another one leads to nobody."""
+    try:
+        read_certificate(root.certificate)
+    except CmsError:
+        return False
+    return True
+
+
 def _trusted(trust: Trust, *uses: Use) -> Trusted:
     """Whose signatures count for these uses, and whose tokens: what any entry calls own is own."""
-    signatories = [Signatory(name=each.name, certificate=each.certificate) for each in trust.certificates(*uses)]
+    signatories = [
+        Signatory(name=each.name, certificate=each.certificate)
+        for each in trust.certificates(*uses)
+        if _is_readable(each)
+    ]
     grouped: dict[tuple[str, bool], list[bytes]] = {}
-    for each in sorted(trust.certificates(Use.TSA), key=lambda each: not each.own):
+    stamping = [each for each in trust.certificates(Use.TSA) if _is_readable(each)]
+    for each in sorted(stamping, key=lambda each: not each.own):
         grouped.setdefault((each.name, each.own), []).append(each.certificate)
     return Trusted(
         signatories=tuple(signatories),

@@ -10,6 +10,7 @@ import { digest as digestOf, HASHES, SHA256 } from "./algorithms.js";
 import { parseAsicManifest } from "./asic.js";
 import { equal, fromHex, toHex } from "./bytes.js";
 import { checkSignature, checkToken, failed, passed, undecided } from "./cades.js";
+import { CmsError, readCertificate } from "./cms.js";
 import { Container, META_INF, MIMETYPE_NAME } from "./container.js";
 import { MAX_LOG, readCustody } from "./custody.js";
 import { Invalid } from "./errors.js";
@@ -18,7 +19,7 @@ import { contentSha256, listedOf, MANIFEST_NAME, MAX_MANIFEST, parseManifest } f
 import { sizeOf } from "./reading.js";
 import { parseRecord, verifyRecord } from "./record.js";
 import { secondsText } from "./token.js";
-import { authoritiesOf } from "./trust.js";
+import { authoritiesOf, Trust } from "./trust.js";
 import { FAILED, INDETERMINATE, PASSED, verify } from "./verify.js";
 
 const MAX_PROOF = 16 << 20;
@@ -81,7 +82,8 @@ class Examination {
     this.at = BigInt(Math.floor(at * 1e6));
     this.suite = suite;
     this.signal = signal;
-    const trustedFor = (...uses) => trust && { signatories: trust.certificates(...uses), stampers: authoritiesOf(trust) };
+    const readable = trust && new Trust(trust.policies, trust.roots.filter(isReadable));
+    const trustedFor = (...uses) => trust && { signatories: readable.certificates(...uses), stampers: authoritiesOf(readable) };
     this.trusted = trustedFor("seal", "notary");
     this.sealers = trustedFor("seal"); // the first signature is the platform's
     this.claims = [];
@@ -373,6 +375,17 @@ async function wantedOf(container) {
   }
   const there = [...wanted].filter(([name, limit]) => container.has(name) && container.size(name) <= limit);
   return new Set(there.map(([name]) => name));
+}
+
+/** Whether a root is a certificate at all; another one leads to nobody. */
+function isReadable({ certificate }) {
+  try {
+    readCertificate(certificate);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CmsError)) throw error;
+    return false;
+  }
 }
 
 function orNull(reading) {
