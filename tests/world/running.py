@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 COMMAND = [sys.executable, "-m", "chopmark.site.command"]
-START_PATIENCE = 60.0
+START_PATIENCE = 150.0
 MAKE_KEY = """
 import django
 django.setup()
