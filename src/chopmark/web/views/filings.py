@@ -69,7 +69,7 @@ STATE_WORDS = {
     "closed": gettext_lazy("Closed"),
     "refused": gettext_lazy("Refused"),
     "issued": gettext_lazy("Issued"),
-    "joined": gettext_lazy("Signed"),
+    "joined": gettext_lazy("Countersigned"),
     "packaged": gettext_lazy("Package ready"),
     "filed": gettext_lazy("Handed in"),
     "withdrawing": gettext_lazy("Being withdrawn"),
