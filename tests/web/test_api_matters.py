@@ -186,3 +186,11 @@ def test_the_same_request_sent_again_makes_one_item(world, mei):
     again = call("POST", f"{API}/{number}/items", body, **{"Idempotency-Key": "a"})
     assert first.json() == again.json()
     assert len(call("GET", f"{API}/{number}/items").json()["items"]) == 1
+
+
+def test_addresses_that_are_no_web_pages_are_not_captured(world, mei):
+    call = caller(world, mei)
+    number = opened(call)["number"]
+    for url in ("file:///etc/passwd", "ftp://a.test/", "gopher://a.test/", "http://u:p@a.test/", "javascript:1", "//a"):
+        assert call("POST", f"{API}/{number}/captures", {"url": url}).status_code == 400, url
+    assert call("GET", f"{API}/{number}/captures").json()["items"] == []
