@@ -2,10 +2,12 @@
 
 import django.db.models.deletion
 import uuid
+from typing import Any
+
 from django.db import migrations, models
 
 
-def _counters(apps, schema_editor):
+def _counters(apps: Any, schema_editor: Any) -> None:
     """Numbers are counted from the first one on, without two at once having to make the counter."""
     serials = apps.get_model("evidence", "Serial")
     for name in ("matter", "capture", "bundle"):
