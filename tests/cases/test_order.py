@@ -47,6 +47,7 @@ def test_a_notarys_signature_comes_back_and_joins_the_bundle(world, mei, notary,
     assert re.fullmatch(r"\(\d{4}\)模拟证字第000001号", found.notary_number)
     joined = matters.bundle_of(mei.actor, found.signed_bundle_id)
     assert (joined.signatures, joined.signed_from) == (2, bundle.number)
+    assert joined.file_name == f"{bundle.number}.asice"  # as its README.txt calls it
 
 
 def test_a_notary_refuses_with_reasons_and_without_reasons_not(world, mei, notary, bundled):

@@ -278,6 +278,24 @@ def test_a_guest_gets_the_redacted_file_and_the_bundle_names_the_original(world,
         )
 
 
+def test_a_bundle_from_before_a_redaction_is_no_guests(world, mei, matter, tsa, clock):
+    item = add(world, mei, matter, data=b"%PDF-1.7 with a telephone number")
+    world.publish()
+    before = built(world, mei, matter, tools(world.home, tsa), clock)
+    code, _ = actions.grant(matter.id, given_to="the court", by=mei.actor, at=world.now())
+    guest = actions.use_grant(code, name="Judge Li", address="203.0.113.9", at=world.now())
+    assert [each.id for each in matters.bundles_of(guest, matter.id)] == [before.id]
+
+    shown = b"%PDF-1.7 blacked out"
+    upload = actions.start_upload(length=len(shown), file_name="black.pdf", by=mei.actor, at=world.now())
+    actions.append_upload(upload.id, offset=0, chunks=[shown], by=mei.actor, at=world.now())
+    actions.redact(item.files[0].id, upload=upload.id, reason="personal data", by=mei.actor, at=world.now())
+    assert matters.bundles_of(guest, matter.id) == ()
+    with pytest.raises(Refused, match=r"matter\.bundle_not_found"):
+        matters.bundle_file(guest, before.id)
+    assert matters.bundle_file(mei.actor, before.id)
+
+
 def test_the_custody_log_in_a_bundle_ends_where_the_manifest_says(world, mei, matter, tsa, clock):
     add(world, mei, matter)
     world.publish()

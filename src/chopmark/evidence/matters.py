@@ -33,6 +33,7 @@ from chopmark.evidence.models import (
     Item,
     ItemFile,
     Matter,
+    Redaction,
     Schedule,
 )
 from chopmark.evidence.queries import StoredFile
@@ -496,16 +497,14 @@ def schedules_of(actor: Actor, matter_id: UUID | str) -> tuple[ScheduleSummary, 
 
 
 def bundles_of(reader: Reader, matter_id: UUID | str) -> tuple[BundleSummary, ...]:
-    """The matter's bundles, newest first; a guest sees finished ones only.
+    """The matter's bundles, newest first; a guest sees those that are finished and hold nothing redacted since.
 
     Raises:
         Refused: `matter.not_found`; what people's `must` raises.
     """
     rows = Bundle.objects.filter(matter=matter_row(reader, matter_id), deleted_at=None)
-    if isinstance(reader, Guest):
-        rows = rows.filter(state="done")
-    rows = rows.order_by("-made_at", "-number").select_related("matter", "deposit", "signed_from")
-    return tuple(bundle_summary(row) for row in rows[:MAX_PAGE])
+    rows = rows.order_by("-made_at", "-number").select_related("matter", "deposit", "signed_from")[:MAX_PAGE]
+    return tuple(bundle_summary(row) for row in rows if not isinstance(reader, Guest) or _is_for_guests(row))
 
 
 def bundle_of(reader: Reader, which: UUID | str) -> BundleSummary:
@@ -530,7 +529,7 @@ def bundle_file(reader: Reader, which: UUID | str) -> tuple[Path, str]:
     path = wiring.bundles().path(bytes(row.sha256))
     if not path.is_file():
         raise Unavailable("matter.bundle_missing", number=row.number)
-    return path, f"{row.number}.asice"
+    return path, _file_name(row)
 
 
 def holds_of(actor: Actor, matter_id: UUID | str) -> tuple[HoldSummary, ...]:
@@ -637,9 +636,27 @@ def _bundle(reader: Reader, which: UUID | str) -> Bundle:
     row = Bundle.objects.filter(_named(which)).select_related("matter", "deposit", "signed_from").first()
     if row is None or not _reads(reader, row.matter) or row.deleted_at is not None:
         raise Refused("matter.bundle_not_found")
-    if isinstance(reader, Guest) and row.state != "done":
+    if isinstance(reader, Guest) and not _is_for_guests(row):
         raise Refused("matter.bundle_not_found")
     return row
+
+
+def _first(row: Bundle) -> Bundle:
+    """The bundle as it was built: a notary's signature and a renewal each make another row of the same contents."""
+    while row.signed_from is not None:
+        row = row.signed_from
+    return row
+
+
+def _file_name(row: Bundle) -> str:
+    """The name that the commands of its README.txt use."""
+    return f"{_first(row).number}.asice"
+
+
+def _is_for_guests(row: Bundle) -> bool:
+    """Whether it is done, and was asked for after the matter's last redaction: an older one shows what is hidden."""
+    hidden = Redaction.objects.filter(file__item__matter=row.matter_id, undone_at=None)
+    return row.state == "done" and not hidden.filter(made_at__gt=_first(row).made_at).exists()
 
 
 def _named(which: UUID | str) -> Q:
@@ -780,7 +797,7 @@ def bundle_summary(row: Bundle) -> BundleSummary:
         facts=dict(row.facts),
         sha256=bytes(row.sha256) if row.sha256 is not None else None,
         size=row.size,
-        file_name=f"{row.number}.asice",
+        file_name=_file_name(row),
         deposit_id=row.deposit_id,
         deposit_number=row.deposit.number if row.deposit is not None else "",
         published=row.deposit is not None and row.deposit.position is not None,
