@@ -26,7 +26,8 @@ def test_a_report_on_another_file_does_not_say_that_this_one_existed():
 
 def test_chinese_sentences_do_not_call_witnesses_statutory_or_sureties():
     for code, wording in catalogue().items():
-        assert not any(word in wording["zh"] for word in ("法定", "作保", "担保")), code
+        said = wording["zh"].replace("法定代表人", "")  # an organisation's legal representative
+        assert not any(word in said for word in ("法定", "作保", "担保")), code
 
 
 def test_a_wrong_cose_signature_names_its_log():

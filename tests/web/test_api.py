@@ -37,7 +37,7 @@ def _patience(monkeypatch):
 @pytest.fixture
 def world(db, settings, tmp_path):
     settings.CHOPMARK_HOME = tmp_path / "home"
-    return PageWorld.made(settings.CHOPMARK_HOME)
+    return PageWorld.made(settings.CHOPMARK_HOME, at=clock.now())  # calls are answered by the real clock
 
 
 @pytest.fixture

@@ -330,9 +330,10 @@ def _messages():
 
 
 def test_every_text_is_translated_and_none_is_left_over():
-    parts = {name: polib.pofile(str(WEB / f"locale/parts/{name}.po")) for name in ("deposits", "trust", "verify")}
+    others = ("trust", "verify", "certificates", "matters")
+    parts = {name: polib.pofile(str(WEB / f"locale/parts/{name}.po")) for name in ("deposits", *others)}
     translated = {each.msgid: each for each in parts["deposits"]}
-    of_other_pages = {each.msgid for name in ("trust", "verify") for each in parts[name]}
+    of_other_pages = {each.msgid for name in others for each in parts[name]}
     said = set(_messages())
     assert said - of_other_pages <= set(translated) <= said
     for each in translated.values():

@@ -33,7 +33,7 @@ router = Router(tags=["Filings"], auth=MEMBERS)
 desks = Router(tags=["Desks"])
 
 ProblemOut = schemas.Problem
-Missing = {frozenset({401, 403, 404, 429}): ProblemOut}
+Missing = {frozenset({401, 403, 404, 422, 429}): ProblemOut}
 Limit = Annotated[int, Query(ge=1, le=queries.MAX_PAGE)]
 State = Annotated[str, Query(max_length=20, description="One state, for example `draft` or `accepted`.")]
 After = Annotated[str, Query(max_length=24, description="Number of the last one already seen.")]
