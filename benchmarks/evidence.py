@@ -1,11 +1,13 @@
-"""Bytes of bundles built and checked per second of CPU, beside `sha256sum` of the same bytes in the same run.
+"""What evidence costs: bundles built and checked beside `sha256sum`, certificates, verify.html on a GiB, captures.
 
-`measure()` makes bundles of real signatures and tokens in a temporary folder. Run: ./run bench evidence [--json]
+`measure()` makes bundles of real signatures and tokens in a temporary folder; verify.html and captures need Chromium
+and are left out without it. Run: ./run bench evidence [--json]
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import resource
 import subprocess
@@ -19,22 +21,30 @@ from hashlib import file_digest
 from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from playwright.sync_api import sync_playwright
 
 from chopmark.evidence.bundle.bagit import bagit
 from chopmark.evidence.bundle.build import Part, add_signature, build
 from chopmark.evidence.bundle.check import check
+from chopmark.evidence.bundle.verifier import page as page_with
+from chopmark.evidence.certificate import deposit_certificate, deposit_facts
 from chopmark.evidence.sealing import Seal, make_seal
 from chopmark.evidence.trust import Root, Trust, Use
 from chopmark.evidence.verify import Verdict
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from capture import captures_per_minute_and_core
+from corpus import maker
+from world.browser import CHROMIUM, FLAGS
 from world.bundles import Tokens, manifest_of, parts_of
 from world.tsa import AT, TsaWorld
 
 MEGABYTE = 1_000_000
 SHAPES = {"one file of 512 MiB": (1, 512 << 20), "2,000 files of 64 KiB": (2000, 64 << 10)}
 ROUNDS = 3
+CERTIFICATES = 50
+LARGE = 1 << 30
 PEER = "sha256sum of the bundle"
 
 
@@ -44,24 +54,94 @@ def measure() -> list[dict[str, object]]:
     for shape, (count, size) in SHAPES.items():
         with tempfile.TemporaryDirectory() as folder:
             lines += _measured(Path(folder), shape, count, size)
+    with tempfile.TemporaryDirectory() as folder:
+        lines.append(_certificates(Path(folder)))
+    if CHROMIUM is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            lines.append(_in_a_browser(Path(folder), CHROMIUM))
+        lines += captures_per_minute_and_core()
     return lines
+
+
+def _sealing(folder: Path) -> tuple[Seal, Trust]:
+    """A platform's seal, and the trust under which what it signs passes."""
+    (folder / "home").mkdir()
+    made_at = AT - timedelta(days=1)
+    seal = Seal.load(make_seal(folder / "home", "platform", made_at), [Tokens()], lambda: AT)
+    roots = (
+        Root(name="platform", use=Use.SEAL, own=True, certificate=seal.card().root),
+        Root(name="own", use=Use.TSA, own=True, certificate=TsaWorld().root.public_bytes(Encoding.DER)),
+    )
+    return seal, Trust(policies=(), roots=roots)
+
+
+def _certificates(folder: Path) -> dict[str, object]:
+    """Certificates of a deposit a second, without and (the value) with a PDF signature up to B-LTA."""
+    seal, _ = _sealing(folder)
+    known = deposit_facts(
+        maker.register(maker.by_agent(), cosigned=maker.by_members("hangzhou", "beijing", "notary")),
+        policy=maker.POLICIES["five-members"],
+        number="D-2026-000123",
+        operator="Chopmark",
+        verify_at="https://chopmark.example/verify",
+        authorities=(),
+        at=maker.AT + timedelta(days=1),
+    )
+    deposit_certificate(known)  # loads the fonts
+    printed = _own(lambda: [deposit_certificate(known) for _ in range(CERTIFICATES)]) / CERTIFICATES
+    signed = _own(lambda: [seal.sign_pdf(deposit_certificate(known)) for _ in range(CERTIFICATES)]) / CERTIFICATES
+    return {
+        "name": "certificates printed and signed",
+        "value": round(1 / signed, 1),
+        "unit": "1/CPU-s",
+        "peer": "the same, not signed",
+        "peer_value": round(1 / printed, 1),
+        "ratio": round(printed / signed, 2),
+    }
+
+
+def _in_a_browser(folder: Path, chromium: str) -> dict[str, object]:
+    """Megabytes of a bundle of a GiB that verify.html checks a second on the clock, opened from disk."""
+    seal, trust = _sealing(folder)
+    parts = [*parts_of(), _file(folder / "00000", 0, LARGE)]
+    target, verifier = folder / "large.asice", folder / "verify.html"
+    with target.open("w+b") as out:
+        build(out, manifest_of(parts), parts, seal=seal, stampers=[Tokens()])
+    verifier.write_bytes(page_with(trust))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page(offline=True)
+        page.clock.set_fixed_time(AT + timedelta(hours=1))
+        page.goto(verifier.as_uri())
+        page.wait_for_selector("html[data-ready]")
+        start = time.perf_counter()
+        page.set_input_files("[data-choose]", [str(target)])
+        page.wait_for_selector("html[data-verdict]", timeout=600_000)
+        took = time.perf_counter() - start
+        claims = {each["claim"]: each["verdict"] for each in page.evaluate("window.chopmarkReport")["claims"]}
+        browser.close()
+    if claims["files"] != Verdict.PASSED:
+        raise ValueError(claims)
+    start = time.perf_counter()
+    subprocess.run(["sha256sum", str(target)], check=True, stdout=subprocess.DEVNULL)
+    peer = target.stat().st_size / MEGABYTE / (time.perf_counter() - start)
+    rate = target.stat().st_size / MEGABYTE / took
+    return {
+        "name": "bundle of 1 GiB checked by verify.html",
+        "value": round(rate, 1),
+        "unit": "MB/s",
+        "peer": PEER,
+        "peer_value": round(peer, 1),
+        "ratio": round(rate / peer, 2),
+    }
 
 
 def _measured(folder: Path, shape: str, count: int, size: int) -> list[dict[str, object]]:
     stampers = [Tokens(), Tokens("second", own=False)]
-    (folder / "home").mkdir()
-    made_at = AT - timedelta(days=1)
-    seal = Seal.load(make_seal(folder / "home", "platform", made_at), [Tokens()], lambda: AT)
+    seal, trust = _sealing(folder)
     parts = [*parts_of(), *(_file(folder / f"{number:05}", number, size) for number in range(count))]
     manifest = manifest_of(parts)
     target, other = folder / "bundle", folder / "other"
-    trust = Trust(
-        policies=(),
-        roots=(
-            Root(name="platform", use=Use.SEAL, own=True, certificate=seal.card().root),
-            Root(name="own", use=Use.TSA, own=True, certificate=TsaWorld().root.public_bytes(Encoding.DER)),
-        ),
-    )
 
     def building() -> None:
         with target.open("w+b") as out:
@@ -133,6 +213,7 @@ def _children(command: list[str]) -> float:
 
 def main() -> None:
     """Print a table, or one JSON object a line."""
+    logging.getLogger("pyhanko").setLevel(logging.ERROR)  # one line a signature
     for line in measure():
         if "--json" in sys.argv[1:]:
             print(json.dumps(line))
