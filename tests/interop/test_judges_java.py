@@ -47,6 +47,7 @@ BEYOND_DSS = {
     "the signers certificate is for another purpose": "its policy takes any that may sign",
     "the signers certificate was revoked": "the list that says so lies beside the signature, and it reads those inside",
     "the signature has no time-stamp": "one outside the signature is enough for it",
+    "a notary signed in place of the platform": "a root has no purpose for it: a notary's is as good as the platform's",
     "the time-stamps are missing": "those inside the signature are enough for it",
 }
 
