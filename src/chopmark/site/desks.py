@@ -49,6 +49,7 @@ NOTARIES = Path("trust") / "notaries"
 CLERKS = "clerks.txt"
 CLERK = "clerk"
 ROUND = 1.0  # seconds between looks at what is due
+LATER = 8.0  # seconds after the platform's start
 MAX_CARD = 1 << 16
 CANNOT_LIVE = 78  # EX_CONFIG of sysexits.h
 
@@ -185,7 +186,7 @@ def children_of(place: Path) -> tuple[Child, ...]:
         )
         for desk in local_desks(place)
     )
-    courier = Child(name="courier", arguments=(me, "courier"), vital=False)
+    courier = Child(name="courier", arguments=(me, "courier"), vital=False, later=LATER)
     return (*desks, *((courier,) if (place / "keys" / "node").is_file() else ()))
 
 

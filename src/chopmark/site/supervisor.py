@@ -55,6 +55,7 @@ SOUND_AFTER = 60.0  # seconds; a child that lived this long has no record
 MOST_DEATHS = 5
 START_PATIENCE = 60.0  # seconds until the web server is called silent
 SWEEP_EVERY = 3600.0  # seconds
+JOBS_LATER = 8.0  # seconds; jobs can wait until the platform answers
 LOG_LIMIT = 20_000_000  # bytes; a longer log file is put aside at start, one generation kept
 
 
@@ -95,7 +96,10 @@ class Supervisor:
         """Start all, call `ready` in a thread once, keep all alive; the exit status when told to stop or when lost."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
-        self._next_sweep = time.monotonic() + 60
+        begun = time.monotonic()
+        self._next_sweep = begun + 60
+        for child in self.children:
+            child.again_at = begun + child.later
         threading.Thread(target=ready, name="ready", daemon=True).start()
         own_number = self.home / PID_FILE
         own_number.write_text(f"{os.getpid()}\n")
@@ -346,7 +350,7 @@ def command(
     own_time = (place / "tsa" / "signer.pem").is_file()
     tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
     stamper = Child(name="stamper", arguments=(f"{me}.command", "stamper"), vital=False)
-    worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False)
+    worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False, later=JOBS_LATER)
     return Supervisor(
         home=place,
         children=(
