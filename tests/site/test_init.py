@@ -31,6 +31,7 @@ def test_it_says_what_it_did_and_the_log_has_its_founding_entries(made):
         "site.init_intake_key",
         "site.init_tables",
         "site.init_policy",
+        "site.init_seal",
     ]
     assert first["size"] == 2
     shown = json.loads(platform.chopmark("log", "checkpoint", "--json").stdout)
