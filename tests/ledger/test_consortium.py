@@ -354,6 +354,18 @@ QUORUMS = {
 }
 
 
+def answered(log: Log, expected: set[str]) -> set[str]:
+    """Who had cosigned when a step gave up; a slow machine may need more than one step until all expected have."""
+    have: set[str] = set()
+    for _ in range(50):
+        with pytest.raises(Unavailable, match=r"ledger\.quorum_missing") as caught:
+            log.step()
+        have = set(caught.value.facts["have"].replace("-", "").split())
+        if have >= expected:
+            break
+    return have
+
+
 @pytest.mark.parametrize("case", QUORUMS)
 def test_only_the_quorum_publishes(case, bench):
     alive, enough = QUORUMS[case]
@@ -367,10 +379,10 @@ def test_only_the_quorum_publishes(case, bench):
         assert bench.judge().accepted
         return
     for _ in range(2):
+        assert answered(log, alive) == alive
         with pytest.raises(Unavailable) as caught:
             log.step()
         assert caught.value.code == "ledger.quorum_missing"
-        assert set(caught.value.facts["have"].replace("-", "").split()) == alive
         for language in ("en", "zh"):
             assert "{" not in say(caught.value.code, caught.value.facts, language)
         assert (bench.world.shown, bench.world.book.latest()) == ([], None)
@@ -622,9 +634,7 @@ def test_a_member_cannot_sign_for_another(bench):
     )
     bench.open(patience=0.2)
     bench.world.enqueue(b"one")
-    with pytest.raises(Unavailable) as caught:
-        bench.world.log().step()
-    assert caught.value.facts["have"] == "hangzhou"
+    assert answered(bench.world.log(), {"hangzhou"}) == {"hangzhou"}
 
 
 def test_a_cosignature_without_a_time_is_refused(bench):

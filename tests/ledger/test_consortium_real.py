@@ -146,9 +146,9 @@ def test_real_members_take_up_a_log_that_is_older_than_they(members, policy):
 def test_a_log_that_was_brought_back_from_a_backup_signs_no_second_history(members, policy):
     world = LedgerWorld()
 
-    def consortium() -> Consortium:
+    def consortium(patience: float = 20.0) -> Consortium:
         cards = [each.card for each in members]
-        return Consortium(policy, cards, members, world.objects, Clock(), patience=1.0)
+        return Consortium(policy, cards, members, world.objects, Clock(), patience=patience)
 
     world.cosigners = consortium()
     world.publish(*statements(300))
@@ -160,7 +160,7 @@ def test_a_log_that_was_brought_back_from_a_backup_signs_no_second_history(membe
 
     world.objects.kept, world.book = backup, book
     world.enqueue(b"after the backup")
-    world.cosigners = consortium()
+    world.cosigners = consortium(patience=1.0)
     log = world.log()
     try:
         for _ in range(2):
