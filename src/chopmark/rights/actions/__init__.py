@@ -1,0 +1,1 @@
+"""What changes rights and works: one verb a module."""

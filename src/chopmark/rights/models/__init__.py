@@ -1,0 +1,1 @@
+"""The paperwork of rights and works. No behaviour: changed by `rights.actions`, read by `rights.queries`."""

@@ -1,0 +1,1 @@
+"""Look-alike words and logos: keys, scores, candidates. Similar is not infringing; a person decides."""
