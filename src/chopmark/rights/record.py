@@ -5,7 +5,8 @@
 
 Codes are the field's own: offices, countries and organisations by WIPO ST.3 (EM the office, EU the territory), status
 by the six words of WIPO's Global Brand Database, classes by Nice, Locarno or IPC. Where a value was normalised, the
-office's own text stands in `raw` under the field's name. Dates are days in law, without time or zone; None is "not said".
+office's own text stands in `raw` under the field's name. Dates are days in law, without time or zone; None is
+"not said".
 Nothing here reads a file, a table or a clock.
 """
 
