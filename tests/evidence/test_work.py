@@ -92,7 +92,7 @@ def test_a_matter_becomes_a_bundle_that_a_stranger_passes(world, mei, matter, ts
     bundle = built(world, mei, matter, kit, clock)
     assert (bundle.state, bundle.trouble, bundle.signatures) == ("done", "", 1)
     path, name = matters.bundle_file(mei.actor, bundle.number)
-    assert name == "B-2026-000001.asice"
+    assert name == f"B-{world.now().year}-000001.asice"
     with path.open("rb") as file:
         report = check(file, wiring.own_trust(), clock())
         assert report.verdict == "PASSED", report.as_json()

@@ -25,6 +25,7 @@ from chopmark.web.api import limits
 DATA = b"a lantern over the water"
 DIGEST = hashlib.sha256(DATA).hexdigest()
 API = "/api/v1"
+FIRST = f"D-{clock.now().year}-000001"
 ALL = ("deposits:write", "deposits:read", "keys:write")
 
 
@@ -97,7 +98,7 @@ def test_a_deposit_travels_to_a_receipt_that_passes(world, caller):
     assert made.status_code == 201
     one = made.json()
     assert made["Location"] == f"{API}/deposits/{one['id']}"
-    assert (one["state"], one["position"], one["number"], one["source"]) == ("pending", None, "D-2026-000001", "api")
+    assert (one["state"], one["position"], one["number"], one["source"]) == ("pending", None, FIRST, "api")
     pending = caller.get(f"/deposits/{one['id']}/receipt.cose")
     problem(pending, 409, "evidence.not_published")
     assert pending["Retry-After"] == "1"
@@ -240,13 +241,13 @@ MEMBER_CALLS = {
     "deposit": ("post", "/deposits", item()),
     "batch": ("post", "/deposits/batch", {"items": [item()]}),
     "list": ("get", "/deposits"),
-    "one": ("get", "/deposits/D-2026-000001"),
-    "tlog-proof": ("get", "/deposits/D-2026-000001/receipt.tlog-proof"),
-    "cose": ("get", "/deposits/D-2026-000001/receipt.cose"),
-    "statement": ("get", "/deposits/D-2026-000001/statement"),
-    "file": ("get", "/deposits/D-2026-000001/file"),
-    "share": ("post", "/deposits/D-2026-000001/share", {}),
-    "unshare": ("delete", "/deposits/D-2026-000001/share"),
+    "one": ("get", f"/deposits/{FIRST}"),
+    "tlog-proof": ("get", f"/deposits/{FIRST}/receipt.tlog-proof"),
+    "cose": ("get", f"/deposits/{FIRST}/receipt.cose"),
+    "statement": ("get", f"/deposits/{FIRST}/statement"),
+    "file": ("get", f"/deposits/{FIRST}/file"),
+    "share": ("post", f"/deposits/{FIRST}/share", {}),
+    "unshare": ("delete", f"/deposits/{FIRST}/share"),
     "whoami": ("get", "/whoami"),
     "keys": ("get", "/keys"),
     "register": ("post", "/keys", {"key": "AAAA", "name": "x"}),
