@@ -1,1 +1,1 @@
-"""What changes rights and works: one verb a module."""
+"""Everything that changes what this room knows, one verb a file; pages, API, commands and jobs call only these."""

@@ -1,1 +1,1 @@
-"""What can be read of rights and works."""
+"""What may be read of rights and works: frozen summaries, never rows."""
