@@ -191,7 +191,7 @@ def _owner(claimed: Party, found: Sequence[Party], chain: tuple[Interest, ...]) 
         if step.role not in ("assignee", "owner") or step.ended_on is not None:
             continue
         # The office still names who assigned it to the claimant, or already names who got it from him.
-        if _same_party(claimed, step.party) is not None or any(_same_party(each, step.party) is not None for each in found):
+        if any(_same_party(each, step.party) is not None for each in (claimed, *found)):
             verdict: Verdict = "tolerated" if step.recorded_at_office else "needs_paper"
             return Difference(field="owners", claimed=claimed.name, found=theirs, verdict=verdict, rule="assignment")
     return Difference(field="owners", claimed=claimed.name, found=theirs, verdict="contradiction", rule="other_owner")
