@@ -27,7 +27,7 @@ from uuid import UUID
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid
-from chopmark.rights import encoding
+from chopmark.rights import encoding, works
 from chopmark.rights.lifecycle import Move, after
 from chopmark.rights.record import (
     CustomsRecordal,
@@ -205,6 +205,7 @@ Payload = (
     | Closed
     | MandateGiven
     | MandateRevoked
+    | works.Payload
 )
 
 PAYLOADS: Mapping[str, type[Payload]] = {
@@ -231,6 +232,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
     "refused": Closed,
     "mandate_given": MandateGiven,
     "mandate_revoked": MandateRevoked,
+    **works.PAYLOADS,
 }
 """What each type of event says."""
 
@@ -240,7 +242,7 @@ class Event:
     """One change, as it is digested.
 
     Attributes:
-        right: id of the right, or of the mandate.
+        right: id of the right, of the mandate or of the work.
         seq: from 1, without gaps.
         by: the organisation that acted; empty for the operator and the platform.
         before: SHA-256 of the event before; empty for the first.
@@ -345,7 +347,7 @@ def fold(events: Iterable[Event]) -> Right:
     right: Right | None = None
     last: Event | None = None
     for event in events:
-        _must_follow(last, event)
+        must_follow(last, event)
         right, last = follow(right, event), event
     if right is None:
         raise Invalid("rights.history_broken", seq=0, reason="first")
@@ -371,7 +373,7 @@ def fold_mandate(events: Iterable[Event]) -> Mandate:
     mandate: Mandate | None = None
     last: Event | None = None
     for event in events:
-        _must_follow(last, event)
+        must_follow(last, event)
         match event.payload:
             case MandateGiven(mandate=given) if mandate is None:
                 mandate = given
@@ -385,7 +387,12 @@ def fold_mandate(events: Iterable[Event]) -> Mandate:
     return mandate
 
 
-def _must_follow(last: Event | None, event: Event) -> None:
+def must_follow(last: Event | None, event: Event) -> None:
+    """Whether an event comes right after another; None before the first.
+
+    Raises:
+        Invalid: `rights.history_broken`.
+    """
     if last is None:
         if event.seq != 1 or event.before != NONE:
             raise _broken(event, "first")

@@ -2,6 +2,7 @@
 
     Record   what an office (or its holder) says of one right: numbers, owner, mark, classes, territories, dates, status
     Right    a record with its standing on the platform: lifecycle, verification, interests, disputes, customs recordals
+    Work     what its maker says of a picture, a sound, a film or a text that was deposited, and of its files
 
 Codes are the field's own: offices, countries and organisations by WIPO ST.3 (EM the office, EU the territory), status
 by the six words of WIPO's Global Brand Database, classes by Nice, Locarno or IPC. Where a value was normalised, the
@@ -339,3 +340,92 @@ class Right:
     def level(self) -> Level:
         """Verification level, 0 without any."""
         return self.verification.level if self.verification is not None else 0
+
+
+WorkKind = Literal["picture", "audio", "video", "text"]
+Basis = Literal["author", "employer", "assignee", "heir", "licensee_exclusive", "collecting_society", "agent"]
+"""Why whoever registers a work may."""
+Shown = Literal["public", "private"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Publication:
+    """The first publication: a day, a place or address, a country (ST.3); each may be left out."""
+
+    on: date | None = None
+    where: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkRecord:
+    """What is said of a work by whoever registers it.
+
+    Attributes:
+        statement: of the rights, for everybody to read, also beside a match.
+        created_on: when it was finished.
+        licence: an SPDX identifier, `LicenseRef-...`, or empty: all rights reserved.
+        tdm_reserved: whether mining its text and data is reserved (TDMRep, Art. 4 (3) of Directive (EU) 2019/790);
+            None says nothing.
+        tdm_policy: address of the terms on which it may be mined.
+        series: name of the series that it belongs to.
+        version_of: id of the work that it is a later version of.
+        shown: whether others see title and authors beside a match, or the statement alone; nobody else sees the file.
+    """
+
+    kind: WorkKind
+    title: str
+    authors: tuple[Party, ...] = ()
+    basis: Basis = "author"
+    statement: str = ""
+    created_on: date | None = None
+    publication: Publication | None = None
+    licence: str = ""
+    licence_url: str = ""
+    tdm_reserved: bool | None = None
+    tdm_policy: str = ""
+    series: str = ""
+    version_of: str = ""
+    shown: Shown = "private"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkFile:
+    """A file of a work: its digest, and the deposit that shows by when it existed."""
+
+    sha256: bytes
+    size: int
+    deposit: str
+    name: str = ""
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identified:
+    """What a file was found to be: its ISCC (ISO 24138), and the digest of its fingerprint."""
+
+    sha256: bytes
+    iscc: str = ""
+    algorithm: str = ""
+    fingerprint: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A work as it stood at a moment.
+
+    Attributes:
+        id: a UUID as text.
+        number: short, for people: `W-2026-000001`.
+        organisation: whose it is here.
+        version: counts its events.
+    """
+
+    id: str
+    number: str
+    organisation: str
+    state: Literal["filed", "withdrawn"]
+    record: WorkRecord
+    version: int
+    files: tuple[WorkFile, ...] = ()
+    identified: tuple[Identified, ...] = ()
