@@ -15,11 +15,15 @@ from chopmark.rights.models.registry import (
     Serial,
     Standing,
 )
+from chopmark.rights.models.works import AskedCode, Common, Match, Search, Work, WorkCode, WorkFile
 
 __all__ = [
+    "AskedCode",
     "Challenge",
+    "Common",
     "Event",
     "Mandate",
+    "Match",
     "OfficeNumber",
     "OfficeRecord",
     "Paper",
@@ -28,6 +32,10 @@ __all__ = [
     "RightClass",
     "RightNumber",
     "RightTerritory",
+    "Search",
     "Serial",
     "Standing",
+    "Work",
+    "WorkCode",
+    "WorkFile",
 ]

@@ -44,6 +44,7 @@ class Right(models.Model):
     state = models.CharField(max_length=16)
     level = models.SmallIntegerField(default=0)
     expiry_date = models.DateField(null=True)
+    watch_from = models.DateField(null=True)  # the first day on which something may come due
     version = models.IntegerField()  # counts its events
     head = models.BinaryField(max_length=32)  # of the last event
     current = models.BinaryField()  # canonical JSON of `record.Right`
@@ -58,7 +59,7 @@ class Right(models.Model):
             models.Index(fields=("organisation", "-made_at"), name="right_newest"),
             models.Index(fields=("organisation", "state"), name="right_state"),
             models.Index(fields=("kind", "sign"), name="right_sign"),
-            models.Index(fields=("state", "expiry_date"), name="right_expiry"),
+            models.Index(fields=("watch_from",), name="right_watch"),
             models.Index(fields=("st13",), name="right_st13"),
         )
 
