@@ -110,26 +110,84 @@ def allowed(state: State) -> tuple[Move, ...]:
 # ---- what the dates ask for ------------------------------------------------------------------------------------------
 
 
-def grace_ends(record: Record) -> date | None:
-    """The last day on which it may still be renewed: its last day, or the end of the grace; None when not said."""
-    if record.expiry_date is None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """The last day of the term that is running.
+
+    Attributes:
+        last: the last day on which the right counts.
+        grace: the last day on which it may still be renewed; `last` itself where there is no grace.
+        source: the provision by which the day was computed; empty where the record says the day itself.
+    """
+
+    last: date
+    grace: date
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Term:
+    years: int
+    of: Literal["application_date", "registration_date"]
+    since: date
+    source: str
+
+
+_TERMS: Mapping[str, _Term] = {
+    "US": _Term(
+        years=10, of="registration_date", since=date(1989, 11, 16), source="15 U.S.C. 1058(a), 1059(a)"
+    ),  # registered before, the first term was twenty years
+    "CN": _Term(
+        years=10, of="registration_date", since=date(1983, 3, 1), source="Trademark Law of the PRC, arts. 39-40"
+    ),
+    "EM": _Term(years=10, of="application_date", since=date(1996, 1, 1), source="Regulation (EU) 2017/1001, art. 52"),
+    "WO": _Term(years=10, of="registration_date", since=date(1996, 4, 1), source="Madrid Protocol, arts. 6(1), 7(1)"),
+}
+"""Terms of marks by office, for records that give no last day: US records never do."""
+
+
+def end_of(record: Record) -> End | None:
+    """The last day, said by the record or, for marks of offices whose term is a plain number of years, computed.
+
+    A computed day ends the term in which the office last said that the mark was registered: whether it was renewed
+    after that day nobody here knows.
+    """
+    months = GRACE_MONTHS.get(record.kind, 0)
+    if record.expiry_date is not None:
+        return End(last=record.expiry_date, grace=plus_months(record.expiry_date, months))
+    term = _TERMS.get(record.office)
+    start: date | None = getattr(record, term.of) if term is not None else None
+    if (
+        term is None
+        or start is None
+        or start < term.since
+        or (record.kind, record.status) != ("trademark", "registered")
+    ):
         return None
-    return plus_months(record.expiry_date, GRACE_MONTHS.get(record.kind, 0))
+    seen = max(each for each in (record.registration_date, record.status_date, _fetched(record), start) if each)
+    last = start
+    while last <= seen:
+        last = plus_months(last, 12 * term.years)
+    return End(last=last, grace=plus_months(last, months), source=term.source)
 
 
 def due(right: Right, today: date) -> Move | None:
-    """The event that the dates ask for today, one step at a time: call again after it happened."""
-    expiry, last = right.record.expiry_date, grace_ends(right.record)
-    if expiry is None or last is None:
+    """The event that the dates ask for today, one step at a time: call again after it happened.
+
+    What was computed, not said, never makes a right expired: it stays in grace until the office's record is read anew.
+    """
+    end = end_of(right.record)
+    if end is None:
         return None
+    said = not end.source
     match right.state:
-        case "verified" if today >= expiry - NEAR:
+        case "verified" if today >= end.last - NEAR:
             return "near_expiry"
-        case "expiring" if today > last:
+        case "expiring" if today > end.grace and said:
             return "expire"
-        case "expiring" if today > expiry:
+        case "expiring" if today > end.last:
             return "lapse"
-        case "grace" | "suspended" if today > last:
+        case "grace" | "suspended" if today > end.grace and said:
             return "expire"
         case _:
             return None
@@ -163,12 +221,11 @@ def reminders(right: Right, today: date) -> tuple[Reminder, ...]:
 
 def _renewals(record: Record, today: date) -> list[Reminder]:
     found = []
-    expiry, last = record.expiry_date, grace_ends(record)
-    if expiry is not None and last is not None:
-        if expiry - NEAR <= today <= expiry:
-            found.append(Reminder(what="renewal", due=expiry, days=(expiry - today).days))
-        elif expiry < today <= last:
-            found.append(Reminder(what="grace", due=last, days=(last - today).days))
+    end = end_of(record)
+    if end is not None and end.last - NEAR <= today <= end.last:
+        found.append(Reminder(what="renewal", due=end.last, days=(end.last - today).days))
+    elif end is not None and end.last < today <= end.grace:
+        found.append(Reminder(what="grace", due=end.grace, days=(end.grace - today).days))
     if record.kind == "trademark" and record.office == "US" and record.registration_date is not None:
         opens, closes = plus_months(record.registration_date, 60), plus_months(record.registration_date, 72)
         if opens <= today <= closes and closes - NEAR <= today:
@@ -242,8 +299,7 @@ def _status(status: Status, dated: date | None, record: Record, on: date) -> lis
             raw = record.raw.get("status", "")
             return [unknown("rules.status_unknown", raw=raw) if raw else unknown("rules.status_not_said")]
         case "ended" | "expired" | "deleted":
-            if dated is None and record.source.fetched_at is not None:
-                dated = record.source.fetched_at.date()
+            dated = dated or _fetched(record)
             if dated is not None and on < dated:
                 return [unknown("rules.ended_later", status=status, since=dated.isoformat())]
             return [no("rules.ended", status=status)]
@@ -258,26 +314,25 @@ def _registered(record: Record, designation: Designation | None, on: date) -> li
         return [] if since <= on else [no("rules.registered_later", since=since.isoformat())]
     if record.status != "registered":
         return []
-    seen = [record.status_date]
-    if record.source.fetched_at is not None:
-        seen.append(record.source.fetched_at.date())
-    if any(day is not None and day <= on for day in seen):
+    if any(day is not None and day <= on for day in (record.status_date, _fetched(record))):
         return []
     return [unknown("rules.registration_date_not_said")]
 
 
 def _expired(record: Record, on: date) -> list[Reason]:
-    expiry, last = record.expiry_date, grace_ends(record)
-    if expiry is None or last is None:
-        if record.kind in ENDLESS or record.status != "registered":
+    end = end_of(record)
+    if end is None:
+        fetched = _fetched(record)
+        if record.kind in ENDLESS or record.status != "registered" or (fetched is not None and on <= fetched):
             return []
-        fetched = record.source.fetched_at
-        return [] if fetched is not None and on <= fetched.date() else [unknown("rules.expiry_not_said")]
-    if on <= expiry:
-        return []
-    if on <= last:
-        return [unknown("rules.in_grace", expiry=expiry.isoformat(), until=last.isoformat())]
-    return [no("rules.expired", expiry=expiry.isoformat())]
+        return [unknown("rules.expiry_not_said")]
+    if on <= end.last:
+        return [yes("rules.term_computed", until=end.last.isoformat(), source=end.source)] if end.source else []
+    if end.source:
+        return [unknown("rules.renewal_not_seen", expiry=end.last.isoformat(), source=end.source)]
+    if on <= end.grace:
+        return [unknown("rules.in_grace", expiry=end.last.isoformat(), until=end.grace.isoformat())]
+    return [no("rules.expired", expiry=end.last.isoformat())]
 
 
 def _designated(designation: Designation, on: date) -> list[Reason]:
@@ -293,3 +348,7 @@ def _designated(designation: Designation, on: date) -> list[Reason]:
             return [unknown("rules.designation_ended_later", territory=designation.territory)]
         case _:
             return [no("rules.designation_refused", territory=designation.territory, status=designation.status)]
+
+
+def _fetched(record: Record) -> date | None:
+    return record.source.fetched_at.date() if record.source.fetched_at is not None else None

@@ -27,6 +27,7 @@ class Territory:
     Attributes:
         code: ST.3.
         unitary: of a region, whether a right has effect in all its members at once; true for a country.
+        extends: of a region, whether a right of before reaches a member that joined later without more.
         source: of a region, the treaty that says so.
     """
 
@@ -35,6 +36,7 @@ class Territory:
     zh: str
     region: bool = False
     unitary: bool = True
+    extends: bool = True
     source: str = ""
 
 
@@ -145,6 +147,20 @@ def left(code: str, country: str, on: date) -> date | None:
     return next((day for day in ended if day <= on), None)
 
 
+def berne(country: str) -> bool | None:
+    """Whether works of other countries are protected in this country without any formality; None where not verified."""
+    here = territory(country)
+    if here.region:
+        return None if any(each.country in _data().berne_unsure for each in memberships(here.code)) else True
+    return None if here.code in _data().berne_unsure else True
+
+
+def joined(code: str, country: str, on: date) -> date | None:
+    """The day from which `country` has belonged to the region, where it does on this day and the day is given."""
+    there = canonical(country)
+    return next((each.since for each in memberships(code) if each.country == there and each.holds(on)), None)
+
+
 def regions_of(country: str, on: date) -> frozenset[str]:
     """The regions whose right may reach this country on this day."""
     here = canonical(country)
@@ -171,6 +187,7 @@ class _Data:
     unsure: Mapping[str, frozenset[str]]
     unsure_members: Mapping[str, frozenset[str]]
     aliases: Mapping[str, str]
+    berne_unsure: frozenset[str]
 
 
 @cache
@@ -182,7 +199,13 @@ def _data() -> _Data:
     for code, region in raw["region"].items():
         en, zh = region["name"]
         found[code] = Territory(
-            code=code, en=en, zh=zh, region=True, unitary=region["unitary"], source=region["source"]
+            code=code,
+            en=en,
+            zh=zh,
+            region=True,
+            unitary=region["unitary"],
+            extends=region.get("extends", True),
+            source=region["source"],
         )
         aliases |= dict.fromkeys(region.get("aliases", ()), code)
         joined[code] = tuple(
@@ -196,6 +219,7 @@ def _data() -> _Data:
         unsure={part: frozenset(wholes) for part, wholes in raw["unsure"].items()},
         unsure_members={code: frozenset(region.get("unsure", ())) for code, region in raw["region"].items()},
         aliases=aliases,
+        berne_unsure=frozenset(raw["berne"]["unsure"]),
     )
 
 
