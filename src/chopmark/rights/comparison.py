@@ -170,7 +170,7 @@ def _owners(claimed: Sequence[Party], found: Sequence[Party], chain: tuple[Inter
     if not claimed:
         return [Difference(field="owners", claimed=ours, found=theirs, verdict="needs_paper", rule="filled_in")]
     told = [_owner(each, found, chain) for each in claimed]
-    named = {id(other) for each in claimed for other in found if _same_party(each, other) is not None}
+    named = {id(other) for each in claimed for other in found if same_party(each, other) is not None}
     left = [each.name for each in found if id(each) not in named]
     if left and not any(each.rule in ("other_owner", "assignment") for each in told):
         told.append(
@@ -183,7 +183,7 @@ def _owners(claimed: Sequence[Party], found: Sequence[Party], chain: tuple[Inter
 
 def _owner(claimed: Party, found: Sequence[Party], chain: tuple[Interest, ...]) -> Difference:
     theirs = "; ".join(each.name for each in found)
-    rules = [(rule, other) for other in found if (rule := _same_party(claimed, other)) is not None]
+    rules = [(rule, other) for other in found if (rule := same_party(claimed, other)) is not None]
     if rules:
         rule, other = min(rules, key=lambda each: ("", *RULES).index(each[0]))
         return _by_rule("owners", claimed.name, other.name, rule)
@@ -191,7 +191,7 @@ def _owner(claimed: Party, found: Sequence[Party], chain: tuple[Interest, ...]) 
         if step.role not in ("assignee", "owner") or step.ended_on is not None:
             continue
         # The office still names who assigned it to the claimant, or already names who got it from him.
-        if any(_same_party(each, step.party) is not None for each in (claimed, *found)):
+        if any(same_party(each, step.party) is not None for each in (claimed, *found)):
             verdict: Verdict = "tolerated" if step.recorded_at_office else "needs_paper"
             return Difference(field="owners", claimed=claimed.name, found=theirs, verdict=verdict, rule="assignment")
     return Difference(field="owners", claimed=claimed.name, found=theirs, verdict="contradiction", rule="other_owner")
@@ -308,7 +308,7 @@ def _same_words(one: str, other: str) -> str | None:
     return None
 
 
-def _same_party(one: Party, other: Party) -> str | None:
+def same_party(one: Party, other: Party) -> str | None:
     """The rule by which two parties are the same, empty for the same name, None for others."""
     rule = _same_name(one.name, other.name)
     if rule is not None:
