@@ -22,6 +22,7 @@ urlpatterns = [
     path("", include("chopmark.web.views.captures")),
     path("", include("chopmark.web.views.bundles")),
     path("", include("chopmark.web.views.filings")),
+    path("", include("chopmark.web.views.rights")),
     path("", include("chopmark.web.views.access")),
     path("", include("chopmark.web.views.explorer")),
     path("", include("chopmark.web.views.verify")),

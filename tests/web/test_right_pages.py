@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import io
+import re
+from datetime import date
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import Http404
+from django.test import Client
+from PIL import Image
+from world.pages import PageWorld
+
+from chopmark.rights import territories
+from chopmark.rights.queries import registry
+from chopmark.rights.record import Class, Designation, Interest, Mark, Party, Record
+from chopmark.web.forms.rights import Classes, RightForm, Territories
+from chopmark.web.views import right_words, territory_map
+from chopmark.web.views.rights import record_of, shown_fields
+from chopmark.web.views.thumbnails import thumbnail
+
+CHINESE = {"accept-language": "zh-CN"}
+LANTERN = {
+    "kind": "trademark",
+    "name": "LANTERN",
+    "office": "CN",
+    "status": "registered",
+    "number": "1234567",
+    "classes": "9, 25",
+    "owner": "Mei Lan's studio",
+    "territories": "",
+    "granted_on": "2020-05-01",
+    "expires_on": "2030-04-30",
+}
+
+
+@pytest.fixture
+def world(db, settings, tmp_path):
+    settings.CHOPMARK_HOME = tmp_path / "home"
+    return PageWorld.made(settings.CHOPMARK_HOME)
+
+
+@pytest.fixture
+def mei(world):
+    return world.person("Mei Lan")
+
+
+def filed(person, **more):
+    answer = person.client.post("/rights/new", {**LANTERN, **more})
+    assert answer.status_code == 302, re.findall(r"errorlist[^>]*>.*?</ul>", answer.text, re.DOTALL)
+    return answer["Location"].rsplit("/", 1)[1]
+
+
+# ---- who may see what
+
+
+@pytest.mark.parametrize("path", ["/rights/", "/rights/new", "/rights/R-2026-000001"])
+def test_a_stranger_is_led_to_the_sign_in_page(world, path):
+    answer = Client().get(path)
+    assert answer["Location"].startswith("/accounts/login/?next=")
+
+
+def test_another_organisations_right_does_not_exist(world, mei):
+    number = filed(mei)
+    other = world.person("Bo Wen")
+    for path in ("", "/events/1.json", "/events/1.tlog-proof"):
+        assert other.client.get(f"/rights/{number}{path}").status_code == 404, path
+    for path in ("submit", "withdraw"):
+        assert other.client.post(f"/rights/{number}/{path}").status_code == 404, path
+    assert "LANTERN" not in other.client.get("/rights/").text
+    assert registry.right_of(mei.actor, number).right.state == "submitted"
+
+
+def test_a_viewer_reads_and_changes_nothing(world, mei):
+    number = filed(mei)
+    viewer = world.person("Lu Xi", role="viewer", of=mei)
+    page = viewer.client.get(f"/rights/{number}").text
+    assert "LANTERN" in page
+    assert f"/rights/{number}/withdraw" not in page
+    assert viewer.client.get("/rights/new").status_code == 403
+    assert viewer.client.post("/rights/new", LANTERN).status_code == 403
+    assert viewer.client.post(f"/rights/{number}/withdraw").status_code == 403
+
+
+# ---- file one
+
+
+def test_an_empty_list_says_what_to_do(mei):
+    assert "File the first right" in mei.client.get("/rights/").text
+    assert "登记第一项权利" in mei.client.get("/rights/", headers=CHINESE).text
+
+
+def test_the_form_asks_for_ten_fields_at_most(mei):
+    assert len(RightForm().visible_fields()) <= 10
+
+
+def test_a_right_is_filed_shown_and_listed(world, mei):
+    number = filed(mei)
+    page = mei.client.get(f"/rights/{number}", headers=CHINESE).text
+    for said in ("LANTERN", "CN 1234567", "2030-04-30", "已提交", "中国"):
+        assert said in page, said
+    assert 'class="is-yes"><title>中国' in page
+    assert "LANTERN" in mei.client.get("/rights/?q=1234567").text
+    assert "No right fits" in mei.client.get("/rights/?kind=patent").text
+
+
+def test_a_form_that_is_refused_comes_back_filled(mei):
+    answer = mei.client.post("/rights/new", {**LANTERN, "territories": "Atlantis", "expires_on": "2019-01-01"})
+    assert answer.status_code == 422
+    assert "Atlantis is no territory" in answer.text
+    assert "not after the day of registration" in answer.text
+    for typed in ("LANTERN", "1234567", "Mei Lan&#x27;s studio", "2019-01-01"):
+        assert f'value="{typed}"' in answer.text, typed
+
+
+def test_what_the_action_refuses_is_said_on_the_form(mei):
+    number = filed(mei)
+    answer = mei.client.post("/rights/new", LANTERN)
+    assert answer.status_code == 422
+    assert number in answer.text
+    assert 'value="LANTERN"' in answer.text
+
+
+def test_the_browser_forgets_a_draft_once_it_is_filed(mei):
+    number = filed(mei)
+    key = f"right-new.{mei.actor.organisation_id}"
+    assert f'data-draft="{key}"' in mei.client.get("/rights/new").text
+    assert f'data-draft-done="{key}"' in mei.client.get(f"/rights/{number}").text
+    assert "data-draft-done" not in mei.client.get(f"/rights/{number}").text
+
+
+def test_a_table_with_one_row_fills_the_form_and_becomes_a_paper(mei):
+    table = "kind,office,registration number,mark,owner,classes,registration date\n"
+    table += "trademark,EM,018123456,NIGHT MARKET,Lantern GmbH,3 18,2021-05-01\n"
+    file = SimpleUploadedFile("mine.csv", table.encode(), "text/csv")
+    answer = mei.client.post("/rights/read", {"office_file": file}).json()
+    fields = answer["fields"]
+    assert (fields["name"], fields["office"], fields["classes"]) == ("NIGHT MARKET", "EM", "3, 18")
+    made = mei.client.post("/rights/new", fields)
+    number = made["Location"].rsplit("/", 1)[1]
+    record = registry.right_of(mei.actor, number).right.record
+    assert record.source.format == "csv"
+    assert record.owners[0].name == "Lantern GmbH"
+    assert "mine.csv" in mei.client.get(f"/rights/{number}").text
+
+
+def test_a_file_that_nobody_can_read_loses_nothing(mei):
+    file = SimpleUploadedFile("x.bin", b"\x00\x01\x02\x03" * 50, "application/octet-stream")
+    answer = mei.client.post("/rights/read", {"office_file": file}).json()
+    assert "fields" not in answer
+    assert answer["sentence"]
+    file = SimpleUploadedFile("x.bin", b"\x00\x01\x02\x03" * 50, "application/octet-stream")
+    page = mei.client.post("/rights/new", {**LANTERN, "read": "1", "office_file": file}).text
+    assert 'value="LANTERN"' in page
+    assert registry.rights_of(mei.actor).items == ()
+
+
+def test_a_record_that_the_browser_forged_is_not_believed(mei):
+    number = filed(mei, read="eyJmb3JnZWQiOjF9:1:abc")
+    assert registry.right_of(mei.actor, number).right.record.source.format == "form"
+
+
+# ---- one right
+
+
+def test_the_history_has_a_receipt_and_a_past_for_each_event(world, mei):
+    number = filed(mei)
+    mei.client.post(f"/rights/{number}/withdraw")
+    world.publish()
+    page = mei.client.get(f"/rights/{number}").text
+    assert "Withdrawn" in page
+    [first, *_] = registry.events_of(mei.actor, number)
+    assert f"/deposits/{first.deposit_id}" in page
+    assert mei.client.get(f"/rights/{number}/events/1.tlog-proof").content.startswith(b"c2sp.org/tlog-proof")
+    body = mei.client.get(f"/rights/{number}/events/1.json")
+    assert body["Content-Disposition"].startswith("attachment")
+    assert b'"type":"filed"' in body.content
+    assert mei.client.get(f"/rights/{number}?as_of=2019-01-01").status_code == 404
+    assert mei.client.get(f"/rights/{number}?as_of=yesterday").status_code == 404
+    assert "As the platform knew it" in mei.client.get(f"/rights/{number}?as_of=2099-01-01").text
+
+
+def test_a_small_form_opened_as_a_page_leads_to_the_right(mei):
+    number = filed(mei)
+    for path in ("submit", "withdraw"):
+        assert mei.client.get(f"/rights/{number}/{path}")["Location"].startswith(f"/rights/{number}")
+
+
+# ---- codes that people type
+
+TYPED_CLASSES = {
+    "figures with commas": ("9, 25,42", ("9", "25", "42")),
+    "leading zeros": ("05 009", ("5", "009")),
+    "Chinese commas and words": ("第9类，第25類、42", ("9", "25", "42")),
+    "the same twice": ("9 9, 9", ("9",)),
+    "nothing": ("", ()),
+    "an IPC symbol": ("h04l 9", ("H04L", "9")),
+}
+
+
+@pytest.mark.parametrize("case", TYPED_CLASSES)
+def test_classes_are_read_in_any_usual_form(case):
+    typed, codes = TYPED_CLASSES[case]
+    assert Classes(required=False).clean(typed) == codes
+
+
+def test_territories_are_read_by_code_and_by_name():
+    assert Territories(required=False).clean("de, 法国；Japan UK") == ("DE", "FR", "JP", "GB")
+
+
+def test_what_a_file_said_stays_where_nothing_was_changed():
+    said = Record(
+        kind="trademark",
+        office="EM",
+        registration_number="018123456",
+        mark=Mark(verbal="LANTERN", feature="combined", colours=("red",)),
+        owners=(Party(name="Lantern GmbH", country="DE"),),
+        classes=(Class(scheme="nice", code="9", goods=()), Class(scheme="nice", code="25")),
+        designations=(Designation(territory="EU", status="registered", since=date(2021, 5, 1)),),
+        status="registered",
+        registration_date=date(2021, 5, 1),
+    )
+    form = RightForm(shown_fields(said))
+    assert form.is_valid(), form.errors
+    assert record_of(form.cleaned_data, said) == said
+    changed = record_of({**form.cleaned_data, "owner": "Somebody else", "classes": ("25",)}, said)
+    assert changed.owners == (Party(name="Somebody else"),)
+    assert changed.classes == said.classes[1:]
+    assert changed.mark == said.mark
+
+
+# ---- the map
+
+
+def test_every_tile_is_a_known_territory_and_stands_alone():
+    assert all(territories.known(code) for code in territory_map.GRID)
+    assert len(set(territory_map.GRID.values())) == len(territory_map.GRID)
+
+
+def test_a_region_paints_its_members_of_that_day():
+    def painted(on):
+        drawn = right_words.map_facts([("EU", "yes"), ("FR", "no"), ("US", "wait")], on)
+        return {tile.code: tile.state for tile in drawn["tiles"] if tile.state != "none"}
+
+    before, after = painted(date(2019, 6, 1)), painted(date(2026, 6, 1))
+    assert before["GB"] == "yes"
+    assert "GB" not in after
+    assert (after["FR"], after["US"], after["DE"]) == ("yes", "wait", "yes")
+
+
+def test_grants_hang_on_what_granted_them_and_a_circle_ends():
+    def grant(id_, by=""):
+        return Interest(id=id_, party=Party(name=id_), role="licensee", granted_by=by)
+
+    tree = right_words.interest_tree([grant("a"), grant("b", "a"), grant("c", "gone")], date(2026, 1, 1))
+    assert [(each["id"], [one["id"] for one in each["below"]]) for each in tree] == [("a", ["b"]), ("c", [])]
+    assert right_words.interest_tree([grant("a", "b"), grant("b", "a")], date(2026, 1, 1)) == []
+
+
+def test_a_picture_is_encoded_anew_and_what_is_none_has_no_thumbnail():
+    out = io.BytesIO()
+    Image.new("RGBA", (3000, 1500), (255, 0, 0, 128)).save(out, "PNG")
+    with Image.open(io.BytesIO(thumbnail(out.getvalue()))) as small:
+        assert (small.size, small.mode, small.format) == ((1000, 500), "RGB", "PNG")
+    for broken in (b"", b"GIF89a", out.getvalue()[:100], b"<svg onload=alert(1)>"):
+        with pytest.raises(Http404):
+            thumbnail(broken)
