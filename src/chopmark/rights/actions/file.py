@@ -37,9 +37,9 @@ from chopmark.rights.actions.common import (
 )
 from chopmark.rights.consistency import check_record
 from chopmark.rights.history import LIVE, OPEN, Amended, Event, Filed, Nothing, PaperAdded
-from chopmark.rights.keys import keys_of
+from chopmark.rights.keys import claims, claims_of
 from chopmark.rights.models import Event as EventRow
-from chopmark.rights.models import Paper, RightNumber
+from chopmark.rights.models import Paper, RightClass
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
 from chopmark.rights.queries.registry import RightSummary, summary_of
@@ -107,7 +107,7 @@ class _Ready:
     new: NewRight
     organisation: UUID
     mandate: str
-    keys: frozenset[str]
+    claims: frozenset[str]
 
 
 def file_right(new: NewRight, *, by: Actor, at: datetime) -> RightSummary:
@@ -154,6 +154,18 @@ def file_rights(news: Sequence[NewRight], *, by: Actor, at: datetime) -> list[Ri
     return [each if isinstance(each, PlatformError) else made[id(each)] for each in judged]
 
 
+def would_file(news: Sequence[NewRight], *, by: Actor, at: datetime) -> list[PlatformError | None]:
+    """What `file_rights` would refuse, one for one, without filing anything; papers are not looked at.
+
+    Raises:
+        Refused: `rights.batch_too_large`; what people's `must` raises.
+    """
+    by.must("file_rights")
+    if len(news) > MAX_BATCH:
+        raise Refused("rights.batch_too_large", limit=MAX_BATCH)
+    return [each if isinstance(each, PlatformError) else None for each in _judged(news, by, at)]
+
+
 def _kept(papers: tuple[Paper, ...] | PlatformError) -> tuple[Paper, ...]:
     if isinstance(papers, PlatformError):
         raise papers
@@ -184,7 +196,7 @@ def _ready(new: NewRight, by: Actor, at: datetime) -> _Ready:
     check_record(new.record, at.date())
     must_fit("title", new.record.title, 500)
     _check_kinds(new.papers)
-    return _Ready(new=new, organisation=organisation, mandate=mandate, keys=keys_of(new.record))
+    return _Ready(new=new, organisation=organisation, mandate=mandate, claims=claims(new.record))
 
 
 def _check_kinds(papers: Sequence[NewPaper]) -> None:
@@ -196,33 +208,41 @@ def _check_kinds(papers: Sequence[NewPaper]) -> None:
         must_fit("language", each.language, 35)
 
 
-def _places(ready: _Ready) -> list[tuple[UUID, str, str, str]]:
-    """What two filings of one registration share. China keeps one record a number and class."""
-    record = ready.new.record
-    codes = sorted({each.code for each in record.classes}) if record.office == "CN" else [""]
-    return [(ready.organisation, record.kind, key, code) for key in sorted(ready.keys) for code in codes or [""]]
+Place = tuple[UUID, str, str]
 
 
-def _filed_before(ready: Collection[_Ready]) -> dict[tuple[UUID, str, str, str], str]:
-    """Short numbers of what the same organisations have filed under the same numbers and not given up."""
-    keys = {key for each in ready for key in each.keys}
-    rows = RightNumber.objects.filter(
-        key__in=keys, right__organisation__in={each.organisation for each in ready}, right__state__in=OPEN
-    ).values_list("right__organisation", "right__kind", "key", "right__office", "right_id", "right__number")
-    found = list(rows) if keys else []
-    codes: dict[UUID, list[str]] = defaultdict(list)
-    chinese = [right for *_, office, right, _ in found if office == "CN"]
-    for right, code in _class_codes(chinese):
-        codes[right].append(code)
+def _places(ready: _Ready) -> list[Place]:
+    """What two filings of one registration share: organisation, claim and, in China, which keeps one record a number
+    and class, the class.
+    """
+    codes = _codes(ready.new.record.office, {each.code for each in ready.new.record.classes})
+    return [(ready.organisation, claim, code) for claim in sorted(ready.claims) for code in codes]
+
+
+def _codes(office: str, codes: Collection[str]) -> list[str]:
+    return sorted(codes) if office == "CN" and codes else [""]
+
+
+def _filed_before(ready: Collection[_Ready]) -> dict[Place, str]:
+    """Short numbers of what the same organisations have filed as the same registrations and not given up."""
+    wanted = {claim.partition(":")[2].partition(":")[2] for each in ready for claim in each.claims}
+    if not wanted:
+        return {}
+    organisations = {each.organisation for each in ready}
+    rows = RightRow.objects.filter(numbers__key__in=wanted, organisation__in=organisations, state__in=OPEN).distinct()
+    columns = ("pk", "organisation", "kind", "office", "application_number", "registration_number", "number")
+    found = list(rows.values_list(*columns))
+    codes: dict[UUID, set[str]] = defaultdict(set)
+    for right, code in RightClass.objects.filter(
+        right__in=[pk for pk, _, _, office, *_ in found if office == "CN"]
+    ).values_list("right_id", "code"):
+        codes[right].add(code)
     return {
-        (organisation, kind, key, code): number
-        for organisation, kind, key, office, right, number in found
-        for code in ((codes[right] or [""]) if office == "CN" else [""])
+        (organisation, claim, code): number
+        for pk, organisation, kind, office, application, registration, number in found
+        for claim in claims_of(kind, office, application, registration)
+        for code in _codes(office, codes[pk])
     }
-
-
-def _class_codes(rights: Collection[UUID]) -> list[tuple[UUID, str]]:
-    return list(RightRow.objects.filter(pk__in=rights).values_list("pk", "classes__code")) if rights else []
 
 
 def _papers_of(
@@ -363,7 +383,7 @@ def amend(which: UUID | str, record: Record, *, by: Actor, at: datetime, version
     must_fit("title", record.title, 500)
     if (record.kind, record.office) != (row.kind, row.office) and row.state != "draft":
         raise Refused("rights.kind_fixed", number=row.number)
-    ready = _Ready(new=NewRight(record=record), organisation=row.organisation, mandate="", keys=keys_of(record))
+    ready = _Ready(new=NewRight(record=record), organisation=row.organisation, mandate="", claims=claims(record))
     known = {place: number for place, number in _filed_before([ready]).items() if number != row.number}
     twin = next((known[place] for place in _places(ready) if place in known), None)
     if twin is not None:
