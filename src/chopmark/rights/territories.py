@@ -151,7 +151,8 @@ def berne(country: str) -> bool | None:
     """Whether works of other countries are protected in this country without any formality; None where not verified."""
     here = territory(country)
     if here.region:
-        return None if any(each.country in _data().berne_unsure for each in memberships(here.code)) else True
+        listed = memberships(here.code)
+        return None if not listed or any(each.country in _data().berne_unsure for each in listed) else True
     return None if here.code in _data().berne_unsure else True
 
 
