@@ -15,6 +15,7 @@ from chopmark.rights.models.registry import (
     Serial,
     Standing,
 )
+from chopmark.rights.models.watches import Find, LogoCode, Watch
 from chopmark.rights.models.works import AskedCode, Common, Match, Search, Work, WorkCode, WorkFile
 
 __all__ = [
@@ -22,6 +23,8 @@ __all__ = [
     "Challenge",
     "Common",
     "Event",
+    "Find",
+    "LogoCode",
     "Mandate",
     "Match",
     "OfficeNumber",
@@ -35,6 +38,7 @@ __all__ = [
     "Search",
     "Serial",
     "Standing",
+    "Watch",
     "Work",
     "WorkCode",
     "WorkFile",
