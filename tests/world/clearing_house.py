@@ -19,16 +19,19 @@ from signxml.signer import XMLSigner
 
 from chopmark.rights.imports.smd import DS, MARK, SMD, RevokedMarks, SmdTrust
 
-NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 DER = serialization.Encoding.DER
 NUMBER = "0000001700000000000-65535"
 
 _CONTENT = f"""<smd:signedMark xmlns:smd="{SMD}" id="_signed-1"><smd:id>{NUMBER}</smd:id>\
-<smd:issuerInfo issuerID="65535"><smd:org>House of Marks</smd:org><smd:email>a@example.org</smd:email></smd:issuerInfo>\
-<smd:notBefore>2026-01-01T00:00:00.000Z</smd:notBefore><smd:notAfter>2027-01-01T00:00:00.000Z</smd:notAfter>\
-<mark:mark xmlns:mark="{MARK}"><mark:trademark><mark:id>00011-1</mark:id><mark:markName>Red &amp; 红灯笼</mark:markName>\
-<mark:holder entitlement="owner"><mark:org>Lantern Works Ltd</mark:org>\
-<mark:addr><mark:street>Quay 1</mark:street><mark:city>Ningbo</mark:city><mark:cc>CN</mark:cc></mark:addr></mark:holder>\
+<smd:issuerInfo issuerID="65535"><smd:org>House of Marks</smd:org><smd:email>a@example.org</smd:email>\
+</smd:issuerInfo>\
+<smd:notBefore>2026-01-01T00:00:00.000Z</smd:notBefore>\
+<smd:notAfter>2027-01-01T00:00:00.000Z</smd:notAfter>\
+<mark:mark xmlns:mark="{MARK}"><mark:trademark><mark:id>00011-1</mark:id>\
+<mark:markName>Red &amp; 红灯笼</mark:markName>\
+<mark:holder entitlement="owner"><mark:org>Lantern Works Ltd</mark:org><mark:addr>\
+<mark:street>Quay 1</mark:street><mark:city>Ningbo</mark:city><mark:cc>CN</mark:cc></mark:addr></mark:holder>\
 <mark:jurisdiction>EU</mark:jurisdiction><mark:class>11</mark:class><mark:label>red-lantern</mark:label>\
 <mark:goodsAndServices>lanterns</mark:goodsAndServices><mark:regNum>018123456</mark:regNum>\
 <mark:regDate>2020-06-01T00:00:00.000Z</mark:regDate></mark:trademark></mark:mark></smd:signedMark>"""
