@@ -51,13 +51,21 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Print:
+    """An encoded print: `plain` and `mirrored` local features, `sound`, `film` or `text`."""
+
+    name: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fingerprint:
     """What is kept of a file.
 
     Attributes:
         algorithm: names and versions of what made the codes and the print.
         codes: for a reference, those it is kept under; for a query, those it is searched with.
-        print: encoded local features, sound, film or text, as the kind's module reads it; empty when there is none.
+        prints: local features, sound, film or text, each as its module encodes it.
         iscc: ISCC-CODE or -UNIT of ISO 24138; empty where it could not be made.
         facts: width, height, duration, ...: numbers and short texts.
     """
@@ -66,7 +74,7 @@ class Fingerprint:
     media_type: str
     algorithm: str
     codes: tuple[Code, ...] = ()
-    print: bytes = b""
+    prints: tuple[Print, ...] = ()
     iscc: str = ""
     facts: Mapping[str, int | str] = field(default_factory=dict)
 
@@ -80,11 +88,15 @@ class Fingerprint:
                 "codes": [
                     [each.bits, each.quality, each.region, list(each.box), each.turn, each.at] for each in self.codes
                 ],
-                "print": self.print,
+                "prints": [[each.name, each.data] for each in self.prints],
                 "iscc": self.iscc,
                 "facts": dict(self.facts),
             }
         )
+
+    def named(self, name: str) -> bytes:
+        """The print of that name; empty when there is none."""
+        return next((each.data for each in self.prints if each.name == name), b"")
 
     @classmethod
     def parse(cls, data: bytes) -> Fingerprint:
@@ -111,7 +123,7 @@ def _parsed(said: dict[str, Any]) -> Fingerprint:
         media_type=_like(re.compile(r"[a-z]{1,20}/[a-z0-9.+-]{1,40}"), said["media_type"]),
         algorithm=_like(_NAME, said["algorithm"]),
         codes=tuple(_code(*each) for each in codes),
-        print=_bytes(said["print"]),
+        prints=tuple(Print(name=_like(_NAME, name), data=_bytes(data)) for name, data in said["prints"]),
         iscc=_like(_ISCC, said["iscc"]) if said["iscc"] else "",
         facts={_like(_NAME, name): _fact(value) for name, value in said["facts"].items()},
     )
