@@ -1,24 +1,24 @@
-"""The ways in which the number of a record may be written, as keys for tables: office and number, without ornament."""
+"""What two claims of one registration share: the office's own number, of the application or of the registration.
+
+`numbers.keys` is for finding, and generous; this is for deciding, and strict.
+"""
 
 from __future__ import annotations
 
-import unicodedata
-
+from chopmark.rights import numbers
 from chopmark.rights.record import Record
 
-MAX_KEY = 80
+
+def claims(record: Record) -> frozenset[str]:
+    """The registrations that a record claims to be; empty where nobody registers it."""
+    return claims_of(record.kind, record.office, record.application_number, record.registration_number)
 
 
-def keys_of(record: Record) -> frozenset[str]:
-    """Every key of a record; empty where it has no number."""
-    numbers = (record.application_number, record.registration_number)
-    keys = {key for number in numbers for key in number_keys(record.office, number)}
-    return frozenset(keys | ({record.st13[:MAX_KEY]} if record.st13 else set()))
-
-
-def number_keys(office: str, number: str) -> frozenset[str]:
-    """Keys of one number as it is written: letters and digits alone, and the same without leading zeros."""
-    plain = "".join(each for each in unicodedata.normalize("NFKC", number).upper() if each.isalnum())
-    if not plain:
-        return frozenset()
-    return frozenset(f"{office}:{each}"[:MAX_KEY] for each in (plain, plain.lstrip("0") or "0"))
+def claims_of(kind: str, office: str, application: str, registration: str) -> frozenset[str]:
+    """The same from the columns of a table."""
+    found = set()
+    for which, number in (("a", application), ("r", registration)):
+        keys = numbers.synonyms(number, office)
+        if keys:
+            found.add(f"{kind}:{which}:{keys[0]}")
+    return frozenset(found)

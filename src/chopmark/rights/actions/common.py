@@ -7,7 +7,7 @@ ledger as a digest that no history has, which says nothing to anybody.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -21,10 +21,9 @@ from chopmark.evidence import actions as evidence
 from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import encoding, history
+from chopmark.rights import encoding, history, lifecycle, numbers, offices
 from chopmark.rights.consistency import MAX_SHOWN, folded
 from chopmark.rights.history import Event, Payload, allowed_in
-from chopmark.rights.keys import keys_of
 from chopmark.rights.models import (
     Event as EventRow,
 )
@@ -165,11 +164,16 @@ def event_rows(events: Sequence[Event], deposits: Sequence[UUID], organisation_i
     ]
 
 
-def change(row: RightRow, steps: Sequence[Step], *, by: By, at: datetime) -> RightRow:
+def change(
+    row: RightRow, steps: Sequence[Step], *, by: By, at: datetime, also: Callable[[], None] | None = None
+) -> RightRow:
     """Record what happened to a right: deposit the events, then write them and how the right stands after them.
 
     The row is as it was read: when it has moved since, nothing is written. Where the clock went back, the time of the
     event before is taken.
+
+    Args:
+        also: writes what belongs to it, in the same transaction.
 
     Raises:
         Refused: `rights.state_wrong`, `rights.moved`; what evidence's `deposit` raises.
@@ -193,6 +197,8 @@ def change(row: RightRow, steps: Sequence[Step], *, by: By, at: datetime) -> Rig
             fresh.save()
             if before != right.record:
                 write_filters([(fresh, right.record)], anew=True)
+            if also is not None:
+                also()
     except IntegrityError as error:  # the place of the event is taken
         raise Refused("rights.moved", number=row.number) from error
     return fresh
@@ -221,6 +227,7 @@ def show(row: RightRow, right: Right, head: bytes, at: datetime) -> None:
     row.image = record.mark.image if record.mark else None
     row.status, row.state, row.level = record.status, right.state, right.level
     row.expiry_date, row.version, row.head = record.expiry_date, right.version, head
+    row.watch_from = watch_from(right)
     row.current = jcs.encode(encoding.encode(right))
     row.changed_at = at
     row.verified_at = at if newly else row.verified_at
@@ -232,7 +239,7 @@ def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False
         for kind in (RightNumber, RightClass, RightTerritory):
             kind.objects.filter(right__in=[row for row, _ in rows]).delete()
     RightNumber.objects.bulk_create(
-        [RightNumber(right=row, key=key) for row, record in rows for key in sorted(keys_of(record))]
+        [RightNumber(right=row, key=key[:80]) for row, record in rows for key in sorted(numbers.keys(record))]
     )
     RightClass.objects.bulk_create(
         [
@@ -253,10 +260,21 @@ def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False
 def territories_of(record: Record) -> frozenset[str]:
     """The territories that a record names; without designations, its office's own."""
     named = frozenset(each.territory for each in record.designations)
-    return named or (frozenset((_OFFICE_TERRITORY.get(record.office, record.office),)) - {"", "WO", "IB"})
+    if named or not offices.known(record.office):
+        return named
+    return frozenset((offices.office(record.office).territory,)) - {""}
 
 
-_OFFICE_TERRITORY = {"EM": "EU"}
+def watch_from(right: Right) -> date | None:
+    """The first day on which something of the right may come due; None for never."""
+    if right.state in history.CLOSED or right.state == "draft":
+        return None
+    record = right.record
+    ends = [each.until for each in right.customs] + [each.until for each in right.interests if each.ended_on is None]
+    days = [each - lifecycle.NEAR for each in (*ends, record.expiry_date) if each is not None]
+    if record.kind == "trademark" and record.office == "US" and record.registration_date is not None:
+        days.append(lifecycle.plus_months(record.registration_date, 72) - lifecycle.NEAR)
+    return min(days, default=None)
 
 
 def must_fit(name: str, value: str, limit: int) -> None:

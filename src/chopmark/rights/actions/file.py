@@ -212,8 +212,9 @@ Place = tuple[UUID, str, str]
 
 
 def _places(ready: _Ready) -> list[Place]:
-    """What two filings of one registration share: organisation, claim and, in China, which keeps one record a number
-    and class, the class.
+    """What two filings of one registration share: organisation and claim.
+
+    In China, which keeps one record a number and class, the class too.
     """
     codes = _codes(ready.new.record.office, {each.code for each in ready.new.record.classes})
     return [(ready.organisation, claim, code) for claim in sorted(ready.claims) for code in codes]

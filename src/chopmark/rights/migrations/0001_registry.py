@@ -108,6 +108,7 @@ class Migration(migrations.Migration):
                 ('state', models.CharField(max_length=16)),
                 ('level', models.SmallIntegerField(default=0)),
                 ('expiry_date', models.DateField(null=True)),
+                ('watch_from', models.DateField(null=True)),
                 ('version', models.IntegerField()),
                 ('head', models.BinaryField(max_length=32)),
                 ('current', models.BinaryField()),
@@ -116,7 +117,7 @@ class Migration(migrations.Migration):
                 ('verified_at', models.DateTimeField(null=True)),
             ],
             options={
-                'indexes': [models.Index(fields=['organisation', '-made_at'], name='right_newest'), models.Index(fields=['organisation', 'state'], name='right_state'), models.Index(fields=['kind', 'sign'], name='right_sign'), models.Index(fields=['state', 'expiry_date'], name='right_expiry'), models.Index(fields=['st13'], name='right_st13')],
+                'indexes': [models.Index(fields=['organisation', '-made_at'], name='right_newest'), models.Index(fields=['organisation', 'state'], name='right_state'), models.Index(fields=['kind', 'sign'], name='right_sign'), models.Index(fields=['watch_from'], name='right_watch'), models.Index(fields=['st13'], name='right_st13')],
             },
         ),
         migrations.CreateModel(
@@ -164,6 +165,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('kind', models.CharField(max_length=24)),
+                ('subject', models.CharField(blank=True, max_length=64)),
                 ('due', models.DateField()),
                 ('made_at', models.DateTimeField()),
                 ('done_at', models.DateTimeField(null=True)),
@@ -171,7 +173,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'indexes': [models.Index(condition=models.Q(('done_at', None)), fields=['due'], name='reminder_due')],
-                'constraints': [models.UniqueConstraint(fields=('right', 'kind', 'due'), name='reminder_once')],
+                'constraints': [models.UniqueConstraint(fields=('right', 'kind', 'subject', 'due'), name='reminder_once')],
             },
         ),
         migrations.CreateModel(

@@ -290,6 +290,7 @@ class Reminder(models.Model):
     id = models.BigAutoField(primary_key=True)
     right = models.ForeignKey(Right, on_delete=models.CASCADE, related_name="reminders")
     kind = models.CharField(max_length=24)
+    subject = models.CharField(max_length=64, blank=True)  # the interest or recordal; empty for the right itself
     due = models.DateField()
     made_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
@@ -297,7 +298,7 @@ class Reminder(models.Model):
     class Meta:
         """Each once."""
 
-        constraints = (models.UniqueConstraint(fields=("right", "kind", "due"), name="reminder_once"),)
+        constraints = (models.UniqueConstraint(fields=("right", "kind", "subject", "due"), name="reminder_once"),)
         indexes = (models.Index(fields=("due",), name="reminder_due", condition=models.Q(done_at=None)),)
 
     def __str__(self) -> str:

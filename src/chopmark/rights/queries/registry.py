@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,9 +25,8 @@ from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import encoding, history
+from chopmark.rights import encoding, history, numbers
 from chopmark.rights.history import Event
-from chopmark.rights.keys import number_keys
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Mandate as MandateRow
 from chopmark.rights.models import Paper as PaperRow
@@ -130,13 +129,18 @@ class PaperSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReminderSummary:
-    """Something that comes due."""
+    """Something that comes due.
+
+    Attributes:
+        kind: as `lifecycle.Reminder.what`; `subject` is the interest or recordal that it is about, where it is one.
+    """
 
     right_id: UUID
     number: str
     title: str
     kind: str
     due: date
+    subject: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -431,11 +435,8 @@ def _filtered(rows: QuerySet[RightRow], filters: Filters) -> QuerySet[RightRow]:
 
 
 def _numbered(rows: QuerySet[RightRow], written: str) -> QuerySet[RightRow]:
-    """Rights whose number is written so at whatever office."""
-    offices = set(rows.order_by().values_list("office", flat=True).distinct()[:MAX_PAGE])
-    keys: Iterable[str] = {key for office in offices for key in number_keys(office, _clean(written, 80))}
-    found = Q(numbers__key__in=keys) | Q(st13=_clean(written, 32).upper())
-    return rows.filter(found).exclude(office="", application_number="", registration_number="").distinct()
+    """Rights whose number may be written so, at whatever office."""
+    return rows.filter(numbers__key__in=numbers.asked(_clean(written, 200))).distinct()
 
 
 def _clean(text: str, limit: int) -> str:
@@ -470,4 +471,6 @@ def _paper(row: PaperRow) -> PaperSummary:
 
 
 def _reminder(row: ReminderRow, right: RightRow) -> ReminderSummary:
-    return ReminderSummary(right_id=right.pk, number=right.number, title=right.title, kind=row.kind, due=row.due)
+    return ReminderSummary(
+        right_id=right.pk, number=right.number, title=right.title, kind=row.kind, due=row.due, subject=row.subject
+    )
