@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                 ('released_at', models.DateTimeField(null=True)),
                 ('made_at', models.DateTimeField()),
                 ('done_at', models.DateTimeField(null=True)),
+                ('compared_at', models.DateTimeField(null=True)),
                 ('work', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to='rights.work')),
             ],
         ),
@@ -161,6 +162,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='workfile',
             index=models.Index(condition=models.Q(('state', 'waiting')), fields=['made_at'], name='work_file_waiting'),
+        ),
+        migrations.AddIndex(
+            model_name='workfile',
+            index=models.Index(condition=models.Q(('compared_at__isnull', True), ('state', 'done')), fields=['done_at'], name='work_file_compare'),
         ),
         migrations.AddIndex(
             model_name='workfile',

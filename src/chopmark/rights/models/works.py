@@ -68,6 +68,7 @@ class WorkFile(models.Model):
     released_at = models.DateTimeField(null=True)
     made_at = models.DateTimeField()
     done_at = models.DateTimeField(null=True)
+    compared_at = models.DateTimeField(null=True)  # with what was asked before it came
 
     class Meta:
         """Found by digest; those that wait; those that changed."""
@@ -76,6 +77,11 @@ class WorkFile(models.Model):
         indexes = (
             models.Index(fields=("sha256",), name="work_file_digest"),
             models.Index(fields=("made_at",), name="work_file_waiting", condition=models.Q(state="waiting")),
+            models.Index(
+                fields=("done_at",),
+                name="work_file_compare",
+                condition=models.Q(state="done", compared_at__isnull=True),
+            ),
             models.Index(fields=("number",), name="work_file_number"),
             models.Index(fields=("gone",), name="work_file_gone", condition=models.Q(gone__isnull=False)),
         )
