@@ -23,6 +23,7 @@ from chopmark.base.errors import Invalid
 from chopmark.media import audio, features, picture, video
 from chopmark.media.fingerprint import MILLION, Code, Fingerprint, Print
 from chopmark.media.guard import HEAD, Limits, Sniffed, sniff
+from chopmark.media.match import overlap
 
 _SAMPLE = 128  # pixels
 MOST_FILM_CODES = 20_000
@@ -106,12 +107,6 @@ def drawing(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits)
     asked, kept = (picture.luma(file.read(), least=features.DECODED) for file in files)
     found = overlap(features.of_query(asked), features.local(kept))
     return b"" if found is None else features.drawing(asked, kept, found)
-
-
-def overlap(query: Sequence[features.Features], reference: features.Features) -> features.Overlap | None:
-    """The best overlap of a query, as it is or mirrored, with a reference."""
-    both = (features.verify(each, reference) for each in query)
-    return max((each for each in both if each is not None), key=lambda each: each.inliers, default=None)
 
 
 def _picture(file: BinaryIO, found: Sniffed, _limits: Limits, *, query: bool) -> Fingerprint:
