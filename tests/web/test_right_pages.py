@@ -65,7 +65,7 @@ def test_another_organisations_right_does_not_exist(world, mei):
     other = world.person("Bo Wen")
     for path in ("", "/events/1.json", "/events/1.tlog-proof"):
         assert other.client.get(f"/rights/{number}{path}").status_code == 404, path
-    for path in ("submit", "withdraw"):
+    for path in ("submit", "withdraw", "licence", "licence/end", "disputes/close"):
         assert other.client.post(f"/rights/{number}/{path}").status_code == 404, path
     assert "LANTERN" not in other.client.get("/rights/").text
     assert registry.right_of(mei.actor, number).right.state == "submitted"
@@ -182,8 +182,111 @@ def test_the_history_has_a_receipt_and_a_past_for_each_event(world, mei):
 
 def test_a_small_form_opened_as_a_page_leads_to_the_right(mei):
     number = filed(mei)
-    for path in ("submit", "withdraw"):
+    for path in ("submit", "withdraw", "licence/end", "papers", "disputes", "disputes/close", "customs"):
         assert mei.client.get(f"/rights/{number}/{path}")["Location"].startswith(f"/rights/{number}")
+
+
+def test_a_licence_for_two_countries_stands_in_the_tree_until_it_is_ended(mei):
+    number = filed(mei, office="EM", number="018123456")
+    typed = {"name": "Bo Wen Trading", "role": "authorised_seller", "territories": "DE, FR", "channels": "shop.example"}
+    answer = mei.client.post(f"/rights/{number}/licence", typed)
+    assert answer["Location"] == f"/rights/{number}#head-grants"
+    page = mei.client.get(f"/rights/{number}").text
+    assert "Bo Wen Trading" in page
+    assert "Germany, France" in page
+    [given] = registry.right_of(mei.actor, number).right.interests
+    mei.client.post(f"/rights/{number}/licence/end", {"interest": given.id})
+    assert registry.right_of(mei.actor, number).right.interests[0].ended_on is not None
+    assert 'class="is-over"' in mei.client.get(f"/rights/{number}").text
+
+
+def test_a_licence_that_reaches_too_far_comes_back_filled(mei):
+    number = filed(mei, office="EM", number="018123456")
+    typed = {"name": "Bo Wen Trading", "role": "licensee", "territories": "US", "until": "2027-01-01"}
+    answer = mei.client.post(f"/rights/{number}/licence", typed)
+    assert answer.status_code == 422
+    assert "errorlist" in answer.text
+    for each in ("Bo Wen Trading", "US", "2027-01-01"):
+        assert f'value="{each}"' in answer.text, each
+
+
+def test_disputes_recordals_and_papers_are_noted_from_the_page(mei):
+    number = filed(mei)
+    mei.client.post(f"/rights/{number}/disputes", {"kind": "opposition", "effect": "suspend", "forum": "CNIPA"})
+    page = mei.client.get(f"/rights/{number}").text
+    assert "CNIPA" in page
+    [opened] = registry.right_of(mei.actor, number).right.disputes
+    mei.client.post(f"/rights/{number}/disputes/close", {"dispute": opened.id, "outcome": "rejected"})
+    assert registry.right_of(mei.actor, number).right.disputes[0].outcome == "rejected"
+    mei.client.post(f"/rights/{number}/customs", {"authority": "China", "number": "T2026-1"})
+    assert "T2026-1" in mei.client.get(f"/rights/{number}").text
+    file = SimpleUploadedFile("certificate.pdf", b"%PDF-1.7 x", "application/pdf")
+    mei.client.post(f"/rights/{number}/papers", {"kind": "certificate", "file": file})
+    assert "certificate.pdf" in mei.client.get(f"/rights/{number}").text
+    answer = mei.client.post(f"/rights/{number}/papers", {"kind": "certificate"})
+    assert answer.status_code == 422
+    assert "errorlist" in answer.text
+
+
+# ---- may he sell here?
+
+
+def test_the_question_is_answered_with_its_chain_and_a_map(mei):
+    number = filed(mei, office="EM", number="018123456")
+    first = {"name": "Bo Wen Trading", "role": "licensee", "territories": "DE, FR"}
+    mei.client.post(f"/rights/{number}/licence", first)
+    asked = {"right": number, "seller": "BO WEN TRADING", "territory": "Germany", "cls": "09", "on": "2026-11-22"}
+    page = mei.client.get("/rights/may", asked)
+    assert page.status_code == 200
+    assert "Chain of grants" in page.text
+    assert "Bo Wen Trading" in page.text
+    assert "verdict-unknown" in page.text  # nobody has verified the right yet
+    assert 'class="is-wait"><title>France' in page.text
+    assert "verdict-no" in mei.client.get("/rights/may", {**asked, "seller": "Somebody else"}).text
+    assert mei.client.get("/rights/may", {**asked, "right": "R-2026-999999"}).status_code == 422
+    assert mei.client.get("/rights/may", {**asked, "territory": "Atlantis"}).status_code == 422
+
+
+# ---- many at once
+
+TABLE = """kind,office,registration number,mark,owner,classes,registration date
+trademark,EM,018000001,LANTERN,Lantern GmbH,9,2021-05-01
+trademark,EM,,NOTHING,Lantern GmbH,9,2021-05-01
+trademark,EM,018000003,NIGHT MARKET,Lantern GmbH,25,2021-05-01
+"""
+
+
+def test_a_table_is_tried_out_first_and_then_filed(mei):
+    file = SimpleUploadedFile("marks.csv", TABLE.encode(), "text/csv")
+    answer = mei.client.post("/rights/import", {"file": file})
+    where = answer["Location"]
+    page = mei.client.get(where).text
+    assert "File 2 rights" in page
+    assert registry.rights_of(mei.actor).items == ()
+    page = mei.client.post(where).text
+    assert "R-2026-000001" in page
+    assert {each.title for each in registry.rights_of(mei.actor).items} == {"LANTERN", "NIGHT MARKET"}
+    again = mei.client.get(where).text
+    assert "File 2 rights" not in again
+
+
+def test_somebody_elses_file_is_not_there(world, mei):
+    file = SimpleUploadedFile("marks.csv", TABLE.encode(), "text/csv")
+    where = mei.client.post("/rights/import", {"file": file})["Location"]
+    assert world.person("Bo Wen").client.get(where).status_code == 404
+
+
+def test_a_file_that_is_no_table_is_refused_on_the_page(mei):
+    file = SimpleUploadedFile("marks.bin", bytes(range(256)) * 4, "application/octet-stream")
+    answer = mei.client.post("/rights/import", {"file": file})
+    assert answer.status_code == 422
+    assert "errorlist" in answer.text
+
+
+def test_the_empty_table_can_be_read_back(mei):
+    table = mei.client.get("/rights/import/rights.csv").content
+    answer = mei.client.post("/rights/import", {"file": SimpleUploadedFile("rights.csv", table, "text/csv")})
+    assert "File 1 right" in mei.client.get(answer["Location"]).text
 
 
 # ---- codes that people type

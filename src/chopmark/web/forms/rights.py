@@ -283,6 +283,17 @@ class SearchForm(forms.Form):
     )
 
 
+class PaperForm(forms.Form):
+    """A paper beside a right."""
+
+    kind = forms.ChoiceField(label=_("What it is"))
+    file = forms.FileField(label=_("File"), error_messages={"empty": _("This file is empty.")})
+
+    def __init__(self, *args: Any, kinds: list[tuple[str, Any]], **more: Any) -> None:  # noqa: ANN401 (Django's own)
+        super().__init__(*args, **more)
+        self.fields["kind"].choices = kinds  # type: ignore[attr-defined]  # a ChoiceField
+
+
 class DisputeForm(forms.Form):
     """Something that puts the right in question."""
 

@@ -34,7 +34,7 @@ from chopmark.rights.queries.registry import EventSummary, Filters, RightDetail
 from chopmark.rights.record import Class, Designation, Dispute, Mark, Party, Record, Source
 from chopmark.web.context import actor_of, language
 from chopmark.web.downloads import TLOG_PROOF, attachment
-from chopmark.web.forms.rights import SCHEME_OF, RightForm
+from chopmark.web.forms.rights import SCHEME_OF, CustomsForm, DisputeForm, PaperForm, RightForm
 from chopmark.web.views import right_words as words
 from chopmark.web.views.casework import tell
 from chopmark.web.views.rights_nav import address, rights_nav, texts
@@ -328,6 +328,8 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
     may_change = as_of is None and actor.may("file_rights")
     events = registry.events_of(actor, found.summary.id, at=now)
     seen = [each for each in events if as_of is None or each.recorded_at <= as_of]
+    mine = found.summary.organisation_id == actor.organisation_id
+    close_url = reverse("right-dispute-close", args=[right.number]) if may_change and mine else ""
     context = {
         "right": {
             **words.row_facts(right),
@@ -345,7 +347,7 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
         "verification": verification_facts(found),
         "events": [event_facts(actor, found, each) for each in reversed(seen)],
         "papers": [paper_facts(actor, each) for each in found.papers],
-        "disputes": [dispute_facts(each) for each in right.disputes],
+        "disputes": [dispute_facts(each, close_url) for each in right.disputes],
         "customs": [
             {
                 "name": words.territory_name(each.authority),
@@ -358,26 +360,47 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
         "notes": notes_of(found),
         "territory_choices": words.territory_choices(),
         "texts": texts(),
-        **offered(found, may_change=may_change),
+        **offered(actor, found, may_change=may_change),
         **forms,
     }
     bound = any(getattr(each, "errors", None) for each in forms.values())
     return private(render(request, "rights/detail.html", context, status=422 if bound else 200))
 
 
-def offered(found: RightDetail, *, may_change: bool) -> dict[str, Any]:
+def offered(actor: Actor, found: RightDetail, *, may_change: bool) -> dict[str, Any]:
     """Addresses of what may be done with a right in its state; the actions decide again."""
     number, state = found.right.number, found.right.state
     actions: list[dict[str, Any]] = []
+    if address("right-may"):
+        actions.append({"url": f"{address('right-may')}?right={number}", "text": _("May he sell here?")})
     if not may_change:
         return {"actions": actions}
     if state in history.allowed_in("submitted"):
         url = reverse("right-submit", args=[number])
         actions.append({"post": True, "first": True, "url": url, "text": _("Submit for checking")})
-    return {
-        "actions": actions,
-        "withdraw_url": reverse("right-withdraw", args=[number]) if state in history.allowed_in("withdrawn") else "",
-    }
+    own = found.summary.organisation_id == actor.organisation_id
+    offers: dict[str, Any] = {"actions": actions}
+    if state in history.allowed_in("withdrawn"):
+        offers["withdraw_url"] = reverse("right-withdraw", args=[number])
+    if state in history.allowed_in("paper_added"):
+        offers["paper_url"] = reverse("right-paper", args=[number])
+        offers["paper_form"] = paper_form()
+    if state in history.allowed_in("customs_recorded"):
+        offers["customs_url"] = reverse("right-customs", args=[number])
+        offers["customs_form"] = CustomsForm(auto_id="customs-%s")
+    if own and state in history.allowed_in("interest_granted"):
+        offers["licence_url"] = reverse("right-licence", args=[number])
+    if own and state in history.allowed_in("interest_ended"):
+        offers["end_url"] = reverse("right-licence-end", args=[number])
+    if own and state in history.allowed_in("dispute_opened"):
+        offers["dispute_url"] = reverse("right-dispute", args=[number])
+        offers["dispute_form"] = DisputeForm(auto_id="dispute-%s")
+    return offers
+
+
+def paper_form(*given: Any) -> PaperForm:  # noqa: ANN401 (what Django forms take)
+    """The form for one paper."""
+    return PaperForm(*given, kinds=words.choices(PAPER_WORDS), auto_id="paper-%s")
 
 
 def notes_of(found: RightDetail) -> list[dict[str, str]]:
@@ -508,9 +531,10 @@ def event_detail(one: EventSummary) -> str:
     return str(said.get("reason", "") or said.get("outcome", ""))
 
 
-def dispute_facts(one: Dispute) -> dict[str, Any]:
+def dispute_facts(one: Dispute, close_url: str = "") -> dict[str, Any]:
     """A dispute for templates."""
     return {
+        "close_url": close_url if one.closed_on is None else "",
         "id": one.id,
         "kind": words.in_words(words.DISPUTE_WORDS, one.kind),
         "effect": words.in_words(words.EFFECT_WORDS, one.effect),
