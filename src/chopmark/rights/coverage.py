@@ -163,7 +163,7 @@ def _parts(record: Record, territory: str, on: date) -> list[tuple[Reason, Desig
             (_place(each.territory, territory, on, each.since or record.registration_date, record), each)
             for each in record.designations
         ]
-        near = [each for each in told if each[0].value != "no" or each[0].code == "rules.territory_left"]
+        near = [each for each in told if each[0].value != "no" or each[0].code.startswith("rules.territory_left")]
         if near:
             return near
         named = sorted(territories.canonical(each.territory) for each in record.designations)
@@ -605,7 +605,7 @@ def _actor(right: Right, actor: str, mandates: Sequence[Mandate], power: Power, 
         if not each.organisation or each.role not in _ACTING:
             continue
         # How it is sold does not limit who may defend the right: channels are left out.
-        reasons = [one for one in _granted(right, each, question)[0] if not one.code.startswith("rules.grant_channel")]
+        reasons = [one for one in _granted(right, each, question)[0] if not one.code.startswith("rules.grant_channel_")]
         reasons = [one for one in reasons if one.code != "rules.grant_other_channel"]
         reasons = reasons or [yes("rules.granted", grant=each.id, role=each.role, length=1)]
         answer = all_of(reasons)
