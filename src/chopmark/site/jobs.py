@@ -103,10 +103,11 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
 
 
 def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib.BoundLogger) -> date:
-    """At the first idle moment of a day (UTC), deposit custody logs and renew proofs that end soon; the day done."""
+    """At the first idle moment of a day (UTC): custody logs, proofs that end soon, dates of rights; the day done."""
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
     from chopmark.evidence.actions.heads import deposit_heads  # noqa: PLC0415
     from chopmark.evidence.actions.renew import renew_bundles  # noqa: PLC0415
+    from chopmark.rights.actions.remind import remind  # noqa: PLC0415
 
     today = clock.now().date()
     if today == before:
@@ -122,6 +123,12 @@ def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib
         lines.info("renewed", seen=came.seen, due=len(came.due), made=len(came.made), troubles=list(came.troubles))
     except PlatformError as error:
         lines.warning("not renewed", code=error.code)  # the day after is early enough
+    try:
+        with wiring.answering():
+            told = remind(clock.now())
+        lines.info("reminded", seen=told.seen, moved=told.moved, reminded=told.reminded, busy=told.busy)
+    except PlatformError as error:
+        lines.warning("not reminded", code=error.code)  # as above
     return today
 
 

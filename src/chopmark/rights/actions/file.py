@@ -184,7 +184,7 @@ def _judged(news: Sequence[NewRight], by: Actor, at: datetime) -> list[_Ready | 
         if isinstance(each, _Ready):
             twin = next((known[key] for key in _places(each) if key in known), None)
             if twin is not None:
-                judged[place] = Refused("rights.already_filed", number=twin)
+                judged[place] = Refused("rights.already_filed", number=twin) if twin else Refused("rights.filed_twice")
             else:
                 known |= dict.fromkeys(_places(each), "")
     return judged

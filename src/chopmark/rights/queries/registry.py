@@ -25,7 +25,8 @@ from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import encoding, history, numbers
+from chopmark.rights import coverage, encoding, history, numbers
+from chopmark.rights.coverage import Decision, Sale
 from chopmark.rights.history import Event
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Mandate as MandateRow
@@ -33,7 +34,8 @@ from chopmark.rights.models import Paper as PaperRow
 from chopmark.rights.models import Reminder as ReminderRow
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
-from chopmark.rights.record import Mandate, Record, Right
+from chopmark.rights.queries.rivals import common_ground, rivals_of
+from chopmark.rights.record import Mandate, Party, Power, Record, Right
 
 MAX_PAGE = 200
 
@@ -201,6 +203,19 @@ class MandateSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A verified right of somebody else in the same sign.
+
+    Attributes:
+        territories: where both have effect in a class of both; empty where their ways part.
+    """
+
+    number: str
+    owners: tuple[str, ...]
+    territories: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """A client in an agent's portfolio."""
 
@@ -348,6 +363,93 @@ def mandates_of(actor: Actor, *, at: datetime) -> tuple[MandateSummary, ...]:
     mine = Q(principal=actor.organisation_id) | Q(agent=actor.organisation_id)
     rows = MandateRow.objects.filter(mine).order_by("-made_at")
     return tuple(mandate_summary(row, at.date()) for row in rows)
+
+
+def decision_of(
+    actor: Actor,
+    which: UUID | str,
+    *,
+    territory: str,
+    cls: str,
+    at: datetime,
+    on: date | None = None,
+    power: Power = "notice",
+    seller: UUID | None = None,
+    seller_party: Party | None = None,
+    channel: str = "",
+    parallel: bool = False,
+) -> Decision:
+    """Whether the actor's organisation may base a measure on a right, and in which countries.
+
+    `coverage.may_act` with the mandates and the rivals that are known here.
+
+    Raises:
+        Refused: `rights.not_found`; what people's `must` raises.
+        Invalid: `rules.territory_unknown`, `rules.class_unknown`.
+    """
+    row = row_of(actor, which, at=at)
+    on = on or at.date()
+    return coverage.may_act(
+        summary_of(row).right,
+        actor=str(actor.organisation_id),
+        territory=territory,
+        cls=cls,
+        on=on,
+        power=power,
+        mandates=access.mandates_for(actor.organisation_id, on),
+        seller="" if seller is None else str(seller),
+        seller_party=seller_party,
+        channel=channel,
+        rivals=rivals_of(row),
+        parallel=parallel,
+    )
+
+
+def sale_of(
+    actor: Actor,
+    which: UUID | str,
+    *,
+    territory: str,
+    at: datetime,
+    on: date | None = None,
+    seller: UUID | None = None,
+    party: Party | None = None,
+    cls: str = "",
+    channel: str = "",
+) -> Sale:
+    """Whether a seller may sell: `coverage.may_sell` for a right that the actor may see.
+
+    Raises:
+        Refused: `rights.not_found`; what people's `must` raises.
+        Invalid: `rules.territory_unknown`, `rules.class_unknown`.
+    """
+    return coverage.may_sell(
+        summary_of(row_of(actor, which, at=at)).right,
+        territory=territory,
+        on=on or at.date(),
+        organisation="" if seller is None else str(seller),
+        party=party,
+        cls=cls,
+        channel=channel,
+    )
+
+
+def conflicts_of(actor: Actor, which: UUID | str, *, at: datetime) -> tuple[Conflict, ...]:
+    """Verified rights of other owners in the same sign, and where they meet this one. That they are verified is public.
+
+    Raises:
+        Refused: `rights.not_found`; what people's `must` raises.
+    """
+    row = row_of(actor, which, at=at)
+    mine = summary_of(row).right
+    return tuple(
+        Conflict(
+            number=each.number,
+            owners=tuple(one.name for one in each.record.owners),
+            territories=common_ground(mine.record, each.record, at.date()),
+        )
+        for each in rivals_of(row)
+    )
 
 
 def reminders_of(actor: Actor, *, at: datetime, limit: int = MAX_PAGE) -> tuple[ReminderSummary, ...]:
