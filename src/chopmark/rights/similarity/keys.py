@@ -97,7 +97,7 @@ def _plain(text: str) -> tuple[str, str]:
         compatible = _simplified(compatible)
     seen, said = [], []
     for word in _HYPHENS.sub(" ", _without_signs(compatible)).split():
-        seen.append(_unaccented(word.translate(TABLE)))
+        seen.append(_unaccented(_unaccented(word.translate(TABLE)).translate(TABLE)))
         said.append(_unaccented(word.translate(TABLE) if _is_mixed(word) else word))
     return " ".join(" ".join(seen).split()), " ".join(" ".join(said).split())
 
