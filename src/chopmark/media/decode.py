@@ -54,7 +54,20 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset((0xC2, 0xC6, 0xCA, 0xCE))
 _ORIENTATION = 0x0112
 # What Pillow raises on damaged files, besides its own errors (found by mutating files of each kind).
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, TypeError, OverflowError, AttributeError)
+_BROKEN = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    AttributeError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+)
 _BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 
@@ -88,12 +101,17 @@ def luma(data: bytes, *, least: int = LEAST, most_pixels: int | None = None) -> 
     Raises:
         Invalid: `media.picture_unknown`, `media.picture_broken`, `media.picture_too_large`.
     """
-    if data.startswith(_JPEG):
-        return _jpeg(data, least, most_pixels)
-    for magic, kind in _KINDS:
-        if magic.match(data):
-            return _other(data, kind, least, most_pixels or MOST_PIXELS)
-    raise Invalid("media.picture_unknown")
+    shown = _shown(data, least, most_pixels, colours=False)
+    return Luma(pixels=shown.pixels, width=shown.width, height=shown.height, format=shown.format, sound=shown.sound)
+
+
+def colours(data: bytes, *, least: int = LEAST, most_pixels: int | None = None) -> Gray:
+    """Red, green and blue (rows, columns, 3), by the rules and within the limits of `luma`.
+
+    Raises:
+        Invalid: what `luma` raises.
+    """
+    return _shown(data, least, most_pixels, colours=True).pixels
 
 
 def of_pixels(pixels: Gray, *, least: int = LEAST) -> Luma:
@@ -108,11 +126,32 @@ def factor(width: int, height: int, least: int) -> int:
     return next((by for by in (8, 4, 2) if -(-short // by) >= least), 1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """Pixels (rows, columns and perhaps 3 colours) as they are shown, the size in the file, what it was."""
+
+    pixels: Gray
+    width: int
+    height: int
+    format: str
+    sound: bool
+
+
+def _shown(data: bytes, least: int, most_pixels: int | None, *, colours: bool) -> _Shown:
+    if data.startswith(_JPEG):
+        return _jpeg(data, least, most_pixels, colours=colours)
+    for magic, kind in _KINDS:
+        if magic.match(data):
+            return _other(data, kind, least, most_pixels or MOST_PIXELS, colours=colours)
+    raise Invalid("media.picture_unknown")
+
+
 def _averaged(pixels: Gray, least: int) -> Gray:
-    rows, columns = pixels.shape
+    rows, columns = pixels.shape[:2]
     by = factor(columns, rows, least)
     if by > 1:
-        pixels = cv2.resize(pixels, (-(-columns // by), -(-rows // by)), interpolation=cv2.INTER_AREA).astype(np.uint8)
+        size = -(-columns // by), -(-rows // by)
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     return np.ascontiguousarray(pixels)
 
 
@@ -137,30 +176,30 @@ class _Head:
     orientation: int
 
 
-def _jpeg(data: bytes, least: int, most_pixels: int | None) -> Luma:
+def _jpeg(data: bytes, least: int, most_pixels: int | None, *, colours: bool) -> _Shown:
     head = _head(data)
     _fits(head.width, head.height, most_pixels or (MOST_PIXELS if head.progressive else MOST_PIXELS_SCALED))
     if head.components not in {1, 3}:
-        return _other(data, "JPEG", least, most_pixels or MOST_PIXELS)
+        return _other(data, "JPEG", least, most_pixels or MOST_PIXELS, colours=colours)
     by = factor(head.width, head.height, least)
     if head.progressive:
         data = _fewer_scans(data, head.scan, first_only=by == 8)
-    pixels, sound = _scaled(data, -(-head.height // by), -(-head.width // by))
+    pixels, sound = _scaled(data, -(-head.height // by), -(-head.width // by), "RGB" if colours else "GRAY")
     return _upright(pixels, head.orientation, head.width, head.height, "JPEG", sound=sound)
 
 
-def _scaled(data: bytes, rows: int, columns: int) -> tuple[Gray, bool]:
-    """Gray pixels of a JPEG scaled to `rows` by `columns`, and whether the decoder had nothing to repair."""
+def _scaled(data: bytes, rows: int, columns: int, space: str) -> tuple[Gray, bool]:
+    """Pixels of a JPEG scaled to `rows` by `columns`, and whether the decoder had nothing to repair."""
     for strict in (True, False):
         try:
             decoded = simplejpeg.decode_jpeg(
-                data, colorspace="GRAY", min_height=rows, min_width=columns, min_factor=1, strict=strict
+                data, colorspace=space, min_height=rows, min_width=columns, min_factor=1, strict=strict
             )
         except ValueError as error:
             if not strict:
                 raise Invalid("media.picture_broken", format="JPEG") from error
             continue
-        return decoded[:, :, 0], strict
+        return decoded if space == "RGB" else decoded[:, :, 0], strict
     raise AssertionError("unreachable")
 
 
@@ -244,32 +283,32 @@ def _orientation(tiff: bytes) -> int:
     return 1
 
 
-def _upright(pixels: Gray, orientation: int, width: int, height: int, kind: str, *, sound: bool) -> Luma:
+def _upright(pixels: Gray, orientation: int, width: int, height: int, kind: str, *, sound: bool) -> _Shown:
     """`pixels` as they are shown (EXIF orientation 1-8)."""
     if orientation > 4:
-        pixels = pixels.T
+        pixels = pixels.swapaxes(0, 1)
         width, height = height, width
     if orientation in {3, 4, 7, 8}:
         pixels = pixels[::-1]
     if orientation in {2, 3, 6, 7}:
         pixels = pixels[:, ::-1]
-    return Luma(pixels=np.ascontiguousarray(pixels), width=width, height=height, format=kind, sound=sound)
+    return _Shown(np.ascontiguousarray(pixels), width, height, kind, sound)
 
 
 # --- every other kind
 
 
-def _other(data: bytes, kind: str, least: int, most: int) -> Luma:
+def _other(data: bytes, kind: str, least: int, most: int, *, colours: bool) -> _Shown:
     try:
         with Image.open(BytesIO(data), formats=(kind,)) as picture:
             _fits(*picture.size, most)
             orientation = picture.getexif().get(_ORIENTATION, 1)
-            pixels = _gray(picture)
+            pixels = _on_white(picture) if colours else _gray(picture)
     except _BOMB as error:
         raise Invalid("media.picture_too_large", width=0, height=0, most=most) from error
-    except (*_BROKEN, struct.error, zlib.error, MemoryError) as error:
+    except _BROKEN as error:
         raise Invalid("media.picture_broken", format=kind) from error
-    height, width = pixels.shape
+    height, width = pixels.shape[:2]
     if not (isinstance(orientation, int) and 1 <= orientation <= 8):
         orientation = 1
     return _upright(_averaged(pixels, least), orientation, width, height, kind, sound=True)
@@ -292,3 +331,13 @@ def _gray(picture: Image.Image) -> Gray:
     if picture.mode not in {"L", "RGB"}:
         picture = picture.convert("RGB")
     return np.asarray(picture.convert("L"))
+
+
+def _on_white(picture: Image.Image) -> Gray:
+    """Red, green and blue on white ground; of deep samples the gray."""
+    if picture.mode.startswith("I") or picture.mode in {"F", "LAB"}:
+        return np.repeat(_gray(picture)[:, :, None], 3, axis=2)
+    clear = picture.convert("RGBA")
+    ground = Image.new("RGB", picture.size, "white")
+    ground.paste(clear, mask=clear.getchannel("A"))
+    return np.asarray(ground)

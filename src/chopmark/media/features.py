@@ -13,7 +13,7 @@ Rules and limits were measured on altered pictures and on pictures that show som
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -397,6 +397,24 @@ class Pool:
         order = np.argsort(-best, kind="stable")
         good = [(int(owners[at]), int(best[at])) for at in order if best[at] >= _LEAST_VOTES]
         return tuple((who, many) for who, many in good if who >= 0 and who not in self._removed)[:limit]
+
+    def found(
+        self, query: tuple[Features, Features], reference: Callable[[int], Features], also: Sequence[int] = ()
+    ) -> tuple[tuple[int, Overlap], ...]:
+        """The references that a query shows a part of, the surest first.
+
+        Args:
+            query: what `of_query` gave; the mirrored features are asked when the others find nothing.
+            reference: the features of a reference by its identity.
+            also: references that somebody else proposes (`media.learned`).
+        """
+        for features in query:
+            proposed = dict.fromkeys([*(who for who, _ in self.candidates(features)), *also])
+            verified = [(who, verify(features, reference(who))) for who in proposed]
+            overlaps = [(who, overlap) for who, overlap in verified if overlap is not None]
+            if overlaps:
+                return tuple(sorted(overlaps, key=lambda each: -each[1].inliers))
+        return ()
 
     def _keep(self, rows: list[tuple[int, Features]]) -> None:
         owners = [np.full(len(features), identity, np.int64) for identity, features in rows]
