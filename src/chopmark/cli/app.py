@@ -23,6 +23,8 @@ SITE_PACKAGES = frozenset(
     }
 )
 INTERRUPTED = 130
+MODULES = {("right", "import"): "right_import"}
+"""Verbs whose command stands in a module of its own."""
 
 
 def build() -> App:
@@ -41,11 +43,13 @@ def build() -> App:
         "ledger": ("restore", "rotate"),
         "desk": ("init", "serve", "card", "platform", "clerk"),
         "matter": ("open", "list", "show", "add", "capture", "bundle", "grant", "custody"),
+        "right": ("import",),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")
         for verb in verbs:
-            path = f"chopmark.cli.{noun}:{verb.replace('-', '_')}_command"
+            module = MODULES.get((noun, verb), noun)
+            path = f"chopmark.cli.{module}:{verb.replace('-', '_')}_command"
             group.command(path, name=verb, help=text(f"cli.{noun}.{verb}.help"))
         app.command(group)
     return app

@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from chopmark.web import errors
-from chopmark.web.api import deposits, filings, log, matters, problems
+from chopmark.web.api import deposits, filings, log, matters, problems, rights_import
 from chopmark.web.api.shown import Json, JsonParser
 
 DESCRIPTION = """Deposits, receipts and verification.
@@ -93,6 +93,7 @@ api.add_router("", log.public)
 api.add_router("", log.members)
 api.add_router("", filings.router)
 api.add_router("", filings.desks)
+api.add_router("/rights", rights_import.router)  # before what stands at /rights/{which}
 
 
 @require_safe
