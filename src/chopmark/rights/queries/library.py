@@ -1,0 +1,135 @@
+"""What searches for copies run on, one for each home: the indexes over rows, the library, the decoding processes.
+
+For this room only. Everything here is derived: `media/` in the home may be deleted, and is made again from rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from chopmark.evidence import wiring
+from chopmark.media.fingerprint import Code, Fingerprint, Print
+from chopmark.media.guard import KINDS, Kind
+from chopmark.media.index import CodeIndex
+from chopmark.media.match import Library, Owned
+from chopmark.media.workshop import Workshop
+from chopmark.rights.models import AskedCode, Serial, WorkCode, WorkFile
+
+FOLDER = "media"
+CODES, ASKED = "codes", "asked"
+"""Names of the two counters of changes, and of the indexes' folders."""
+NAME = "pdq64-v1"
+AT_ONCE = 500  # ids in one question to the database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """See the module."""
+
+    library: Library
+    codes: CodeIndex
+    asked: CodeIndex
+    workshop: Workshop
+
+
+def tools() -> Tools:
+    """Those of this process for the home in use."""
+    return _tools(str(wiring.home()))
+
+
+@lru_cache(maxsize=2)
+def _tools(home: str) -> Tools:
+    folder = Path(home) / FOLDER
+    codes = CodeIndex(folder / CODES, CodeRows(), NAME)
+    return Tools(
+        library=Library(codes, owners_of, PrintRows()),
+        codes=codes,
+        asked=CodeIndex(folder / ASKED, AskedRows(), NAME),
+        workshop=Workshop(),
+    )
+
+
+def last_change(counter: str) -> int:
+    """The highest number of a change."""
+    return Serial.objects.filter(name=counter).values_list("last", flat=True).first() or 0
+
+
+class CodeRows:
+    """The codes of works' files, see `media.index.codes.Source`."""
+
+    def last(self) -> int:
+        """See there."""
+        return last_change(CODES)
+
+    def added(self, after: int, last: int, limit: int) -> Sequence[tuple[int, int, bytes]]:
+        """See there."""
+        rows = WorkCode.objects.filter(number__gt=after, number__lte=last, gone=None).order_by("number")
+        return [(number, pk, bytes(bits)) for number, pk, bits in rows.values_list("number", "pk", "bits")[:limit]]
+
+    def gone(self, after: int, last: int) -> Sequence[int]:
+        """See there."""
+        return list(WorkCode.objects.filter(gone__gt=after, gone__lte=last).values_list("pk", flat=True))
+
+
+class AskedRows:
+    """The codes that were searched with, see `media.index.codes.Source`."""
+
+    def last(self) -> int:
+        """See there."""
+        return last_change(ASKED)
+
+    def added(self, after: int, last: int, limit: int) -> Sequence[tuple[int, int, bytes]]:
+        """See there."""
+        rows = AskedCode.objects.filter(number__gt=after, number__lte=last, gone=None).order_by("number")
+        return [(number, pk, bytes(bits)) for number, pk, bits in rows.values_list("number", "pk", "bits")[:limit]]
+
+    def gone(self, after: int, last: int) -> Sequence[int]:
+        """See there."""
+        return list(AskedCode.objects.filter(gone__gt=after, gone__lte=last).values_list("pk", flat=True))
+
+
+class PrintRows:
+    """The prints of works' files, see `media.match.Prints`."""
+
+    def last(self) -> int:
+        """See there."""
+        return last_change(CODES)
+
+    def added(self, after: int, last: int, limit: int) -> Sequence[tuple[int, int, Kind, tuple[Print, ...]]]:
+        """See there."""
+        rows = WorkFile.objects.filter(number__gt=after, number__lte=last, gone=None).order_by("number")
+        return [
+            (row.number or 0, row.pk, kind_of(row.kind), Fingerprint.parse(bytes(row.print or b"")).prints)
+            for row in rows[:limit]
+        ]
+
+    def gone(self, after: int, last: int) -> Sequence[int]:
+        """See there."""
+        return list(WorkFile.objects.filter(gone__gt=after, gone__lte=last).values_list("pk", flat=True))
+
+
+def owners_of(ids: Sequence[int]) -> Mapping[int, Owned]:
+    """What the codes of these ids are."""
+    found: dict[int, Owned] = {}
+    for start in range(0, len(ids), AT_ONCE):
+        rows = WorkCode.objects.filter(pk__in=ids[start : start + AT_ONCE], gone=None).select_related("file")
+        for row in rows.defer("file__print"):
+            left, top, right, bottom = row.box
+            code = Code(
+                bits=bytes(row.bits),
+                quality=row.quality,
+                region=row.region,
+                box=(left, top, right, bottom),
+                turn=row.turn,
+                at=row.at,
+            )
+            found[row.pk] = Owned(file=row.file_id, kind=kind_of(row.file.kind), code=code)
+    return found
+
+
+def kind_of(text: str) -> Kind:
+    """A kind as a row has it."""
+    return next(each for each in KINDS if each == text)
