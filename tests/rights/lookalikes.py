@@ -39,7 +39,7 @@ TITLE = ("new {} running shoes for men 2024", "original {} phone case waterproof
          "genuine leather bag {} style free shipping")  # fmt: skip
 HAN_AFFIXES = ("官方", "正品", "新", "小", "旗舰店", "家居", "优选", "大")
 HAN_TITLE = ("2024新款{}同款男士运动鞋", "正品{}手机壳防摔", "厂家直销{}儿童玩具")
-COMMON = "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子说产种面而方后多定行学法"
+COMMON = "的一是在不了有和人这中大为上个国我以要他时来用们生到作地于出就分对成会可主发年动同工也能下过子"
 
 
 @cache

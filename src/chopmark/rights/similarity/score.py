@@ -26,7 +26,7 @@ ALERT = 0.80
 Floats: TypeAlias = npt.NDArray[np.float32]
 
 SOUND_WEIGHT, CONTAINS_WEIGHT = 0.97, 0.95
-_TIE = 0.03  # of the total: the mean of look and sound, so that of two equal ones the nearer comes first
+_TIE = 0.03  # of the total: look, sound and the very same words, so that of equal ones the nearer comes first
 _ANAGRAM = 0.95
 _FULL_WORD, _FULL_EDGE, _FULL_INSIDE, _FULL_HAN = 4, 6, 7, 2  # letters from which a contained word counts in full
 _LEAST_WORD, _LEAST_QUERY = 3, 4
@@ -65,7 +65,8 @@ def scores(query: Keys, found: Sequence[Keys]) -> tuple[Floats, Floats, Floats, 
         look = np.maximum(look, anagram.astype(np.float32) * np.float32(_ANAGRAM))
     contains = np.fromiter((_contains(query, each) for each in found), np.float32, len(found))
     best = np.maximum(np.maximum(look, sound * np.float32(SOUND_WEIGHT)), contains * np.float32(CONTAINS_WEIGHT))
-    total = best * np.float32(1 - _TIE) + (look + sound) * np.float32(_TIE / 2)
+    same = np.fromiter((each.norm == query.norm for each in found), np.float32, len(found))
+    total = best * np.float32(1 - _TIE) + (look + sound + same) * np.float32(_TIE / 3)
     return look, sound, contains, total
 
 
