@@ -12,8 +12,10 @@ from PIL import Image
 from world.pages import PageWorld
 
 from chopmark.rights import territories
+from chopmark.rights.actions import office, verify
+from chopmark.rights.actions.common import Operator
 from chopmark.rights.queries import registry
-from chopmark.rights.record import Class, Designation, Interest, Mark, Party, Record
+from chopmark.rights.record import Class, Designation, Interest, Mark, Party, Record, Source
 from chopmark.web.forms.rights import Classes, RightForm, Territories
 from chopmark.web.views import right_words, territory_map
 from chopmark.web.views.rights import record_of, shown_fields
@@ -226,6 +228,117 @@ def test_disputes_recordals_and_papers_are_noted_from_the_page(mei):
     answer = mei.client.post(f"/rights/{number}/papers", {"kind": "certificate"})
     assert answer.status_code == 422
     assert "errorlist" in answer.text
+
+
+# ---- checked against the office
+
+
+def kept(world, **more):
+    """What the operator keeps of an office's register."""
+    said = {
+        "kind": "trademark",
+        "office": "EM",
+        "registration_number": "018123456",
+        "mark": Mark(verbal="LANTERN", feature="word"),
+        "title": "LANTERN",
+        "owners": (Party(name="MEI LAN'S STUDIO"),),
+        "classes": (Class(scheme="nice", code="9"), Class(scheme="nice", code="25")),
+        "designations": (Designation(territory="EU", status="registered", since=date(2020, 5, 1)),),
+        "status": "registered",
+        "registration_date": date(2020, 5, 1),
+        "expiry_date": date(2030, 4, 30),
+        "source": Source(format="st96", fetched_at=world.now()),
+        **more,
+    }
+    return office.keep_records([Record(**said)], operator=Operator(), at=world.now(), fetched_at=world.now())
+
+
+def test_the_comparison_says_what_differs_and_what_is_missing(world, mei):
+    number = filed(mei, office="EM", number="018123456")
+    answer = mei.client.post(f"/rights/{number}/compare", follow=True)
+    assert "alert" in answer.text  # no record is kept
+    kept(world)
+    page = mei.client.post(f"/rights/{number}/compare", follow=True).text
+    assert "MEI LAN&#x27;S STUDIO" in page
+    assert "Tolerated" in page
+    assert registry.right_of(mei.actor, number).right.state == "checking"
+    verify.vouch(mei.actor.organisation_id, "Mei Lan's studio", operator=Operator(), at=world.now())
+    page = mei.client.post(f"/rights/{number}/compare", follow=True, headers=CHINESE).text
+    assert registry.right_of(mei.actor, number).right.state == "verified"
+    assert "已核验" in page
+    assert "L2" in page
+
+
+def test_a_right_is_corrected_and_a_change_in_between_is_noticed(mei):
+    number = filed(mei)
+    page = mei.client.get(f"/rights/{number}/change").text
+    version = re.search(r'name="version" value="(\d+)"', page)[1]
+    assert 'value="LANTERN"' in page
+    answer = mei.client.post(f"/rights/{number}/change", {**LANTERN, "number": "7654321", "version": version})
+    assert answer.status_code == 302, answer.text
+    assert registry.right_of(mei.actor, number).right.record.registration_number == "7654321"
+    late = mei.client.post(f"/rights/{number}/change", {**LANTERN, "owner": "Bo", "version": version})
+    assert late.status_code == 422
+    assert 'value="Bo"' in late.text
+
+
+def png(colour="red", size=(300, 200)):
+    out = io.BytesIO()
+    Image.new("RGB", size, colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def test_the_sign_is_shown_as_a_picture_made_here(world, mei):
+    number = filed(mei)
+    brought = png() + b"<script>alert(1)</script>"
+    mei.client.post(f"/rights/{number}/sign", {"file": SimpleUploadedFile("sign.png", brought, "image/png")})
+    assert f"/rights/{number}/sign.png" in mei.client.get(f"/rights/{number}").text
+    shown = mei.client.get(f"/rights/{number}/sign.png")
+    assert shown["Content-Type"] == "image/png"
+    assert shown["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert b"script" not in shown.content
+    assert mei.client.get(f"/rights/{number}/sign.png", headers={"if-none-match": shown["ETag"]}).status_code == 304
+    assert world.person("Bo Wen").client.get(f"/rights/{number}/sign.png").status_code == 404
+    bad = SimpleUploadedFile("sign.png", b"<svg onload=alert(1)>", "image/png")
+    assert "no picture" in mei.client.post(f"/rights/{number}/sign", {"file": bad}, follow=True).text
+
+
+def test_a_wrong_code_and_a_day_that_is_none_are_said(mei):
+    number = filed(mei)
+    assert "alert-danger" in mei.client.post(f"/rights/{number}/code", {"code": "AAAA"}, follow=True).text
+    assert "alert-danger" in mei.client.post(f"/rights/{number}/renew", {"expiry_date": "soon"}, follow=True).text
+
+
+# ---- search
+
+
+def test_a_search_shows_three_scores_and_can_be_watched(mei):
+    filed(mei)
+    page = mei.client.get("/rights/search", {"q": "LANTERNN", "classes": "9"})
+    assert page.status_code == 200
+    assert "LANTERN" in page.text
+    for score in ("Looks alike", "Sounds alike", "Is contained"):
+        assert score in page.text
+    mei.client.post("/rights/watch", {"q": "LANTERNN", "classes": "9", "territories": ""})
+    page = mei.client.get("/rights/search").text
+    assert "LANTERNN" in page
+    stop = re.search(r'name="stop" value="([^"]+)"', page)[1]
+    mei.client.post("/rights/watch", {"stop": stop})
+    assert "LANTERNN" not in mei.client.get("/rights/search").text
+    assert mei.client.post("/rights/watch", {"stop": "x"}).status_code == 404
+
+
+def test_anothers_unverified_right_is_not_found_by_a_search(world, mei):
+    filed(mei)
+    assert "LANTERN</" not in world.person("Bo Wen").client.get("/rights/search", {"q": "LANTERN"}).text
+
+
+def test_a_search_that_cannot_be_asked_comes_back_filled(mei):
+    page = mei.client.get("/rights/search", {"q": "LANTERN", "territories": "Atlantis"})
+    assert page.status_code == 422
+    assert 'value="LANTERN"' in page.text
+    blank = SimpleUploadedFile("logo.png", png("white"), "image/png")
+    assert mei.client.post("/rights/search", {"logo": blank}).status_code == 422
 
 
 # ---- may he sell here?

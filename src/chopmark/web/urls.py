@@ -24,6 +24,7 @@ urlpatterns = [
     path("", include("chopmark.web.views.filings")),
     path("", include("chopmark.web.views.right_import")),
     path("", include("chopmark.web.views.right_may")),
+    path("", include("chopmark.web.views.right_search")),
     path("", include("chopmark.web.views.rights")),
     path("", include("chopmark.web.views.right_changes")),
     path("", include("chopmark.web.views.access")),

@@ -266,19 +266,31 @@ class MayForm(forms.Form):
         return Classes().shape(str(self.cleaned_data["cls"])) if self.cleaned_data["cls"] else ""
 
 
-class SearchForm(forms.Form):
-    """Words of a mark, or a logo, narrowed by class and territory."""
+class Narrowed(forms.Form):
+    """What a search is narrowed to."""
 
-    q = forms.CharField(
-        label=_("Words"), max_length=200, required=False, widget=forms.TextInput(attrs={**_PLAIN, "type": "search"})
-    )
     classes = Classes(label=_("Classes"), required=False, widget=forms.TextInput(attrs=_PLAIN))
     territories = Territories(
         label=_("Territories"), required=False, widget=forms.TextInput(attrs={**_PLAIN, "list": "territory-codes"})
     )
+
+
+class SearchForm(Narrowed):
+    """Words of a mark, narrowed by class and territory."""
+
+    field_order = ("q", "classes", "territories")
+
+    q = forms.CharField(label=_("Words"), max_length=200, widget=forms.TextInput(attrs={**_PLAIN, "type": "search"}))
+
+
+class LogoForm(Narrowed):
+    """A logo, narrowed by class and territory."""
+
+    field_order = ("logo", "classes", "territories")
+
     logo = forms.FileField(
-        label=_("or a logo"),
-        required=False,
+        label=_("Logo"),
+        help_text=_("A picture of the sign, best without anything around it."),
         widget=forms.FileInput(attrs={"accept": "image/png,image/jpeg,image/webp"}),
     )
 

@@ -5,17 +5,22 @@ No rule stands here: what is allowed is decided by `rights.actions`; a refusal i
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
+from datetime import date
+
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
+from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
-from chopmark.rights.actions import customs, dispute, interest
+from chopmark.rights.actions import customs, dispute, interest, verify
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions.customs import NewRecordal
 from chopmark.rights.actions.dispute import NewDispute
@@ -24,10 +29,13 @@ from chopmark.rights.actions.interest import NewInterest
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Party
 from chopmark.web.context import actor_of
-from chopmark.web.forms.rights import CustomsForm, DisputeForm, LicenceForm
+from chopmark.web.forms.rights import CustomsForm, DisputeForm, LicenceForm, RightForm
 from chopmark.web.views import right_words as words
 from chopmark.web.views import rights
 from chopmark.web.views.rights import FILED, private, small_form, taken
+from chopmark.web.views.thumbnails import MAX_BYTES, has, picture, thumbnail
+
+SIGN = 400  # pixels a side
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -112,7 +120,103 @@ def _customs(request: HttpRequest, actor: Actor, number: str) -> HttpResponse | 
     return None
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def change(request: HttpRequest, number: str) -> HttpResponse:
+    """Correct what was said of a right."""
+    actor = actor_of(request)
+    actor.must("file_rights")
+    found = registry.right_of(actor, number, at=clock.now())
+    record = found.right.record
+    if request.method == "POST":
+        form = RightForm(request.POST)
+    else:
+        form = RightForm(initial={**rights.shown_fields(record), "version": found.summary.version})
+    if request.method == "POST" and form.is_valid():
+        version = request.POST.get("version", "")
+        try:
+            changed = rights.record_of(form.cleaned_data, record)
+            seen = int(version) if version.isdecimal() and len(version) < 9 else None
+            filing.amend(number, changed, by=actor, at=clock.now(), version=seen)
+        except (Refused, Invalid) as error:
+            form.add_error(None, words.sentence(error))
+        else:
+            request.session[FILED] = f"right.{found.right.number}"
+            messages.success(request, _("The change is recorded."))
+            return redirect("right", found.right.number)
+    context = {
+        "right": words.row_facts(found.right),
+        "version": request.POST.get("version") or found.summary.version,
+        "form": form,
+        "territory_choices": words.territory_choices(),
+    }
+    return private(render(request, "rights/change.html", context, status=422 if form.errors else 200))
+
+
+def _compare(request: HttpRequest, actor: Actor, number: str) -> None:
+    summary = verify.verify_against(number, by=actor, at=clock.now())
+    if summary.state == "verified":
+        messages.success(request, _("The right agrees with the office's record and is verified."))
+    else:
+        messages.warning(request, _("It was compared with the office's record. See below what differs or is missing."))
+
+
+def _code(request: HttpRequest, actor: Actor, number: str) -> None:
+    verify.show_control(number, request.POST.get("code", ""), by=actor, at=clock.now())
+    messages.success(request, _("The code is right: you speak for the owner."))
+
+
+def _renew(request: HttpRequest, actor: Actor, number: str) -> None:
+    try:
+        until = date.fromisoformat(request.POST.get("expiry_date", ""))
+    except ValueError:
+        messages.error(request, _("Give the day until which it is valid now."))
+        return
+    verify.renew(number, until, by=actor, at=clock.now())
+    messages.success(request, _("The renewal is noted. It counts once the office's record says so too."))
+
+
+def _sign(request: HttpRequest, actor: Actor, number: str) -> None:
+    """The picture of the sign: kept as a paper, its digest in the record."""
+    file = request.FILES.get("file")
+    found = registry.right_of(actor, number, at=clock.now())
+    record = found.right.record
+    if file is None or record.mark is None:
+        messages.error(request, _("Choose a file."))
+        return
+    data = file.read(MAX_BYTES + 1)
+    try:
+        thumbnail(data)
+    except Http404:
+        messages.error(request, _("This is no picture that can be shown: PNG, JPEG or WebP, at most 60 megapixels."))
+        return
+    file.seek(0)
+    paper = NewPaper(kind="other", upload=taken(file, actor, clock.now()))
+    filing.add_papers(number, [paper], by=actor, at=clock.now())
+    changed = replace(record, mark=replace(record.mark, image=hashlib.sha256(data).digest()))
+    filing.amend(number, changed, by=actor, at=clock.now())
+    messages.success(request, _("The picture of the sign is kept."))
+
+
+@require_safe
+def sign(request: HttpRequest, number: str) -> HttpResponse:
+    """The picture of the sign, decoded and encoded anew."""
+    record = registry.right_of(actor_of(request), number, at=clock.now()).right.record
+    image = record.mark.image if record.mark is not None else None
+    if image is None or not wiring.blobs().holds(image):
+        raise Http404
+    tag = image.hex()[:32]
+    if has(request, tag):
+        return picture(tag, None)
+    return picture(tag, thumbnail(b"".join(wiring.blobs().read(image)), SIGN))
+
+
 urlpatterns = [
+    path("rights/<str:number>/change", change, name="right-change"),
+    path("rights/<str:number>/compare", small_form(_compare, "#head-check"), name="right-compare"),
+    path("rights/<str:number>/code", small_form(_code), name="right-code"),
+    path("rights/<str:number>/renew", small_form(_renew), name="right-renew"),
+    path("rights/<str:number>/sign", small_form(_sign), name="right-sign-new"),
+    path("rights/<str:number>/sign.png", sign, name="right-sign"),
     path("rights/<str:number>/licence", licence, name="right-licence"),
     path("rights/<str:number>/licence/end", small_form(_end, "#head-grants"), name="right-licence-end"),
     path("rights/<str:number>/papers", small_form(_paper, "#head-papers"), name="right-paper"),

@@ -6,8 +6,8 @@ page it came from, with everything that was typed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
@@ -338,13 +338,14 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
             else "",
         },
         "as_of": as_of,
+        "sign_url": reverse("right-sign", args=[right.number]) if record.mark is not None and record.mark.image else "",
         "draft_done": request.session.pop(FILED, "") if request.method == "GET" else "",
         "record": record_facts(record),
         "classes": words.class_facts(record),
         "designations": words.designation_facts(record),
         "map": words.map_of(record, on),
         "grants": words.interest_tree(right.interests, on),
-        "verification": verification_facts(found),
+        "verification": verification_facts(found, seen),
         "events": [event_facts(actor, found, each) for each in reversed(seen)],
         "papers": [paper_facts(actor, each) for each in found.papers],
         "disputes": [dispute_facts(each, close_url) for each in right.disputes],
@@ -367,35 +368,69 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
     return private(render(request, "rights/detail.html", context, status=422 if bound else 200))
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A small form or a link of the page: what it is called in the template, its page, and the event it leads to."""
+
+    name: str
+    page: str
+    event: str
+    own: bool = False  # the holder's organisation only, no agent
+
+
+OFFERS = (
+    Offer("withdraw_url", "right-withdraw", "withdrawn"),
+    Offer("paper_url", "right-paper", "paper_added"),
+    Offer("customs_url", "right-customs", "customs_recorded"),
+    Offer("licence_url", "right-licence", "interest_granted", own=True),
+    Offer("end_url", "right-licence-end", "interest_ended", own=True),
+    Offer("dispute_url", "right-dispute", "dispute_opened", own=True),
+    Offer("code_url", "right-code", "verified"),
+    Offer("renew_url", "right-renew", "renewal_claimed"),
+    Offer("sign_form_url", "right-sign-new", "amended"),
+    Offer("submit_url", "right-submit", "submitted"),
+    Offer("compare_url", "right-compare", "verified"),
+    Offer("change_url", "right-change", "amended"),
+)
+
+
 def offered(actor: Actor, found: RightDetail, *, may_change: bool) -> dict[str, Any]:
-    """Addresses of what may be done with a right in its state; the actions decide again."""
-    number, state = found.right.number, found.right.state
-    actions: list[dict[str, Any]] = []
-    if address("right-may"):
-        actions.append({"url": f"{address('right-may')}?right={number}", "text": _("May he sell here?")})
-    if not may_change:
-        return {"actions": actions}
-    if state in history.allowed_in("submitted"):
-        url = reverse("right-submit", args=[number])
-        actions.append({"post": True, "first": True, "url": url, "text": _("Submit for checking")})
+    """What may be done with a right in its state; the actions decide again."""
+    number, record, state = found.right.number, found.right.record, found.right.state
     own = found.summary.organisation_id == actor.organisation_id
-    offers: dict[str, Any] = {"actions": actions}
-    if state in history.allowed_in("withdrawn"):
-        offers["withdraw_url"] = reverse("right-withdraw", args=[number])
-    if state in history.allowed_in("paper_added"):
-        offers["paper_url"] = reverse("right-paper", args=[number])
-        offers["paper_form"] = paper_form()
-    if state in history.allowed_in("customs_recorded"):
-        offers["customs_url"] = reverse("right-customs", args=[number])
-        offers["customs_form"] = CustomsForm(auto_id="customs-%s")
-    if own and state in history.allowed_in("interest_granted"):
-        offers["licence_url"] = reverse("right-licence", args=[number])
-    if own and state in history.allowed_in("interest_ended"):
-        offers["end_url"] = reverse("right-licence-end", args=[number])
-    if own and state in history.allowed_in("dispute_opened"):
-        offers["dispute_url"] = reverse("right-dispute", args=[number])
-        offers["dispute_form"] = DisputeForm(auto_id="dispute-%s")
-    return offers
+    offers: dict[str, Any] = {
+        each.name: reverse(each.page, args=[number])
+        for each in OFFERS
+        if may_change and (own or not each.own) and state in history.allowed_in(each.event)
+    }
+    if not record.office:
+        offers.pop("compare_url", None)
+    if record.expiry_date is None:
+        offers.pop("renew_url", None)
+    if record.kind != "trademark":
+        offers.pop("sign_form_url", None)
+    forms: dict[str, tuple[str, Callable[[], object]]] = {
+        "paper_form": ("paper_url", paper_form),
+        "customs_form": ("customs_url", lambda: CustomsForm(auto_id="customs-%s")),
+        "dispute_form": ("dispute_url", lambda: DisputeForm(auto_id="dispute-%s")),
+    }
+    offers |= {name: make() for name, (url, make) in forms.items() if url in offers}
+    return {**offers, "actions": _actions(number, offers)}
+
+
+def _actions(number: str, offers: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The buttons at the head of the page."""
+    actions: list[dict[str, Any]] = []
+    if "submit_url" in offers:
+        actions.append({"post": True, "first": True, "url": offers["submit_url"], "text": _("Submit for checking")})
+    if "compare_url" in offers:
+        actions.append(
+            {"post": True, "first": True, "url": offers["compare_url"], "text": _("Compare with the office")}
+        )
+    if "change_url" in offers:
+        actions.append({"url": offers["change_url"], "text": _("Correct")})
+    actions.append({"url": f"{reverse('right-may')}?right={number}", "text": _("May he sell here?")})
+    return actions
 
 
 def paper_form(*given: Any) -> PaperForm:  # noqa: ANN401 (what Django forms take)
@@ -424,9 +459,10 @@ def notes_of(found: RightDetail) -> list[dict[str, str]]:
 
 REMINDER_WORDS = {
     "renewal": gettext_lazy("The renewal"),
-    "renew": gettext_lazy("The renewal"),
     "grace": gettext_lazy("The end of the grace period"),
-    "declaration": gettext_lazy("The declaration of use"),
+    "declaration_of_use": gettext_lazy("The declaration of use"),
+    "customs": gettext_lazy("The end of a recordal"),
+    "interest": gettext_lazy("The end of a licence"),
 }
 
 
@@ -484,15 +520,19 @@ def office_name(code: str) -> str:
     return f"{found.zh if language() == 'zh' else found.en} ({code})"
 
 
-def verification_facts(found: RightDetail) -> dict[str, Any] | None:
-    """How the right was checked, and what differed."""
+def verification_facts(found: RightDetail, events: Sequence[EventSummary]) -> dict[str, Any] | None:
+    """How the right was checked, what differed, and what is still missing."""
     one = found.right.verification
     if one is None:
         return None
+    last = next((each for each in reversed(events) if "verification" in each.payload), None)
+    reasons = last.payload.get("reasons", ()) if last is not None else ()
     return {
         "at": one.at,
         "text": words.in_words(words.LEVEL_WORDS, one.level),
         "differences": words.difference_facts(one.differences),
+        # What the comparison says stands in its table; the rest are codes of their own.
+        "missing": [words.coded(each, {}) for each in reasons if ":" not in each],
     }
 
 

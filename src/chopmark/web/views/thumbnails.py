@@ -53,7 +53,7 @@ def thumbnail(data: bytes, side: int = SIDE) -> bytes:
     return out.getvalue()
 
 
-def picture(request: HttpRequest, tag: str, png: bytes | None) -> HttpResponse:
+def picture(tag: str, png: bytes | None) -> HttpResponse:
     """The answer with a picture made here; `tag` names its content, None says that the browser has it already."""
     quoted = f'"{tag}"'
     response = HttpResponse(status=304) if png is None else HttpResponse(png, content_type="image/png")
@@ -61,7 +61,6 @@ def picture(request: HttpRequest, tag: str, png: bytes | None) -> HttpResponse:
     response["Content-Security-Policy"] = "sandbox; default-src 'none'"
     response["X-Content-Type-Options"] = "nosniff"
     response["Cache-Control"] = "private, no-cache"
-    del request
     return response
 
 
