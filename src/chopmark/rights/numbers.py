@@ -156,13 +156,14 @@ def _without_words(folded: str) -> str:
 
 def _without_prefix(folded: str, where: Office) -> str:
     for prefix in where.prefixes:
-        if folded.startswith(prefix) and re.match(r"[^A-Z]*[0-9]", folded[len(prefix) :]):
-            return folded[len(prefix) :]
+        rest = _without_words(folded[len(prefix) :].lstrip(" .:-/"))
+        if folded.startswith(prefix) and re.match(r"[^A-Z]*[0-9]", rest):
+            return rest
     return folded
 
 
 def _written_offices(folded: str) -> tuple[Office, ...]:
     """The offices whose letters stand before the figures; IR is Iran's as well as the international register's."""
     head = re.match(r"^[^0-9]*?(?=[^A-Z]*[0-9])", folded)
-    letters = head[0].strip(" .:-/第") if head else ""
+    letters = re.split(r"[\s.:\-/第]+", head[0].strip(" .:-/第"))[0] if head else ""
     return tuple(each for each in offices() if letters in each.prefixes)
