@@ -6,7 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from chopmark.rights.actions.common import Operator
+from chopmark.rights.actions.file import NewPaper, NewRight, file_right
+from chopmark.rights.actions.verify import verify_against, vouch
+from chopmark.rights.queries.registry import RightSummary
 from chopmark.rights.record import Class, Designation, Mark, Party, Record, Source
+from world.pages import PageWorld, Person
 
 LANTERN = Record(
     kind="trademark",
@@ -32,3 +37,31 @@ def lantern(**changes: Any) -> Record:
 def by_office(record: Record = LANTERN, *, fetched: datetime = datetime(2026, 11, 1, tzinfo=UTC)) -> Record:
     """The same as the office says it."""
     return replace(record, source=Source(format="snapshot", sha256=bytes(32), fetched_at=fetched))
+
+
+OPERATOR = Operator()
+
+
+def filed(world: PageWorld, who: Person, record: Record = LANTERN, **more: Any) -> RightSummary:
+    """A right that somebody filed."""
+    return file_right(NewRight(record=record, **more), by=who.actor, at=world.now())
+
+
+def vouched(world: PageWorld, who: Person, name: str = "Mei Lan's studio", country: str = "CN") -> None:
+    """The operator knows who this organisation is."""
+    vouch(who.actor.organisation_id, name, operator=OPERATOR, at=world.now(), country=country)
+
+
+def verified(world: PageWorld, who: Person, record: Record = LANTERN, **more: Any) -> RightSummary:
+    """A right that agrees with the office's record, of an organisation that the operator knows."""
+    made = filed(world, who, record, **more)
+    vouched(world, who, record.owners[0].name, record.owners[0].country)
+    done = verify_against(made.id, by_office(record), by=OPERATOR, at=world.now())
+    assert done.state == "verified", done.right.verification
+    return done
+
+
+def paper(world: PageWorld, who: Person, data: bytes = b"certificate", kind: str = "certificate") -> NewPaper:
+    """A paper whose digest somebody deposited."""
+    made = world.deposit(who, data, kind="document", title="", file_name="paper.pdf", private=True)
+    return NewPaper(kind=kind, deposit=made.id)
