@@ -154,6 +154,12 @@ def day_of_either(text: str) -> date | None:
     return days.pop() if len(days) == 1 else None
 
 
+def territory_of(office: str) -> str:
+    """The territory of an office's or country's code: the same, but for the European Union."""
+    code = office.strip().upper()
+    return "EU" if code == "EM" else code
+
+
 def collective_of(words: str) -> Collective:
     """Whether an office's word for the kind of mark says collective, certification or defensive."""
     said = words.lower()

@@ -485,7 +485,8 @@ def _treaty(mark: etree._Element, notes: Notes, source: Source) -> Record:
         owners=_holders(mark, notes),
         representatives=_agents(mark),
         designations=tuple(
-            Designation(territory=code.upper(), status="registered", since=since) for code in dict.fromkeys(countries)
+            Designation(territory=fields.territory_of(code), status="registered", since=since)
+            for code in dict.fromkeys(countries)
         ),
         registration_date=since,
         status="registered",

@@ -171,7 +171,7 @@ def _classes(mark: etree._Element, notes: Notes) -> tuple[Class, ...]:
 def _designations(mark: etree._Element, notes: Notes) -> tuple[Designation, ...]:
     found: dict[str, Designation] = {}
     for one in xml.each(mark, "DesignatedCountryDetails", "DesignatedCountry"):
-        if code := xml.text(one, "DesignatedCountryCode").upper():
+        if code := fields.territory_of(xml.text(one, "DesignatedCountryCode")):
             since = notes.day(f"designation.{code}", xml.text(one, "DesignatedCountryDate"))
             found.setdefault(code, Designation(territory=code, via="madrid", since=since))
     return tuple(found.values())

@@ -338,7 +338,8 @@ def _record(row: _Row, source: Source) -> Record | None:
     office = _office(row, kind)
     owner = row.text("owner")
     if not owner:
-        notes.problem("imports.no_owner", stops=True)
+        if not row.refused:
+            notes.problem("imports.no_owner", stops=True)
         return None
     identifier = row.text("owner_id")
     language = row.text("language")
@@ -361,7 +362,10 @@ def _record(row: _Row, source: Source) -> Record | None:
         representatives=(Party(name=agent),) if (agent := row.text("representative")) else (),
         classes=_classes(row, kind, language),
         designations=tuple(
-            Designation(territory=code) for code in dict.fromkeys(part.upper() for part in row.parts("territories"))
+            Designation(territory=code)
+            for code in dict.fromkeys(
+                fields.territory_of(OFFICE_NAMES.get(part.lower(), part)) for part in row.parts("territories")
+            )
         ),
         application_date=row.day("application_date"),
         publication_date=row.day("publication_date"),
