@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -20,14 +21,16 @@ import numpy.typing as npt
 from PIL import Image
 
 from chopmark.base.errors import Invalid
-from chopmark.media import audio, features, picture, video
+from chopmark.media import audio, features, iscc, picture, text, video
 from chopmark.media.fingerprint import MILLION, Code, Fingerprint, Print
-from chopmark.media.guard import HEAD, Limits, Sniffed, sniff
+from chopmark.media.guard import HEAD, Limits, Sniffed, sniff, text_of
 from chopmark.media.match import overlap
 
 _SAMPLE = 128  # pixels
 MOST_FILM_CODES = 20_000
 """Codes of one film in the index; a longer one has fewer of each minute."""
+SHOWN = 32
+"""Frames of a film, at least, that its ISCC is made of."""
 STILL = 8
 """Bits by which a frame must differ from the one before to be kept."""
 
@@ -48,6 +51,10 @@ def warm_up() -> None:
         found = picture.luma(data.getvalue(), least=features.DECODED)
         picture.query_codes(picture.of_pixels(found.pixels))
     overlap(features.of_query(found), features.local(found))
+    for coding in ("utf-8", "utf-16", "gb18030"):
+        text_of("温 Warm".encode(coding))
+    text.fingerprint("one two three four five six seven eight nine ten " * 3)
+    iscc.text_code("Warm")
     noise = rng.integers(-9999, 9999, 5 * audio.RATE).astype(np.int16)
     for query in (False, True):
         for form, make in (("wav", _sound), ("mp4", _film)):
@@ -94,7 +101,9 @@ def fingerprint(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Lim
     head = file.read(HEAD)
     file.seek(0)
     found = sniff(head)
-    return _MAKERS[found.kind](file, found, limits, query=bool(given["query"])).encode()
+    made = _MAKERS[found.kind](file, found, limits, query=bool(given["query"]))
+    file.seek(0)
+    return replace(made, iscc=iscc.composite(made.iscc, *iscc.file_codes(file)) if made.iscc else "").encode()
 
 
 def drawing(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits) -> bytes:
@@ -123,6 +132,7 @@ def _picture(file: BinaryIO, found: Sniffed, _limits: Limits, *, query: bool) ->
         prints=tuple(
             Print(name=name, data=each.encode()) for name, each in zip(("plain", "mirrored"), near, strict=False)
         ),
+        iscc=iscc.picture_code(luma.pixels),
         facts={"width": luma.width, "height": luma.height, "format": luma.format, "sound": int(luma.sound)},
     )
 
@@ -137,14 +147,17 @@ def _sound(file: BinaryIO, found: Sniffed, limits: Limits, *, query: bool) -> Fi
         media_type=found.media_type.replace("video/", "audio/"),
         algorithm=audio.ALGORITHM,
         prints=(Print(name="sound", data=made.encode()),),
+        iscc=iscc.sound_code(made.codes),
         facts={"milliseconds": made.milliseconds, "sound": int(sound.complete)},
     )
 
 
 def _film(file: BinaryIO, found: Sniffed, limits: Limits, *, query: bool) -> Fingerprint:
     """Its frames and its sound track; a container without moving pictures is a sound."""
+    shown: list[picture.Gray] = []
     try:
-        made = video.fingerprint(video.frames(file, query=query, longest=limits.duration), query=query)
+        frames = video.frames(file, query=query, longest=limits.duration)
+        made = video.fingerprint(_watched(frames, shown), query=query)
     except Invalid as error:
         if error.code != "media.no_film":
             raise
@@ -163,7 +176,36 @@ def _film(file: BinaryIO, found: Sniffed, limits: Limits, *, query: bool) -> Fin
         algorithm=f"{video.ALGORITHM}+{audio.ALGORITHM}" if heard else video.ALGORITHM,
         codes=_film_codes(made),
         prints=(Print(name="film", data=made.encode()), *heard),
+        iscc=iscc.film_code(shown),
         facts={"milliseconds": made.milliseconds, "frames": made.frames},
+    )
+
+
+def _watched(frames: Iterable[video.Frame], shown: list[picture.Gray]) -> Iterator[video.Frame]:
+    """The same frames; some of them, spread over the whole film, are kept for its ISCC."""
+    step = 1
+    for count, frame in enumerate(frames):
+        if count % step == 0:
+            shown.append(frame.pixels)
+            if len(shown) >= 2 * SHOWN:
+                del shown[1::2]
+                step *= 2
+        yield frame
+
+
+def _text(file: BinaryIO, found: Sniffed, _limits: Limits, *, query: bool) -> Fingerprint:
+    del query
+    read = text_of(file.read())
+    made = text.fingerprint(read)
+    if not made.distinctive:
+        raise Invalid("media.text_not_distinctive")
+    return Fingerprint(
+        kind="text",
+        media_type=found.media_type,
+        algorithm=text.ALGORITHM,
+        prints=(Print(name="text", data=made.encode()),),
+        iscc=iscc.text_code(read),
+        facts={"characters": len(read)},
     )
 
 
@@ -200,5 +242,10 @@ def code_of(code: picture.Code, at: int = 0) -> Code:
     )
 
 
-_MAKERS: Mapping[str, Callable[..., Fingerprint]] = {"picture": _picture, "audio": _sound, "video": _film}
+_MAKERS: Mapping[str, Callable[..., Fingerprint]] = {
+    "picture": _picture,
+    "audio": _sound,
+    "video": _film,
+    "text": _text,
+}
 OPERATIONS = {"fingerprint": fingerprint, "drawing": drawing}

@@ -5,7 +5,7 @@
 
 Pictures: near codes in the index, then local features that agree on one map. Sound: landmarks and Chromaprint codes
 on one offset. Film: frame codes that follow each other, and the sound track as a sound. A picture that is a frame of a
-film, or a film that shows a picture, is found by codes.
+film, or a film that shows a picture, is found by codes. Text: passages of the same words.
 The library is made from rows and follows them (see `index.codes.Source`); nothing is stored here.
 A match says that two files share something. It does not say who had it first, or that anything is infringed.
 """
@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from chopmark.media import audio, features, video
+from chopmark.media import audio, features, text, video
 from chopmark.media.fingerprint import MILLION, Box, Code, Fingerprint, Print
 from chopmark.media.guard import Kind
 from chopmark.media.index import RADIUS, CodeIndex
@@ -122,7 +122,12 @@ class Library:
         by_code = self.near(query, radius)
         with self._lock:
             self._refresh()
-            found = [*self._pictures(query, by_code), *self._sounds(query), *self._films(query, by_code)]
+            found = [
+                *self._pictures(query, by_code),
+                *self._sounds(query),
+                *self._films(query, by_code),
+                *self._texts(query),
+            ]
         best: dict[int, Match] = {}
         for each in found:
             held = best.get(each.file)
@@ -192,6 +197,16 @@ class Library:
             if segments:
                 yield _by_segments(file, "video", "film", segments)
 
+    def _texts(self, query: Fingerprint) -> Iterable[Match]:
+        data = query.named("text")
+        if not data or not len(self._text):
+            return
+        found: dict[int, list[Segment]] = defaultdict(list)
+        for file, segment in self._text.search(text.TextPrint.parse(data), limit=MOST_MATCHES):
+            found[file].append(segment)
+        for file, segments in found.items():
+            yield _by_segments(file, "text", "text", segments, unit=1)
+
     # ---- rows --------------------------------------------------------------------------------------------------------
 
     def _forget(self) -> None:
@@ -201,6 +216,7 @@ class Library:
         self._pool = features.Pool()
         self._sound = audio.SoundIndex()
         self._film: dict[int, bytes] = {}
+        self._text = text.TextIndex()
 
     def _refresh(self) -> None:
         last = self._prints.last()
@@ -224,6 +240,8 @@ class Library:
             self._sound.add(file, audio.SoundPrint.parse(prints["sound"]))
         if "film" in prints:
             self._film[file] = prints["film"]
+        if "text" in prints:
+            self._text.add(file, text.TextPrint.parse(prints["text"]))
 
     def _drop(self, file: int) -> None:
         if self._kinds.pop(file, None) is None:
@@ -232,6 +250,7 @@ class Library:
             self._pool.remove(file)
         self._sound.remove(file)
         self._film.pop(file, None)
+        self._text.remove(file)
 
 
 def features_of(query: Fingerprint) -> tuple[features.Features, ...]:
@@ -289,6 +308,8 @@ def _of_overlap(over: features.Overlap) -> dict[str, int | str]:
         "pairs": over.pairs,
         "covered": round(over.covered * 1000),
         "mirrored": int(over.mirrored),
+        # Where the reference's corners lie in the query, from the upper left, in millionths.
+        "corners": " ".join(f"{round(x * MILLION)},{round(y * MILLION)}" for x, y in over.corners),
     }
 
 
@@ -302,12 +323,13 @@ def _box(hull: Sequence[features.Point]) -> Box:
     return min(xs), min(ys), max(xs), max(ys)
 
 
-def _by_segments(file: int, kind: Kind, stage: Stage, segments: Sequence[Segment]) -> Match:
+def _by_segments(file: int, kind: Kind, stage: Stage, segments: Sequence[Segment], unit: int = 1000) -> Match:
+    """Parts in milliseconds, of seconds; with another unit, of what they are in."""
     ordered = sorted(segments, key=lambda each: -each.score)[:MOST_PARTS]
     parts = tuple(
         Part(
-            query_span=(round(each.query.start * 1000), round(each.query.end * 1000)),
-            reference_span=(round(each.reference.start * 1000), round(each.reference.end * 1000)),
+            query_span=(round(each.query.start * unit), round(each.query.end * unit)),
+            reference_span=(round(each.reference.start * unit), round(each.reference.end * unit)),
             score=_thousand(each.score),
         )
         for each in ordered
