@@ -138,7 +138,7 @@ def _affixed_han(name: str, rng: random.Random) -> str:
 
 
 def planted(names: Sequence[str], each: int, seed: int, folder: Path) -> list[tuple[str, str, str]]:
-    """(kind, look-alike, original), `each` of every kind, of names with at least four Latin or three Chinese letters."""
+    """(kind, look-alike, original), `each` of every kind, of names of four Latin or three Chinese letters and more."""
     rng = random.Random(seed)  # noqa: S311 (the same names every time)
     latin = [n for n in names if n.isascii() and sum(map(str.isalpha, n)) >= 4 and len(n) <= 24]
     han = [n for n in names if is_han(n) and len(n) >= 3]

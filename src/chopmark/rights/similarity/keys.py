@@ -61,6 +61,8 @@ class Keys:
 def keys(text: str) -> Keys:
     """The keys of a text; all are empty for a text of signs alone."""
     shown, spoken = _plain(text[:MAX_LENGTH])
+    if not any(map(str.isalnum, shown)):
+        return Keys(norm="", skeleton="", phonetic="", consonant="")
     sound = phonetic(spoken)
     return Keys(
         norm=shown,
@@ -92,11 +94,11 @@ def _plain(text: str) -> tuple[str, str]:
     if text.isascii():
         words = " ".join(_HYPHENS.sub(" ", text.lower().replace("'", "")).split())
         return words, words
-    compatible = unicodedata.normalize("NFKC", text).replace("'", "").replace("’", "")
+    compatible = unicodedata.normalize("NFKC", _without_signs(text)).replace("'", "").replace("’", "")
     if has_han(compatible):
         compatible = _simplified(compatible)
     seen, said = [], []
-    for word in _HYPHENS.sub(" ", _without_signs(compatible)).split():
+    for word in _HYPHENS.sub(" ", compatible).split():
         seen.append(_unaccented(_unaccented(word.translate(TABLE)).translate(TABLE)))
         said.append(_unaccented(word.translate(TABLE) if _is_mixed(word) else word))
     return " ".join(" ".join(seen).split()), " ".join(" ".join(said).split())
