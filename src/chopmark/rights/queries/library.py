@@ -5,9 +5,10 @@ For this room only. Everything here is derived: `media/` in the home may be dele
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from chopmark.evidence import wiring
@@ -48,8 +49,16 @@ def _tools(home: str) -> Tools:
         library=Library(codes, owners_of, PrintRows()),
         codes=codes,
         asked=CodeIndex(folder / ASKED, AskedRows(), NAME),
-        workshop=Workshop(),
+        workshop=_workshop(),
     )
+
+
+@cache
+def _workshop() -> Workshop:
+    """One a process: it knows nothing of homes."""
+    made = Workshop()
+    atexit.register(made.close)
+    return made
 
 
 def last_change(counter: str) -> int:
