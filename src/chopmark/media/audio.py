@@ -52,15 +52,21 @@ _COMMON = 4000  # a key found more often says nothing
 _LEAST_VOTES = 4
 _CANDIDATES = 8
 _WINDOW, _WINDOW_STEP = 60_000, 45_000  # milliseconds of a long query looked up at once
-_GAP = 4_000  # milliseconds without an explained peak that end a part
+_GAP = 4_000  # milliseconds between parts in neighbouring windows that are one
+_NEAR_PEAKS = 41
+_SHORTEST = 2_000  # milliseconds of a part
+_SETTLED = 0.6
 _LEAST_PEAKS = 14
-_LEAST_SURPRISE = 7.5
+_LEAST_SURPRISE, _LEAST_SURPRISE_SWEPT = 9.0, 11.0
+"""How many standard deviations above chance (docs/media.md: unrelated music reached 9.9, excerpts begin at 14)."""
 _SHIFTS = (-2310, -1370, -830, -510, -290, 310, 530, 790, 1430, 2290)
 
 _PREFIX = 4  # bits of a code that are not looked up
 _LEAST_CODES = 28
 _LEAST_DISTINCT = 20
 _SMOOTH_CODES = 24
+_MOST_ERROR, _MOST_ERROR_SWEPT = 0.15, 0.13
+"""Share of bits that differ; unrelated music reached 0.165 in its best run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,16 +318,19 @@ class SoundIndex:
         self._settled |= set(fresh)
 
     def _by_landmarks(self, query: SoundPrint, since: int, until: int) -> list[tuple[int, Segment]]:
-        """At its own speed first; what is explained so is not searched at others."""
+        """At its own speed first; what most of the window is explained by so is not searched at others."""
         found = self._at_speeds(query, since, until, ((1.0, 1.0),))
-        if not found:
+        length = (min(until, query.milliseconds) - since) / 1000
+        if not any(segment.query.length >= _SETTLED * length for segment in found.values()):
             sweep = [(speed, speed) for speed in SPEEDS] + [(tempo, 1.0) for tempo in TEMPOS]
-            found = self._at_speeds(query, since, until, sweep)
-        return found
+            for number, segment in self._at_speeds(query, since, until, sweep).items():
+                if number not in found or _agree(found[number]) < _agree(segment):
+                    found[number] = segment
+        return list(found.items())
 
     def _at_speeds(
         self, query: SoundPrint, since: int, until: int, speeds: Iterable[tuple[float, float]]
-    ) -> list[tuple[int, Segment]]:
+    ) -> dict[int, Segment]:
         part = query.peaks.between(since, until)
         best: list[tuple[int, int, int, float, float]] = []
         for speed, pitch in speeds:
@@ -334,9 +343,9 @@ class SoundIndex:
             if votes < _LEAST_VOTES:
                 break
             segment = _explain(part, self._prints[number].peaks, offset, speed, pitch)
-            if segment is not None and (number not in found or found[number].score < segment.score):
+            if segment is not None and (number not in found or _agree(found[number]) < _agree(segment)):
                 found[number] = segment
-        return list(found.items())
+        return found
 
     def _by_codes(self, query: SoundPrint, since: int, until: int) -> list[tuple[int, Segment]]:
         for speed, codes in ((1.0, query.codes), *query.sweep):
@@ -367,6 +376,10 @@ class SoundIndex:
         return found
 
 
+def _agree(segment: Segment) -> float:
+    return float(segment.why["agree"])
+
+
 def _windows(milliseconds: int) -> list[tuple[int, int]]:
     if milliseconds <= _WINDOW + _WINDOW_STEP:
         return [(0, milliseconds + 1)]
@@ -383,17 +396,21 @@ def _explain(query: Peaks, reference: Peaks, offset: int, speed: float, pitch: f
     late = reference.at[hit[on]] - mapped.at[on]
     offset = int(np.median(late))
     hit = landmarks.explained(mapped, reference, offset)
-    on = _longest(mapped.at, np.flatnonzero(hit >= 0))
+    first, last = _densest(hit >= 0)
+    on = first + np.flatnonzero(hit[first:last] >= 0)
     if len(on) < _LEAST_PEAKS:
         return None
     low, high = int(mapped.at[on[0]]), int(mapped.at[on[-1]])
+    if high - low < _SHORTEST:
+        return None
     part = mapped.between(low, high + 1)
     others = [np.count_nonzero(landmarks.explained(part, reference, offset + shift) >= 0) for shift in _SHIFTS]
     chance = float(np.median(others))
-    if (len(on) - chance) / (chance + 1.0) ** 0.5 < _LEAST_SURPRISE:
+    least = _LEAST_SURPRISE if speed == 1.0 else _LEAST_SURPRISE_SWEPT
+    if (len(on) - chance) / (chance + 1.0) ** 0.5 < least:
         return None
     return Segment(
-        query=Span(start=query.at[on[0]] / 1000, end=query.at[on[-1]] / 1000),
+        query=Span(start=int(query.at[on[0]]) / 1000, end=int(query.at[on[-1]]) / 1000),
         reference=Span(start=(low + offset) / 1000, end=(high + offset) / 1000),
         score=round(len(on) / len(part), 4),
         why={
@@ -407,10 +424,13 @@ def _explain(query: Peaks, reference: Peaks, offset: int, speed: float, pitch: f
     )
 
 
-def _longest(at: NDArray[np.int64], on: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Those of `on` between the two gaps that hold most of them."""
-    breaks = np.flatnonzero(np.diff(at[on]) > _GAP) + 1
-    return max(np.split(on, breaks), key=len)
+def _densest(hit: NDArray[np.bool_]) -> tuple[int, int]:
+    """From where to where peaks are explained: the run with the most beyond half of the best share near one place."""
+    share = np.convolve(hit, np.ones(_NEAR_PEAKS) / _NEAR_PEAKS, "same").max()
+    total = np.concatenate([[0.0], np.cumsum(hit - share / 2)])
+    lowest = np.minimum.accumulate(total)
+    end = int(np.argmax(total - lowest))
+    return int(np.flatnonzero(total[: end + 1] == lowest[end])[-1]), end
 
 
 def _compare(
@@ -427,7 +447,7 @@ def _compare(
     edges = np.flatnonzero(near[1:] != near[:-1])
     since, until = max(zip(edges[::2], edges[1::2], strict=True), key=lambda run: run[1] - run[0], default=(0, 0))
     count, error = int(until - since), float(differ[since:until].mean()) if until > since else 1.0
-    bound = 0.18 if count >= 2 * _LEAST_CODES or speed == 1.0 else 0.16
+    bound = _MOST_ERROR if speed == 1.0 else _MOST_ERROR_SWEPT
     if count < _LEAST_CODES or error > bound or len(np.unique(there[since:until])) < _LEAST_DISTINCT:
         return None
     step = chromaprint.SECONDS
