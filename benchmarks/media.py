@@ -22,6 +22,7 @@ import random
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -124,7 +125,8 @@ def _files(folder: str, at_least: int = 0) -> list[Path]:
 def _read(path: Path, kind: str, least: int, *, plain: bool) -> Iterator[Picture]:
     """The picture in a file, fitted; a `plain` one in the middle of a white square, as shops show goods."""
     try:
-        picture = Image.open(path)
+        with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+            picture = Image.open(path)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return
     with picture:
@@ -292,6 +294,7 @@ def suite(pictures: Sequence[Picture], many: int, audit: Path) -> list[Row]:
         count += 1
         for hit in protected.search(data)[1]:
             page.hit(name, data, protected, hit)
+            print("to audit:", page.hits[-1][:3], file=sys.stderr)
     rows.append(_row("suite: hits on pictures that they were not made of", len(page.hits), "to audit", "of", count))
     page.write(len(references), [picture.name for picture in refused])
     spent = protected.spent
@@ -334,6 +337,7 @@ def _of_edit(
         for hit in late:
             if hit.reference != number:
                 page.hit(f"{protected.pictures[number].name}, {edit}", data, protected, hit)
+                print("to audit:", page.hits[-1][:3], file=sys.stderr)
     return first, both
 
 
@@ -405,7 +409,9 @@ def measure(many: int, audit: Path) -> list[Row]:
     """Speed, then the suite."""
     cv2.setNumThreads(1)
     pictures = corpus()
-    return [*speed(pictures), *suite(pictures, many, audit)]
+    rates = speed(pictures)
+    print(*rates, sep="\n", file=sys.stderr)
+    return [*rates, *suite(pictures, many, audit)]
 
 
 def main() -> None:

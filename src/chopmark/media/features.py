@@ -34,12 +34,17 @@ CANDIDATES: Final = 5
 """References that are verified for one query."""
 
 _WORKING, _MOST = 640, 1000
-_QUERY_WORKING, _QUERY_MOST = 800, 1500
+_QUERY_WORKING, _QUERY_MOST = 800, 900
+_HALF_MOST = 600
+"""Features of a query at half its working size: a crop shows things larger than its original does."""
 _FAST = 4
 """Gray levels of the weakest corner: plain pictures have no others, busy ones are thinned out by the grid."""
 _GRID = 8
 _SURPLUS = 4
-_SCALES, _STEP, _PATCH = 8, 1.2, 31
+_LEVELS, _STEP = 8, 1.2
+_HALF = 4
+"""Scales between a working size and its half: 1.2 ** 4 is nearly 2."""
+_SCALES = _LEVELS + _HALF
 _MOST_DISTANCE = 80
 _RATIO = 0.9
 _CELL = 6
@@ -67,7 +72,7 @@ class Features:
     """The local features of one picture, the most telling first.
 
     Attributes:
-        rows: place in 64ths of a pixel at working size, scale 0-7, direction in 256ths of a turn, 256 bits.
+        rows: place in 64ths of a pixel at working size, scale 0-11, direction in 256ths of a turn, 256 bits.
         width, height: the working size.
         mirrored: whether they were taken from the mirrored picture.
     """
@@ -144,12 +149,22 @@ def local(picture: Luma) -> Features:
 
 
 def of_query(picture: Luma) -> tuple[Features, Features]:
-    """The features that a picture is searched with: as it is, and mirrored."""
+    """The features that a picture is searched with: as it is, and mirrored; at most 1,500 each."""
     flipped = np.ascontiguousarray(picture.pixels[:, ::-1])
-    return (
-        _features(picture.pixels, _QUERY_WORKING, _QUERY_MOST, mirrored=False),
-        _features(flipped, _QUERY_WORKING, _QUERY_MOST, mirrored=True),
-    )
+    return _of_two_sizes(picture.pixels, mirrored=False), _of_two_sizes(flipped, mirrored=True)
+
+
+def _of_two_sizes(pixels: Gray, *, mirrored: bool) -> Features:
+    """Features at working size and at half of it, three of the one to two of the other."""
+    full = _features(pixels, _QUERY_WORKING, _QUERY_MOST, mirrored=mirrored)
+    half = _features(pixels, _QUERY_WORKING // 2, _HALF_MOST, mirrored=mirrored)
+    rows = half.rows.copy()
+    edge = np.array([full.width, full.height]) * _PART - 1
+    rows["place"] = np.minimum(rows["place"].astype(np.int64) * 2, edge)
+    rows["scale"] += _HALF
+    turn = np.concatenate([np.arange(len(full)), np.arange(len(half)) * (_QUERY_MOST / _HALF_MOST)])
+    ordered = np.concatenate([full.rows, rows])[np.argsort(turn, kind="stable")]
+    return Features(rows=ordered, width=full.width, height=full.height, mirrored=mirrored)
 
 
 def _features(pixels: Gray, working: int, most: int, *, mirrored: bool) -> Features:
@@ -159,7 +174,7 @@ def _features(pixels: Gray, working: int, most: int, *, mirrored: bool) -> Featu
     if scale != 1:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=how), np.uint8)
-    orb = cv2.ORB.create(nfeatures=most * _SURPLUS, scaleFactor=_STEP, nlevels=_SCALES, fastThreshold=_FAST)
+    orb = cv2.ORB.create(nfeatures=most * _SURPLUS, scaleFactor=_STEP, nlevels=_LEVELS, fastThreshold=_FAST)
     corners = orb.detect(pixels)
     chosen, bits = orb.compute(pixels, [corners[index] for index in _spread(corners, width, height)[:most]])
     found = np.zeros(len(chosen), _ROW)
@@ -248,7 +263,7 @@ _TURNS, _SIZES = 24, 4 * _SCALES
 def _consistent(query: Features, reference: Features, pairs: _Indices) -> _Indices:
     """The pairs near the commonest turn (within 22 degrees) and scale (within a factor of 1.5)."""
     turn = _turns(query.rows[pairs[:, 0]], reference.rows[pairs[:, 1]])
-    size = reference.rows["scale"][pairs[:, 1]].astype(np.int64) - query.rows["scale"][pairs[:, 0]] + _SCALES
+    size = reference.rows["scale"][pairs[:, 1]].astype(np.int64) - query.rows["scale"][pairs[:, 0]] + _SIZES // 2
     votes = np.bincount(turn * _SIZES + size, minlength=_TURNS * _SIZES).reshape(_TURNS, _SIZES)
     around = _around(_around(votes, 1, axis=0), 2, axis=1)
     best_turn, best_size = np.divmod(int(np.argmax(around)), _SIZES)

@@ -28,6 +28,11 @@ GATE: Final = 0.65
 PROPOSED: Final = 5
 CODE_BITS: Final = 256
 
+_WRONG = tuple(
+    getattr(onnxruntime.capi.onnxruntime_pybind11_state, name)
+    for name in ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
+)
+
 Vector = npt.NDArray[np.float32]
 
 
@@ -57,7 +62,7 @@ class Model:
         options.log_severity_level = 4
         try:
             self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except onnxruntime.capi.onnxruntime_pybind11_state.OrtRuntimeException as error:
+        except _WRONG as error:
             raise Invalid("media.model_wrong", name=path.name, digest=found) from error
         [given, *more] = self._session.get_inputs()
         if more or len(given.shape) != 4 or given.shape[1] != 3 or not isinstance(given.shape[2], int):
