@@ -92,12 +92,19 @@ CASES = {
         "tolerated",
         "script",
     ),
-    "a transliterated owner": (
-        owned("West Lake Tea Ltd", also=(Text(text="西湖茶业有限公司"),)),
-        owned("西湖茶业有限公司"),
+    "a transliterated owner, by the record": (
+        owned("West Lake Tea Ltd"),
+        owned("西湖茶业有限公司", also=(Text(text="WEST LAKE TEA LTD."),)),
         "owners",
         "tolerated",
         "transliteration",
+    ),
+    "a transliterated owner, by the claim alone": (
+        owned("West Lake Tea Ltd", also=(Text(text="西湖茶业有限公司"),)),
+        owned("西湖茶业有限公司"),
+        "owners",
+        "needs_paper",
+        "transliteration_claimed",
     ),
     "the same firm by its number": (
         owned("Old name", identifiers=(Identifier(scheme="USCC", value="91330100MA2"),)),

@@ -39,6 +39,7 @@ RULES: tuple[str, ...] = (
     "other_legal_form",
     "transliteration",
     "identifier",
+    "transliteration_claimed",
     "number_form",
     "filled_in",
     "not_in_record",
@@ -289,7 +290,7 @@ def _needs(field: str, claimed: str, found: str) -> Difference:
 
 def _by_rule(field: str, claimed: str, found: str, rule: str) -> Difference:
     verdict: Verdict = "tolerated" if rule else "equal"
-    if rule == "other_legal_form":
+    if rule in ("other_legal_form", "transliteration_claimed"):
         verdict = "needs_paper"
     return Difference(field=field, claimed=claimed, found=found, verdict=verdict, rule=rule)
 
@@ -309,16 +310,21 @@ def _same_words(one: str, other: str) -> str | None:
 
 
 def same_party(one: Party, other: Party) -> str | None:
-    """The rule by which two parties are the same, empty for the same name, None for others."""
+    """The rule by which two parties are the same, empty for the same name, None for others.
+
+    What the second is also called is known; what the first says it is also called has to be shown.
+    """
     rule = _same_name(one.name, other.name)
     if rule is not None:
         return rule
     shared = {(each.scheme, each.value) for each in one.identifiers if each.value}
     if shared & {(each.scheme, each.value) for each in other.identifiers}:
         return "identifier"
-    known = [(each.text, other.name) for each in one.also] + [(one.name, each.text) for each in other.also]
-    known += [(mine.text, his.text) for mine in one.also for his in other.also]
-    return "transliteration" if any(_same_name(*pair) is not None for pair in known) else None
+    if any(_same_name(one.name, each.text) is not None for each in other.also):
+        return "transliteration"
+    theirs = [other.name, *(each.text for each in other.also)]
+    said = any(_same_name(mine.text, name) is not None for mine in one.also for name in theirs)
+    return "transliteration_claimed" if said else None
 
 
 def _same_name(one: str, other: str) -> str | None:

@@ -446,10 +446,10 @@ def _for_class(link: Interest, asked: Asked | None) -> list[Reason]:
         return []
     if asked is None:
         return [unknown("rules.grant_class_not_asked", grant=link.id, classes=list(link.classes))]
-    granted = [classes.parse(each) for each in link.classes]
+    granted = [classes.read(each) for each in link.classes]
     if asked in granted or Asked(scheme="nice", code=classes.nice_of(asked) or "-") in granted:
         return []
-    if asked.scheme == "nice" and any(classes.nice_of(each) == asked.code for each in granted):
+    if asked.scheme == "nice" and any(each is None or classes.nice_of(each) == asked.code for each in granted):
         return [unknown("rules.grant_class_in_part", grant=link.id, cls=asked.text(), classes=list(link.classes))]
     return [no("rules.grant_other_class", grant=link.id, cls=asked.text(), classes=list(link.classes))]
 

@@ -164,7 +164,16 @@ def _level(differences: Sequence[Difference], reached: Level) -> Level:
     return 1 if any(each.verdict == "needs_paper" or each.rule in _BY_PAPER for each in differences) else reached
 
 
-_BY_PAPER = frozenset(("not_in_record", "co_owner_not_named", "other_legal_form", "other_feature", "status_unknown"))
+_BY_PAPER = frozenset(
+    (
+        "not_in_record",
+        "co_owner_not_named",
+        "other_legal_form",
+        "other_feature",
+        "status_unknown",
+        "transliteration_claimed",
+    )
+)
 """Rules that ask for a paper; where one was seen, the verdict is `tolerated` and the rule stays."""
 
 
