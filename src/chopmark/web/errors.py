@@ -42,6 +42,7 @@ _ENDINGS: Mapping[str, HTTPStatus] = {
     "_differs": HTTPStatus.CONFLICT,
     "_moved": HTTPStatus.CONFLICT,
     "already_member": HTTPStatus.CONFLICT,
+    "similar_before": HTTPStatus.CONFLICT,
     "last_owner_stays": HTTPStatus.CONFLICT,
 }
 
