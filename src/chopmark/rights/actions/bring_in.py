@@ -24,6 +24,8 @@ from chopmark.rights.actions import file as filing
 from chopmark.rights.actions import office, verify
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewRight
+from chopmark.rights.connectors import connector_for
+from chopmark.rights.connectors.access import Access
 from chopmark.rights.imports import Imported, Problem, Signed, SmdTrust
 from chopmark.rights.queries.registry import RightSummary
 from chopmark.rights.record import Record
@@ -222,3 +224,31 @@ def bring_in_office(
             for place, error in done.problems
         )
     return Snapshot(format=imported.format, kept=kept, same=same, problems=tuple(problems))
+
+
+def ask_office(
+    office_code: str, number: str, *, access: Access, operator: Operator, at: datetime, simulated: bool = False
+) -> Record:
+    """Ask an office for one record and keep it, for claims to be compared with.
+
+    Args:
+        access: what the operator's file sets up.
+        simulated: also keep what a simulator answers; for demonstrations only, where nothing real is verified.
+
+    Raises:
+        Refused: `imports.office_not_connected`, `imports.office_number`, `imports.office_has_none`,
+            `imports.office_key_wrong`; `imports.office_simulated` for a simulator's answer.
+        Invalid: `imports.office_answer`, and what the readers and `keep_records` raise for the record.
+        Unavailable: `imports.office_no_answer`, `imports.office_busy`.
+    """
+    connector = connector_for(access, office_code, clock=lambda: at)
+    try:
+        record = connector.record(number)
+    finally:
+        connector.close()
+    if "simulated" in record.raw and not simulated:
+        raise Refused("imports.office_simulated")
+    kept = office.keep_records([record], operator=operator, at=at)
+    for _, error in kept.problems:
+        raise error
+    return record

@@ -1,8 +1,8 @@
 """The text of a PDF from a stranger, read in a process of its own that may use little and is killed in the end.
 
-A PDF can describe more work than its size: streams that unpack to gigabytes, pages that refer to each other. The child
 A PDF can describe more work than its size: streams that unpack to gigabytes, pages that refer to each other. The
 child (`pdf_child`) has limits on processor time, memory and size of output, and gives back text or nothing.
+No picture is looked at; a scanned page has no text here.
 """
 
 from __future__ import annotations

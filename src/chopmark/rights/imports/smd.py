@@ -66,7 +66,7 @@ _SPACE = re.compile(r"[ \t\r\n]+")
 _BLOCK = re.compile(
     rb"(?P<head>[^\x00]*?)-----BEGIN ENCODED SMD-----\r?\n(?P<body>[A-Za-z0-9+/=\r\n]+?)-----END ENCODED SMD-----\s*"
 )
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?Z")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?Z", re.ASCII)
 _OPENINGS = (b"", b'<?xml version="1.0" encoding="UTF-8"?>', b'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>')
 
 
