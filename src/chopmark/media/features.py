@@ -163,7 +163,8 @@ def _of_two_sizes(pixels: Gray, *, mirrored: bool) -> Features:
     rows["place"] = np.minimum(rows["place"].astype(np.int64) * 2, edge)
     rows["scale"] += _HALF
     turn = np.concatenate([np.arange(len(full)), np.arange(len(half)) * (_QUERY_MOST / _HALF_MOST)])
-    ordered = np.concatenate([full.rows, rows])[np.argsort(turn, kind="stable")]
+    both = np.concatenate([full.rows, rows]).astype(_ROW)  # numpy joins such rows in the order of bytes of this machine
+    ordered = both[np.argsort(turn, kind="stable")]
     return Features(rows=ordered, width=full.width, height=full.height, mirrored=mirrored)
 
 
