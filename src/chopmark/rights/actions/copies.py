@@ -209,6 +209,12 @@ def build_indexes(*, whole: bool = False) -> bool:
     return any(written)
 
 
+def index_sizes() -> dict[str, dict[str, int]]:
+    """How large the indexes of this home are, by name; see `media.index.Size`."""
+    tools = library.tools()
+    return {name: asdict(each.size()) for name, each in ((library.CODES, tools.codes), (library.ASKED, tools.asked))}
+
+
 def _worth_writing(size: Any) -> bool:  # noqa: ANN401 (`index.Size`)
     return bool(size.codes - size.on_disk >= 2000 or size.gone > 2000 or size.damaged)
 
