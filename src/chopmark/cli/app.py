@@ -23,7 +23,7 @@ SITE_PACKAGES = frozenset(
     }
 )
 INTERRUPTED = 130
-MODULES = {("right", "import"): "right_import"}
+MODULES = {("right", "import"): "right_import", ("right", "search"): "right_search", ("right", "watch"): "right_search"}
 """Verbs whose command stands in a module of its own."""
 
 
@@ -43,7 +43,9 @@ def build() -> App:
         "ledger": ("restore", "rotate"),
         "desk": ("init", "serve", "card", "platform", "clerk"),
         "matter": ("open", "list", "show", "add", "capture", "bundle", "grant", "custody"),
-        "right": ("import",),
+        "right": ("import", "search", "watch"),
+        "work": ("add", "list", "show"),
+        "media": ("fingerprint", "match", "index"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")
