@@ -27,6 +27,8 @@ urlpatterns = [
     path("", include("chopmark.web.views.right_search")),
     path("", include("chopmark.web.views.rights")),
     path("", include("chopmark.web.views.right_changes")),
+    path("", include("chopmark.web.views.works")),
+    path("", include("chopmark.web.views.copies")),
     path("", include("chopmark.web.views.access")),
     path("", include("chopmark.web.views.explorer")),
     path("", include("chopmark.web.views.verify")),

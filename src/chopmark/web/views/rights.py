@@ -549,7 +549,6 @@ def event_facts(actor: Actor, found: RightDetail, one: EventSummary) -> dict[str
         "at_law": one.at_law,
         "detail": event_detail(one),
         "deposit_url": receipt,
-        "published": True,
         "as_of_url": f"{reverse('right', args=[number])}?as_of={one.recorded_at.strftime('%Y-%m-%dT%H:%M:%S.%fZ')}",
     }
 

@@ -182,6 +182,17 @@
           return;
         }
         const fresh = new DOMParser().parseFromString(answer.responseText, "text/html");
+        const main = fresh.querySelector("main");
+        if (form.dataset.whole !== undefined && answer.status === 422 && main) {
+          // The page as the server sees it: the file is there already, and what resembles it is shown.
+          document.querySelector("main").replaceChildren(...main.childNodes);
+          const first = document.querySelector("main .errorlist, main .held");
+          if (first) {
+            first.tabIndex = -1;
+            first.focus();
+          }
+          return;
+        }
         const found = [...fresh.querySelectorAll(".errorlist li, .notice-page p.lead, [data-sentence]")];
         const list = document.createElement("ul");
         list.className = "errorlist nonfield";
