@@ -92,14 +92,30 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
             seen.append(number)
             lines.info("worked", number=number)
             continue
-        if once:
+        more = _watch(lines)
+        if once and not more:
             break
-        night = _renew_once_a_day(tools, night, lines)
-        stop.wait(ROUND)
+        if not once:
+            night = _renew_once_a_day(tools, night, lines)
+            stop.wait(0 if more else ROUND)
     if once and common.json:
         print_json(seen)
     lines.info("stopped")
     return DONE
+
+
+def _watch(lines: structlog.stdlib.BoundLogger) -> bool:
+    """Compare new filings with the saved watches, and ask those that are due; whether more is left to do."""
+    from chopmark.rights.actions.watch import run_watches  # noqa: PLC0415 (the framework is set up by the caller)
+
+    try:
+        ran = run_watches(clock.now())
+    except PlatformError as error:
+        lines.warning("watches did not run", code=error.code)  # the next round is early enough
+        return False
+    if ran.described or ran.filings or ran.searches:
+        lines.info("watched", pictures=ran.described, filings=ran.filings, searches=ran.searches, finds=ran.finds)
+    return ran.more
 
 
 def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib.BoundLogger) -> date:
