@@ -74,6 +74,7 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
     from chopmark.evidence.actions import plan_captures  # noqa: PLC0415
     from chopmark.evidence.actions.work import give_back, work  # noqa: PLC0415
+    from chopmark.rights.actions.media_work import work_media  # noqa: PLC0415
 
     tools = make_tools(name, _config())
     with wiring.answering():
@@ -85,7 +86,7 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
         try:
             with wiring.answering():
                 plan_captures(clock.now())
-            number = work(tools, clock.now)
+            number = work(tools, clock.now) or work_media(clock.now)
         except Unavailable as error:
             lines.info("waiting", code=error.code)
         if number is not None:
