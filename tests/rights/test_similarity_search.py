@@ -237,8 +237,8 @@ def test_a_logo_is_found_turned_inverted_and_smaller_and_a_watch_meets_it(world,
     watch = save_watch(NewWatch(text="our drop", picture=png(drop)), by=jo.actor, at=world.now())
     made = with_picture(world, mei, drop, words="Drop", number="018000001")
     other = with_picture(world, mei, star, words="Star", number="018000002")
-    ran = run_watches(world.now())
-    assert (ran.described, LogoCode.objects.exclude(codes=b"").count()) == (2, 2)
+    run_watches(world.now())
+    assert LogoCode.objects.exclude(codes=b"").count() == 2
     turned = cv2.copyMakeBorder(255 - np.rot90(drop), 60, 10, 30, 90, cv2.BORDER_CONSTANT, value=0)
     answer = find_logos(mei.actor, png(np.ascontiguousarray(turned)), at=world.now())
     assert answer.hits[0].number == made.number

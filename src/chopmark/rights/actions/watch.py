@@ -39,7 +39,7 @@ DAILY = timedelta(hours=24)
 AT_ONCE = 500
 """Events, pictures and daily searches that one call takes in hand."""
 EVERYTHING = Narrow()
-_POSITION = "watched"
+_POSITION, _SWEPT = "watched", "logos"  # names of counters: last event, last day
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +149,7 @@ def run_watches(at: datetime) -> Ran:
         Unavailable: `similarity.index_building` while another process builds the index.
     """
     with wiring.answering():
-        described = describe_logos(at)
+        described = _swept(at)
         filings, found, left = _new_filings(at)
         searches, more_found = _daily(at)
     follower().settle()
@@ -163,13 +163,22 @@ def run_watches(at: datetime) -> Ran:
 
 
 def describe_logos(at: datetime) -> int:
-    """Make the codes of pictures of marks that have none yet; how many were looked at."""
+    """Make the codes of pictures of marks that have none yet, wherever they were left out; how many were looked at."""
     known = LogoCode.objects.filter(algorithm=logos.ALGORITHM).values("image")
     rows = Right.objects.filter(image__isnull=False, state__in=(*PUBLIC, *OWN)).exclude(image__in=known)
-    images = {bytes(each) for each in rows.values_list("image", flat=True)[:AT_ONCE] if each is not None}
+    return _describe(rows.values_list("image", flat=True)[:AT_ONCE], at)
+
+
+def _describe(images: Iterable[bytes | None], at: datetime) -> int:
+    """Make the codes of those of these pictures that lie here and have none; how many were looked at."""
+    wanted = {bytes(each) for each in images if each is not None}
+    wanted -= {
+        bytes(each)
+        for each in LogoCode.objects.filter(algorithm=logos.ALGORITHM, image__in=wanted).values_list("image", flat=True)
+    }
     blobs = wiring.blobs()
     looked = 0
-    for image in sorted(images):
+    for image in sorted(wanted):
         if not blobs.holds(image):
             continue
         codes, trouble = b"", ""
@@ -184,6 +193,18 @@ def describe_logos(at: datetime) -> int:
     return looked
 
 
+def _swept(at: datetime) -> int:
+    """Once a day, describe what was left out when it was filed: its picture came later, or the worker was killed."""
+    serial, _ = Serial.objects.get_or_create(name=_SWEPT)
+    today = at.date().toordinal()
+    if serial.last == today:
+        return 0
+    described = describe_logos(at)
+    if described < AT_ONCE:
+        Serial.objects.filter(name=_SWEPT).update(last=today)
+    return described
+
+
 def _new_filings(at: datetime) -> tuple[int, int, bool]:
     """Compare what changed since the last time with every watch: rights compared, new finds, whether more is left."""
     serial, _ = Serial.objects.get_or_create(name=_POSITION)
@@ -195,6 +216,7 @@ def _new_filings(at: datetime) -> tuple[int, int, bool]:
             "classes", "territories"
         )
     )
+    _describe((row.image for row in rows), at)
     found = 0
     for watch in WatchRow.objects.filter(stopped_at=None).order_by("pk").iterator(chunk_size=500) if rows else ():
         found += _keep(watch, _compared(watch, rows, at), at)
