@@ -169,7 +169,7 @@ def describe_logos(at: datetime) -> int:
     return _describe(rows.values_list("image", flat=True)[:AT_ONCE], at)
 
 
-def _describe(images: Iterable[bytes | None], at: datetime) -> int:
+def _describe(images: Iterable[bytes | memoryview | None], at: datetime) -> int:
     """Make the codes of those of these pictures that lie here and have none; how many were looked at."""
     wanted = {bytes(each) for each in images if each is not None}
     wanted -= {
