@@ -6,9 +6,14 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from chopmark.rights.actions.common import Operator
+from chopmark.base import jcs
+from chopmark.rights import encoding, history, numbers
+from chopmark.rights.actions.common import Operator, territories_of
 from chopmark.rights.actions.file import NewPaper, NewRight, file_right
 from chopmark.rights.actions.verify import verify_against, vouch
+from chopmark.rights.history import Event
+from chopmark.rights.models import Event as EventRow
+from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries.registry import RightSummary
 from chopmark.rights.record import Class, Designation, Mark, Party, Record, Source
 from world.pages import PageWorld, Person
@@ -65,3 +70,31 @@ def paper(world: PageWorld, who: Person, data: bytes = b"certificate", kind: str
     """A paper whose digest somebody deposited."""
     made = world.deposit(who, data, kind="document", title="", file_name="paper.pdf", private=True)
     return NewPaper(kind=kind, deposit=made.id)
+
+
+def rebuilt() -> None:
+    """Every projection is what its events make of it."""
+    for row in RightRow.objects.all():
+        events = [Event.parse(bytes(each.body)) for each in EventRow.objects.filter(subject=row.pk).order_by("seq")]
+        right = history.fold(events)
+        record = right.record
+        assert encoding.parse_right(jcs.decode(bytes(row.current))) == right
+        assert (row.version, bytes(row.head), row.state, row.level) == (
+            len(events),
+            events[-1].sha256,
+            right.state,
+            right.level,
+        )
+        assert (row.kind, row.office, row.status, row.expiry_date) == (
+            record.kind,
+            record.office,
+            record.status,
+            record.expiry_date,
+        )
+        assert {each.key for each in row.numbers.all()} == {each[:80] for each in numbers.keys(record)}
+        assert {(each.scheme, each.code) for each in row.classes.all()} == {
+            (each.scheme, each.code) for each in record.classes
+        }
+        assert {each.territory for each in row.territories.all()} == territories_of(record)
+        for each in EventRow.objects.filter(subject=row.pk):
+            assert bytes(each.sha256) == Event.parse(bytes(each.body)).sha256

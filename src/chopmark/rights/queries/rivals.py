@@ -37,20 +37,19 @@ def same_owner(one: Record, other: Record) -> bool:
 
 
 def common_ground(one: Record, other: Record, on: date) -> tuple[str, ...]:
-    """Where both rights have effect in a class of both: territories as the first one names them, empty for nowhere.
+    """Where both rights have effect in a class of both, by the narrower of two territories; empty for nowhere.
 
     Classes are compared by their codes within one scheme; a record without classes may have any.
     """
     mine, theirs = ({(each.scheme, each.code.lstrip("0")) for each in record.classes} for record in (one, other))
     if mine and theirs and not mine & theirs:
         return ()
-    return tuple(
-        sorted(
-            here
-            for here in _named(one)
-            if any(territories.overlap(here, there, on) for there in _named(other))  # unknown is for a person
-        )
-    )
+    pairs = [(here, there) for here in _named(one) for there in _named(other)]
+    return tuple(sorted({_narrower(*pair, on) for pair in pairs if territories.overlap(*pair, on)}))
+
+
+def _narrower(here: str, there: str, on: date) -> str:
+    return there if territories.contains(here, there, on) else here
 
 
 def _named(record: Record) -> Iterable[str]:
