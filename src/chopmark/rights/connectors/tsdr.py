@@ -41,7 +41,7 @@ class Tsdr:
         self._door = Door("US", wait=wait, transport=transport)
 
     def record(self, number: str) -> Record:
-        """See `Connector.record`; eight figures are a serial number, fewer a registration's, unless `sn` or `rn` says."""
+        """See `Connector.record`; eight figures are a serial number, fewer a registration's; `sn`, `rn` say which."""
         match = _FORM.fullmatch(re.sub(r"[\s,./-]", "", number.upper()))
         if match is None:
             raise Refused("imports.office_number", number=number[:40])
