@@ -159,6 +159,8 @@ def text_of(data: bytes, *, whole: bool = True) -> str:
 
 # ---- the cage --------------------------------------------------------------------------------------------------------
 
+MOST_OPEN = 64
+"""Descriptors that are looked at; the process that decodes has about ten."""
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _FILTER_MODE = 2
 _LOAD, _EQUAL, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x35, 0x54, 0x06  # classic BPF
@@ -211,7 +213,7 @@ def shut_in(limits: Limits) -> None:
         OSError: the kernel would not; then nothing may be decoded here.
     """
     used = os.sysconf("SC_PAGE_SIZE") * _pages()
-    top = 1 + max(int(each) for each in os.listdir("/proc/self/fd")) if sys.platform == "linux" else 64  # noqa: PTH208 (nothing is imported any more at this point)
+    top = 1 + max(each for each in range(MOST_OPEN) if _is_open(each))
     for name, value in (
         (resource.RLIMIT_CPU, limits.cpu),
         (resource.RLIMIT_AS, used + limits.memory),
@@ -223,6 +225,14 @@ def shut_in(limits: Limits) -> None:
         resource.setrlimit(name, (value, value + over))
     if sys.platform == "linux" and platform.machine() in _CALLS:
         _filter(_CALLS[platform.machine()])
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _pages() -> int:
