@@ -49,9 +49,10 @@ _APART = 40
 _LEAST_WEIGHT = 120
 """Of a passage, in tenths of a word: twelve words, or twenty characters of a script without spaces."""
 _WORD_WEIGHT, _CHARACTER_WEIGHT = 10, 6
-_REPEATED = 16
+_REPEATED = 4
 """Places of one shingle in one text that are looked at."""
-_MOST_PAIRS = 400_000
+_MOST_PAIRS = 200_000
+_MOST_OPEN = 32
 
 Rows = NDArray[np.void]
 
@@ -134,8 +135,8 @@ def _key(words: list[str]) -> int:
 
 def _winnowed(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """The places of the smallest key of each window, the last of equal ones."""
-    if len(keys) <= WINDOW:
-        return np.argsort(keys)[:1].astype(np.int64)
+    if len(keys) < WINDOW:
+        return np.argsort(keys, kind="stable")[:1].astype(np.int64)
     windows = np.lib.stride_tricks.sliding_window_view(keys, WINDOW)[:, ::-1]
     return np.unique(np.arange(len(windows)) + WINDOW - 1 - windows.argmin(axis=1))
 
@@ -190,7 +191,8 @@ def _chains(one: NDArray[np.int64], two: NDArray[np.int64]) -> list[list[int]]:
             still.append([pair])
         else:
             best.append(pair)
-        open_ = still
+        open_ = still[-_MOST_OPEN:]
+        done += still[:-_MOST_OPEN]
     return done + open_
 
 

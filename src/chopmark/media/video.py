@@ -373,9 +373,8 @@ def _moving(stack: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
 def _rectangles(stack: NDArray[np.float32]) -> list[tuple[int, int, int, int]]:
     """Left, top, right, bottom of rectangles of lasting edges, by how clear their weakest side is."""
     rows, columns = stack.shape[1:]
-    # A lasting edge stands out in the mean of many frames from the steps beside it.
-    upright = _standing(np.abs(np.diff(stack, axis=2)).mean(axis=0))
-    level = _standing(np.abs(np.diff(stack, axis=1)).mean(axis=0).T).T
+    upright = _lasting(stack)
+    level = _lasting(stack.transpose(0, 2, 1)).T
     down = np.vstack([np.zeros((1, columns - 1)), np.cumsum(upright, axis=0)])
     along = np.hstack([np.zeros((rows - 1, 1)), np.cumsum(level, axis=1)])
     lines_x = [0, *_strongest(upright.sum(axis=0) / rows), columns]
@@ -401,12 +400,15 @@ def _rectangles(stack: NDArray[np.float32]) -> list[tuple[int, int, int, int]]:
     return [box for _, box in scored]
 
 
-def _standing(steps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1 where a step across is clearly larger than those two to five places beside it, else less, 0 at none."""
-    wide = cv2.blur(steps, (11, 1))
-    close = cv2.blur(steps, (3, 1))
-    around = np.maximum((11 * wide - 3 * close) / 8, 0.8)
-    return np.clip((steps / around - 1.4) / 1.6, 0, 1)
+def _lasting(stack: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each step across: in what share of the frames it stands out from the steps beside it."""
+    rows, columns = stack.shape[1:]
+    total = np.zeros((rows, columns - 1), np.float32)
+    for frame in stack:
+        steps = np.abs(np.diff(frame, axis=1))
+        around = np.maximum((11 * cv2.blur(steps, (11, 1)) - 3 * cv2.blur(steps, (3, 1))) / 8, 1.0)
+        total += np.clip((steps / around - 1.4) / 1.6, 0, 1)
+    return (total / len(stack)).astype(np.float32)
 
 
 def _strongest(lines: NDArray[np.float32]) -> list[int]:
