@@ -1,6 +1,6 @@
 """Search of look-alikes: words among 79,050 real brand names and among a million, logos among 3,470, import of records.
 
-Look-alikes are planted by tests/rights/lookalikes.py and logos.py, which were written apart from what they measure, and
+Look-alikes are planted by tests/world/lookalikes.py and logos.py, which were written apart from what they measure, and
 must be found again. Beside each figure stand two simple peers over the same names in the same run: plain n-grams
 (letters by two and three, BM25, the same engine) and Soundex with substrings, sorted by edit distance, as the usual
 open-source checks do. Times are of one thread, from the query's text to the sorted answer.
@@ -34,7 +34,7 @@ from chopmark.rights.similarity.words import Entry, WordIndex
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests"))
 
-from rights import logos, lookalikes  # noqa: E402 (the path is set only now)
+from world import logos, lookalikes
 
 REAL, MILLION = 79_050, 1_000_000
 EACH, EACH_OF_MILLION, EACH_LOGO = 80, 30, 300

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rights.lookalikes import confusables
 from world.data import shared_data
+from world.lookalikes import confusables
 
 from chopmark.rights.similarity.keys import MAX_LENGTH, keys
 from chopmark.rights.similarity.score import score, scores

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from rights.logos import drawn
 from world.desks import uploaded
+from world.logos import drawn
 from world.rights import by_office, lantern
 
 from chopmark.base.errors import Invalid, Refused, Unavailable

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from rights.lookalikes import brands, planted
 from world.data import shared_data
+from world.lookalikes import brands, planted
 
 from chopmark.rights.similarity.keys import keys
 from chopmark.rights.similarity.score import score
