@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chopmark.base.wording import catalogue
-from chopmark.rights.comparison import RULES, compare, level_of
+from chopmark.rights.comparison import RULES, compare, confirmed, level_of
 from chopmark.rights.record import Class, Designation, Identifier, Interest, Mark, Party, Record, Text
 
 
@@ -241,6 +241,33 @@ def test_numbers_given_crosswise_are_compared_where_the_office_gives_one():
 def test_a_claim_without_any_number_reaches_no_level_by_itself():
     claim = replace(FOUND, application_number="", registration_number="")
     assert level_of(compare(claim, FOUND), "office_record") == 1
+
+
+def test_what_a_claim_left_out_is_known_after_the_comparison():
+    claim = replace(
+        FOUND, status="unknown", registration_date=None, expiry_date=None, classes=(), application_number=""
+    )
+    known = confirmed(claim, compare(claim, FOUND))
+    assert known == FOUND
+
+
+def test_what_a_claim_says_narrower_stays_so():
+    claim = replace(FOUND, classes=nice("30"))
+    assert confirmed(claim, compare(claim, FOUND)) == claim
+
+
+def test_a_renewal_that_the_office_knows_of_counts():
+    claim = replace(FOUND, expiry_date=date(2020, 1, 2))
+    assert confirmed(claim, compare(claim, FOUND)).expiry_date == FOUND.expiry_date
+
+
+@given(st.sampled_from(sorted(CASES)))
+def test_nothing_that_contradicts_is_taken_over(case):
+    ours, theirs, *_ = CASES[case]
+    claim, record = replace(FOUND, **ours), replace(FOUND, **theirs)
+    for each in compare(claim, confirmed(claim, compare(claim, record))):
+        if each.field in ("verbal", "owners", "kind", "office"):
+            assert each.verdict in ("equal", "tolerated", "needs_paper")
 
 
 LEVELS = {"papers": 1, "office_record": 2, "control": 3, "signed": 4}

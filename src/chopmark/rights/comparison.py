@@ -13,15 +13,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import opencc
 
 from chopmark.rights import offices, territories
 from chopmark.rights.numbers import synonyms
-from chopmark.rights.record import Class, Difference, Interest, Level, Mark, Party, Record, Verdict
+from chopmark.rights.record import Class, Difference, Interest, Level, Mark, Party, Record, Scheme, Verdict
 
 Method = Literal["papers", "office_record", "control", "signed"]
 
@@ -98,6 +99,30 @@ def level_of(differences: Sequence[Difference], method: Method) -> Level:
     if "contradiction" in verdicts:
         return 0
     return 1 if "needs_paper" in verdicts else _REACHED[method]
+
+
+def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
+    """The record with what a comparison added to it: left out in the claim, or newer at the office.
+
+    Only what was tolerated as such: nothing that the claim says otherwise is replaced.
+    """
+    changes: dict[str, Any] = {}
+    classes = list(record.classes)
+    for each in differences:
+        if each.verdict != "tolerated" or each.rule not in ("filled_in", "office_later", "status_newer"):
+            continue
+        field, _, scheme = each.field.partition(".")
+        match field:
+            case "status" | "registration_number" | "application_number":
+                changes[field] = each.found
+            case "application_date" | "registration_date" | "expiry_date":
+                changes[field] = date.fromisoformat(each.found)
+            case "classes":
+                classes += [Class(scheme=cast("Scheme", scheme), code=code) for code in each.found.split(", ") if code]
+                changes["classes"] = tuple(classes)
+            case _:
+                pass
+    return replace(record, **changes) if changes else record
 
 
 # ---- the fields ------------------------------------------------------------------------------------------------------

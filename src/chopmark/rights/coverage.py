@@ -25,7 +25,7 @@ from chopmark.rights import classes, offices, territories
 from chopmark.rights.answers import Answer, Reason, Value, all_of, any_of, no, unknown, yes
 from chopmark.rights.classes import Asked
 from chopmark.rights.comparison import same_party
-from chopmark.rights.lifecycle import BACKING, force
+from chopmark.rights.lifecycle import BACKING, force, known
 from chopmark.rights.record import Class, Designation, Interest, Kind, Level, Mandate, Party, Power, Record, Right, Role
 
 MAX_CHAIN = 20  # grants in a row
@@ -104,7 +104,7 @@ def covers(right: Right | Record, *, territory: str, cls: str = "", on: date) ->
     Raises:
         Invalid: `rules.territory_unknown`, `rules.class_unknown`.
     """
-    record = right.record if isinstance(right, Right) else right
+    record = known(right) if isinstance(right, Right) else right
     asked = classes.parse(cls) if cls else None
     return _over(record, territories.territory(territory).code, on, asked, ask=True)
 
@@ -115,7 +115,7 @@ def reaches(right: Right | Record, *, territory: str, on: date) -> Answer:
     Raises:
         Invalid: `rules.territory_unknown`.
     """
-    record = right.record if isinstance(right, Right) else right
+    record = known(right) if isinstance(right, Right) else right
     return _over(record, territories.territory(territory).code, on, None, ask=False)
 
 
@@ -127,7 +127,7 @@ def in_force(right: Right | Record, on: date, territory: str) -> bool | None:
 
 def reach(right: Right | Record, *, cls: str = "", on: date) -> frozenset[str]:
     """The countries in which the right surely has effect on that day, for the class where one is asked for."""
-    record = right.record if isinstance(right, Right) else right
+    record = known(right) if isinstance(right, Right) else right
     asked = classes.parse(cls) if cls else None
     countries = (each.code for each in territories.territories() if not each.region)
     return frozenset(code for code in countries if _over(record, code, on, asked, ask=asked is not None).value == "yes")
@@ -346,7 +346,7 @@ def may_sell(
     """
     there = territories.territory(territory).code
     asked = classes.parse(cls) if cls else None
-    covered = _over(right.record, there, on, asked, ask=asked is not None)
+    covered = _over(known(right), there, on, asked, ask=asked is not None)
     if covered.value == "no":
         return Sale(
             value="unknown", reasons=(unknown("rules.right_does_not_reach", territory=there), *covered.deciding)
@@ -382,7 +382,7 @@ def _holds(interest: Interest, organisation: str, party: Party | None) -> bool:
 
 def _granted(right: Right, held: Interest, question: _Question) -> tuple[list[Reason], tuple[Interest, ...]]:
     """Each grant from the seller's up to the owner's has to allow it: none reaches further than the one above."""
-    known = {each.id: each for each in right.interests}
+    interests = {each.id: each for each in right.interests}
     chain: list[Interest] = []
     reasons: list[Reason] = []
     link: Interest | None = held
@@ -395,9 +395,9 @@ def _granted(right: Right, held: Interest, question: _Question) -> tuple[list[Re
         reasons += _link(link, question)
         if not link.granted_by:
             break
-        if link.granted_by not in known:
+        if link.granted_by not in interests:
             return [*reasons, unknown("rules.chain_broken", grant=link.id, missing=link.granted_by)], tuple(chain)
-        link = known[link.granted_by]
+        link = interests[link.granted_by]
     reasons += _exclusive_elsewhere(right, chain, question)
     if not [each for each in reasons if each.value != "yes"]:
         reasons.append(yes("rules.granted", grant=held.id, role=held.role, length=len(chain)))
@@ -548,8 +548,10 @@ def _limits(right: Right, others: Sequence[Right], cls: str, on: date) -> tuple[
     """Where the right surely has effect and no rival may have."""
     asked = classes.parse(cls) if cls else None
 
+    records = [known(each) for each in others]
+
     def free(country: str) -> bool:
-        return all(_over(each.record, country, on, asked, ask=asked is not None).value == "no" for each in others)
+        return all(_over(record, country, on, asked, ask=asked is not None).value == "no" for record in records)
 
     return tuple(sorted(each for each in reach(right, cls=cls, on=on) if free(each)))
 
@@ -637,10 +639,10 @@ def _mandate(mandate: Mandate, right: Right, power: Power, question: _Question) 
     if mandate.revoked_on is not None and on >= mandate.revoked_on:
         told.append(no("rules.mandate_revoked", mandate=mandate.id, on=mandate.revoked_on.isoformat()))
     if mandate.territories:
-        known = [each for each in mandate.territories if territories.known(each)]
-        answers = [territories.contains(each, territory, on) for each in known]
+        named = [each for each in mandate.territories if territories.known(each)]
+        answers = [territories.contains(each, territory, on) for each in named]
         if True not in answers:
-            doubt = None in answers or len(known) < len(mandate.territories)
+            doubt = None in answers or len(named) < len(mandate.territories)
             make = unknown if doubt else no
             told.append(make("rules.mandate_elsewhere", mandate=mandate.id, territory=territory))
     return told or [yes("rules.mandate", mandate=mandate.id, power=power)]

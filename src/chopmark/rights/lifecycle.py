@@ -17,6 +17,7 @@ from typing import Literal
 
 from chopmark.base.errors import Refused
 from chopmark.rights.answers import Reason, no, unknown, yes
+from chopmark.rights.comparison import confirmed
 from chopmark.rights.record import Designation, Kind, Record, Right, State, Status
 
 Move = Literal[
@@ -146,6 +147,11 @@ _TERMS: Mapping[str, _Term] = {
 """Terms of marks by office, for records that give no last day: US records never do."""
 
 
+def known(right: Right) -> Record:
+    """What is known of a right: its record, with what the office's added when both were compared."""
+    return right.record if right.verification is None else confirmed(right.record, right.verification.differences)
+
+
 def end_of(record: Record) -> End | None:
     """The last day, said by the record or, for marks of offices whose term is a plain number of years, computed.
 
@@ -176,7 +182,7 @@ def due(right: Right, today: date) -> Move | None:
 
     What was computed, not said, never makes a right expired: it stays in grace until the office's record is read anew.
     """
-    end = end_of(right.record)
+    end = end_of(known(right))
     if end is None:
         return None
     said = not end.source
@@ -215,7 +221,7 @@ def reminders(right: Right, today: date) -> tuple[Reminder, ...]:
     """What is due within 180 days, nearest first; nothing for a right that has ended."""
     if right.state in ENDS or right.state == "expired":
         return ()
-    found = [*_renewals(right.record, today), *_endings(right, today)]
+    found = [*_renewals(known(right), today), *_endings(right, today)]
     return tuple(sorted(found, key=lambda each: (each.due, each.what, each.subject)))
 
 
