@@ -43,7 +43,12 @@ def build() -> App:
         "ledger": ("restore", "rotate"),
         "desk": ("init", "serve", "card", "platform", "clerk"),
         "matter": ("open", "list", "show", "add", "capture", "bundle", "grant", "custody"),
-        "right": ("import", "search", "watch"),
+        "right": (
+            *("add", "list", "show", "history", "verify", "license", "may", "decide"),
+            *("import", "search", "watch"),
+        ),
+        "office": ("import", "list", "waiting", "vouch", "code"),
+        "mandate": ("give", "revoke", "list"),
         "work": ("add", "list", "show"),
         "media": ("fingerprint", "match", "index"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
