@@ -136,7 +136,7 @@ def _read(path: Path, kind: str, least: int, *, plain: bool) -> Iterator[Picture
     ground = Image.new("RGB", clear.size, "white")
     ground.paste(clear, mask=clear.getchannel("A"))
     pixels = np.ascontiguousarray(np.asarray(ground)[:, :, ::-1])
-    name = "/".join(path.parts[-2:])
+    name = "/".join(path.parts[-4:])
     if not plain:
         yield Picture(name, kind, edits.fitted(pixels))
         return

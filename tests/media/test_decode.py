@@ -195,7 +195,7 @@ def test_damaged_files_give_luma_or_a_refusal_and_nothing_else(form):
     chance = random.Random(form)  # noqa: S311 (damage, no secret)
     small = saved(RGB.resize((120, 90)), form)
     refusals = set()
-    for _ in range(150):
+    for _ in range(100):
         data = bytearray(small)
         for _ in range(chance.randint(1, 8)):
             data[chance.randrange(len(data))] = chance.randrange(256)

@@ -58,7 +58,7 @@ def test_published_codes_come_out_of_the_plain_twin_and_nearly_out_of_ours():
 
 def test_ours_is_near_the_plain_twin():
     distances = []
-    for each in SCENES:
+    for each in SCENES[:5]:
         data = jpeg(each)
         plain, quality = plain_pdq(np.asarray(Image.open(io.BytesIO(data)).convert("L")))
         ours, good = codes.pdq(luma(data))
@@ -69,7 +69,7 @@ def test_ours_is_near_the_plain_twin():
     assert max(distances) <= codes.RADIUS
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(70, 200), st.integers(70, 200))
 def test_the_eight_codes_are_the_codes_of_the_eight_turned_pictures(seed, rows, columns):
     rng = np.random.default_rng(seed)
@@ -115,11 +115,11 @@ WITHIN = {
 @pytest.mark.parametrize("edit", WITHIN)
 def test_an_altered_copy_is_within_the_radius_and_the_region_says_where(edit):
     found = []
-    for number, each in enumerate(SCENES[:4]):
+    for number, each in enumerate(SCENES[:3]):
         distance, code = nearest(edits.edited(edit, each, SCENES[4:8], number), jpeg(each))
         found.append(distance <= codes.RADIUS)
         assert code.region.name.startswith((WITHIN[edit], "trimmed", "centre"))
-    assert sum(found) >= (3 if edit == "collage of four" else 4)
+    assert sum(found) >= (2 if edit == "collage of four" else 3)
 
 
 def test_the_turn_of_a_code_says_how_the_copy_was_turned():

@@ -353,7 +353,8 @@ _ASKED = 700
 """Features of a query that vote."""
 _NEIGHBOURS = 8
 _VOTING_DISTANCE = 64
-_LEAST_VOTES = 5
+_LEAST_VOTES = 10
+"""Fewer are chance: references that were in the picture had 23 or more."""
 _FLAT_BELOW = 40_000
 _PROBED = 16
 
@@ -401,6 +402,7 @@ class Pool:
         asked = query.rows[:_ASKED]
         if not len(asked) or not len(self):
             return ()
+        faiss.omp_set_num_threads(1)
         near, found = self._index.search(np.ascontiguousarray(asked["bits"]), min(_NEIGHBOURS, len(self)))
         row, column = np.nonzero((found >= 0) & (near <= _VOTING_DISTANCE))
         hit = found[row, column]
@@ -442,6 +444,7 @@ class Pool:
 def _index(bits: Gray) -> faiss.IndexBinary:
     if len(bits) < _FLAT_BELOW:
         return faiss.IndexBinaryFlat(256)
+    faiss.omp_set_num_threads(1)
     cells = min(4096, len(bits) // 200)
     index = faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(256), 256, cells)
     index.nprobe = _PROBED
