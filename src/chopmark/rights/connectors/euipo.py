@@ -23,6 +23,7 @@ from chopmark.rights.connectors.access import EuipoAccess
 from chopmark.rights.connectors.door import Answer, Door
 from chopmark.rights.imports import fields
 from chopmark.rights.imports.fields import Notes
+from chopmark.rights.imports.plain import folded
 from chopmark.rights.record import Class, Designation, Identifier, Mark, Party, Record, Source, Text
 
 SCOPE = "uid"
@@ -128,7 +129,7 @@ def read(answer: Answer, *, url: str, fetched_at: datetime, number: str) -> Reco
         mark=Mark(
             verbal=_text(_mapping(data, "wordMarkSpecification"), "verbalElement"),
             feature=notes.feature(feature),
-            vienna=tuple(each for each in _items(image, "viennaClasses") if isinstance(each, str)),
+            vienna=tuple(folded(each) for each in _items(image, "viennaClasses") if isinstance(each, str)),
             disclaimer=_text(data, "disclaimer"),
             description=tuple(
                 Text(text=said, lang=_text(each, "language"))
@@ -148,7 +149,10 @@ def read(answer: Answer, *, url: str, fetched_at: datetime, number: str) -> Reco
         collective=fields.collective_of(_text(data, "markKind")),
         source=Source(format="euipo", sha256=hashlib.sha256(answer.body).digest(), fetched_at=fetched_at, url=url),
     )
-    record = fields.finish(record, notes, status=status)
+    finished = fields.finish(record, notes, status=status)
+    if finished is None:
+        raise Invalid("imports.office_answer", office="EM", status=answer.status)
+    record = finished
     whole = replace(record.designations[0], status=record.status, since=registered)
     return replace(record, designations=(whole,))
 
@@ -159,9 +163,7 @@ def _classes(data: Mapping[str, Any], notes: Notes) -> tuple[Class, ...]:
         said = {}
         for one in _list(each, "description"):
             terms = [term for term in _items(one, "terms") if isinstance(term, str)]
-            said[_text(one, "language")] = Text(
-                text=fields.bounded("; ".join(terms)), lang=_text(one, "language").lower()
-            )
+            said[_text(one, "language")] = Text(text=folded("; ".join(terms)), lang=_text(one, "language").lower())
         kept = tuple(said[language] for language in _LANGUAGES if language in said)
         number = each.get("classNumber")
         if code := notes.nice(str(number) if type(number) is int else ""):
@@ -197,7 +199,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 def _text(data: Mapping[str, Any], name: str) -> str:
     value = data.get(name)
-    return " ".join(value.split())[: fields.MAX_TEXT] if isinstance(value, str) else ""
+    return folded(value) if isinstance(value, str) else ""
 
 
 def _mapping(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -17,6 +17,7 @@ from datetime import date
 from chopmark.base.errors import Invalid
 from chopmark.rights.imports import fields
 from chopmark.rights.imports.fields import Notes
+from chopmark.rights.imports.plain import folded
 from chopmark.rights.imports.result import Imported
 from chopmark.rights.record import Class, Kind, Mark, Party, Record, Source, Text
 
@@ -118,7 +119,7 @@ def read(text: str, *, sha256: bytes) -> Imported:
         Invalid: `imports.certificate_unread` where nothing of a right could be read.
     """
     notes = Notes(where="page 1")
-    lines = [" ".join(line.split())[:MAX_LINE] for line in text.splitlines()[:MAX_LINES]]
+    lines = [folded(line[:MAX_LINE]) for line in text.splitlines()[:MAX_LINES]]
     found: dict[str, list[str]] = {}
     for name, value in (*_by_code(lines), *_by_heading(lines)):
         if value and value not in (said := found.setdefault(name, [])):
@@ -128,6 +129,8 @@ def read(text: str, *, sha256: bytes) -> Imported:
     if not found.keys() & {"registration_number", "application_number", "mark", "title"} or not (kind or office):
         raise Invalid("imports.certificate_unread")
     record = _record(found, kind or "trademark", office, notes, Source(format="certificate", sha256=sha256))
+    if record is None:
+        raise Invalid("imports.certificate_unread")
     notes.problem("imports.certificate_is_no_proof")
     return Imported(format="certificate", records=(record,), places=("page 1",), problems=tuple(notes.problems))
 
@@ -160,7 +163,7 @@ def _office(found: Mapping[str, list[str]], text: str) -> str:
     return next((code for name, code in _OFFICES if name in low), "")
 
 
-def _record(found: Mapping[str, list[str]], kind: Kind, office: str, notes: Notes, source: Source) -> Record:
+def _record(found: Mapping[str, list[str]], kind: Kind, office: str, notes: Notes, source: Source) -> Record | None:
     def one(name: str) -> str:
         values = found.get(name, [])
         if len(values) > 1:

@@ -13,12 +13,12 @@ from datetime import date
 from itertools import pairwise
 from typing import Literal
 
-from chopmark.base.errors import Fact, Invalid, PlatformError
+from chopmark.base.errors import Fact, PlatformError
 from chopmark.rights import numbers, statuses
 from chopmark.rights.imports.result import Problem
 from chopmark.rights.record import Record
 
-MAX_TEXT = 100_000  # characters of one value; longer is no name, number or specification
+MAX_ITEMS = 1_000  # of one list of a record: no right has so many owners, classes or territories
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T[\d:.]+)?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _PLAIN = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
 _YEAR_FIRST = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?", re.ASCII)
@@ -170,12 +170,16 @@ def collective_of(words: str) -> Collective:
     return "defensive" if "defensive" in said else ""
 
 
-def finish(record: Record, notes: Notes, *, status: str, status_text: str = "") -> Record:
-    """The record with its status in the normal form, its key, and what the office said of both.
+def finish(record: Record, notes: Notes, *, status: str, status_text: str = "") -> Record | None:
+    """The record with its status in the normal form, its key, and what the office said of both; None for no right's.
 
     Args:
         status: the office's code or word; `status_text` what it says beside it, for people.
     """
+    lists = (record.owners, record.representatives, record.classes, record.designations, record.priorities)
+    if any(len(each) > MAX_ITEMS for each in lists):
+        notes.problem("imports.too_many_of_one", stops=True, limit=MAX_ITEMS)
+        return None
     raw = dict(record.raw) | notes.raw
     if status:
         raw["status"] = status[:200]
@@ -211,14 +215,3 @@ def contradictions(record: Record, where: str) -> tuple[Problem, ...]:
         for (first, one), (second, two) in pairwise(said)
         if two < one
     )
-
-
-def bounded(text: str) -> str:
-    """The text, unless it is too long for any value.
-
-    Raises:
-        Invalid: `imports.value_too_long`.
-    """
-    if len(text) > MAX_TEXT:
-        raise Invalid("imports.value_too_long", limit=MAX_TEXT)
-    return text

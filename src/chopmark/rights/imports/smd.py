@@ -439,15 +439,16 @@ def _content(root: etree._Element, document: bytes) -> Imported:
         notes.raw["validated_as"] = xml.local(mark)
         notes.raw["mark_id"] = xml.text(mark, "id")
         record = readers[xml.local(mark)](mark, notes, source)
-        records.append(record)
-        places.append(notes.where)
         problems += notes.problems
+        if record is not None:
+            records.append(record)
+            places.append(notes.where)
     if not records:
         raise Invalid("imports.smd_form", part="mark")
     return Imported(format="rfc7848", records=tuple(records), places=tuple(places), problems=tuple(problems))
 
 
-def _trademark(mark: etree._Element, notes: Notes, source: Source) -> Record:
+def _trademark(mark: etree._Element, notes: Notes, source: Source) -> Record | None:
     """A registered trade mark; its status is what the clearing house validated: registered."""
     codes = tuple(dict.fromkeys(filter(None, (notes.nice(code) for code in xml.texts(mark, "class")))))
     goods = tuple(Text(text=said) for said in xml.texts(mark, "goodsAndServices"))
@@ -471,7 +472,7 @@ def _trademark(mark: etree._Element, notes: Notes, source: Source) -> Record:
     return fields.finish(record, notes, status="")
 
 
-def _treaty(mark: etree._Element, notes: Notes, source: Source) -> Record:
+def _treaty(mark: etree._Element, notes: Notes, source: Source) -> Record | None:
     """A mark protected by treaty or statute: no office granted it, its reference is the statute's."""
     notes.raw["statute"] = xml.text(mark, "title")
     notes.raw["reference"] = xml.text(mark, "refNum")
@@ -495,7 +496,7 @@ def _treaty(mark: etree._Element, notes: Notes, source: Source) -> Record:
     return fields.finish(record, notes, status="")
 
 
-def _court(mark: etree._Element, notes: Notes, source: Source) -> Record:
+def _court(mark: etree._Element, notes: Notes, source: Source) -> Record | None:
     """A mark validated by a court: its reference is the court's."""
     notes.raw["court"] = xml.text(mark, "courtName")
     notes.raw["reference"] = xml.text(mark, "refNum")

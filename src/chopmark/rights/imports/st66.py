@@ -13,6 +13,7 @@ from datetime import datetime
 
 from lxml import etree
 
+from chopmark.base.errors import Invalid
 from chopmark.rights.imports import fields, xml
 from chopmark.rights.imports.fields import Notes
 from chopmark.rights.imports.result import Imported
@@ -35,7 +36,11 @@ def read(root: etree._Element, *, sha256: bytes, fetched_at: datetime | None = N
             notes.problem("imports.too_many", stops=True, limit=MAX_RECORDS)
             problems += notes.problems
             break
-        record = _record(mark, applicants, notes, Source(format="st66", sha256=sha256, fetched_at=fetched_at))
+        try:
+            record = _record(mark, applicants, notes, Source(format="st66", sha256=sha256, fetched_at=fetched_at))
+        except Invalid as error:
+            notes.problem(error.code, stops=True, **error.facts)
+            record = None
         problems += notes.problems
         if record is not None:
             records.append(record)
@@ -163,7 +168,7 @@ def _classes(mark: etree._Element, notes: Notes) -> tuple[Class, ...]:
                 continue
             said = nice.setdefault(code, [])
             for described in xml.each(one, "GoodsServicesDescription"):
-                if goods_text := fields.bounded(xml.text(described)):
+                if goods_text := xml.text(described):
                     said.append(Text(text=goods_text, lang=xml.attribute(described, "languageCode").lower()))
     return tuple(Class(scheme="nice", code=code, edition=edition, goods=tuple(said)) for code, said in nice.items())
 

@@ -24,6 +24,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from chopmark.base.errors import Invalid
 from chopmark.rights.imports import fields
 from chopmark.rights.imports.fields import Notes
+from chopmark.rights.imports.plain import folded
 from chopmark.rights.imports.result import Imported, Problem
 from chopmark.rights.record import Class, Designation, Identifier, Kind, Mark, Party, Record, Source, Text
 
@@ -301,8 +302,9 @@ class _Row:
         """A cell as text, folded; a formula is none."""
         place = self.columns.get(name)
         cell = self.cells[place] if place is not None and place < len(self.cells) else None
-        said = " ".join(str(cell if cell is not None else "").split())
-        if said.startswith("=") or len(said) > MAX_CELL:
+        whole = str(cell if cell is not None else "")
+        said = folded(whole[: MAX_CELL + 1])
+        if said.startswith("=") or len(whole) > MAX_CELL:
             code = "imports.cell_formula" if said.startswith("=") else "imports.value_too_long"
             self.notes.problem(code, stops=True, column=name, limit=MAX_CELL)
             self.refused = True

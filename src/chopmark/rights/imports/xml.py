@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from chopmark.base.errors import Invalid
+from chopmark.rights.imports.plain import folded
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ELEMENTS = 4_000_000  # opening marks counted in the bytes before parsing
@@ -133,12 +134,12 @@ def text(element: etree._Element | None, *path: str) -> str:
     found = at(element, *path)
     if found is None or found.text is None:
         return ""
-    return " ".join(found.text.split())
+    return folded(found.text)
 
 
 def texts(element: etree._Element | None, *path: str) -> tuple[str, ...]:
     """The texts of every such descendant that says something."""
-    return tuple(said for found in each(element, *path) if (said := " ".join((found.text or "").split())))
+    return tuple(said for found in each(element, *path) if (said := folded(found.text or "")))
 
 
 def local(element: etree._Element) -> str:
@@ -153,4 +154,6 @@ def namespace(element: etree._Element) -> str:
 
 def attribute(element: etree._Element, name: str) -> str:
     """An attribute by local name, empty for none."""
-    return next((str(value) for key, value in element.attrib.items() if str(key).rpartition("}")[2] == name), "")
+    return next(
+        (folded(str(value)) for key, value in element.attrib.items() if str(key).rpartition("}")[2] == name), ""
+    )
