@@ -3,8 +3,8 @@
     ./run bench media_time [--json] [--quick] [--only audio|video] [--audit FILE.html]
 
 Needs ffmpeg and sox (to alter, never to find) and works to alter: any of the Debian packages wesnoth-1.16-music,
-hyperrogue-music, fb-music-high, asc-music for sound; for film the sample videos of the shared data (CHOPMARK_DATA)
-and the clips that are rendered here.
+hyperrogue-music, fb-music-high, asc-music for sound; for film the pictures of gnome-backgrounds, mate-backgrounds,
+plasma-workspace-wallpapers and the like, over which a camera is moved.
 
 Every fourth work is held out: it is altered and searched like the others and must find nothing. A hit counts when the
 work is right; `right_place` is the share whose place in it is right within 1.5 s too (music that repeats its bars to
@@ -28,14 +28,15 @@ import sys
 import time
 import wave
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from chopmark.media import audio, chromaprint, landmarks
+from chopmark.media import audio, chromaprint, landmarks, video
 from chopmark.media.segment import Segment
 
 MUSIC = ("/usr/share/games", "/usr/share/hyperrogue/music")
@@ -191,8 +192,8 @@ class Alarm:
     listen: bytes
 
 
-def sound_suite(*, tries: int, only: Sequence[str] = ()) -> tuple[list[dict[str, Any]], list[Alarm]]:
-    """One line for each alteration: share found, share found in the right place, held-out hits."""
+def sound_suite(say: Callable[[dict[str, Any]], None], *, tries: int, only: Sequence[str] = ()) -> list[Alarm]:
+    """One line for each alteration: share found, share found in the right place, held-out hits; returns the hits."""
     works = tunes()
     index = audio.SoundIndex()
     spent = {"decode": 0.0, "fingerprint": 0.0, "search": 0.0}
@@ -205,7 +206,6 @@ def sound_suite(*, tries: int, only: Sequence[str] = ()) -> tuple[list[dict[str,
             sound = _timed(spent, "decode", lambda file=file: audio.decode(file))
         seconds += sound.seconds
         index.add(number, _timed(spent, "fingerprint", lambda sound=sound: audio.fingerprint(sound.pcm)))
-    lines: list[dict[str, Any]] = []
     alarms: list[Alarm] = []
     positives = [number for number, tune in enumerate(works) if not tune.held_out]
     negatives = [number for number, tune in enumerate(works) if tune.held_out]
@@ -231,9 +231,10 @@ def sound_suite(*, tries: int, only: Sequence[str] = ()) -> tuple[list[dict[str,
                     wrong += 1
                     alarms.append(Alarm(name, path.name, works[hit].path.name, segment, with_change))
         share = round(placed / tries, 3)
-        lines.append(_line(f"audio: {name}", found / tries, must, right_place=share, false_hits=wrong))
-    lines += _sound_speed(spent, seconds, searches)
-    return lines, alarms
+        say(_line(f"audio: {name}", found / tries, must, right_place=share, false_hits=wrong))
+    for line in _sound_speed(spent, seconds, searches):
+        say(line)
+    return alarms
 
 
 def _timed(spent: dict[str, float], name: str, step: Callable[[], Result]) -> Result:
@@ -286,11 +287,194 @@ def _cpu(step: Callable[[], Any]) -> float:
     return time.process_time() - start
 
 
-def _line(name: str, value: float, must: float | None, **more: float) -> dict[str, Any]:
+def _line(name: str, value: float, must: float | None, **more: float | str) -> dict[str, Any]:
     line: dict[str, Any] = {"name": name, "value": round(value, 3), "unit": "share", **more}
     if must is not None:
         line |= {"must": must, "met": value >= must}
     return line
+
+
+# --- film
+
+
+PICTURES = ("/usr/share/wallpapers", "/usr/share/backgrounds")
+FILM_SECONDS = 24.0
+SCENE_SECONDS = 3.0
+FILM_SIZE = "640x360"
+
+
+@dataclass(frozen=True, slots=True)
+class Film:
+    """A film on disk or rendered here; `data` is the file."""
+
+    name: str
+    data: bytes
+    seconds: float
+    held_out: bool
+
+
+def films(count: int) -> list[Film]:
+    """Films rendered from installed pictures: a camera moves over eight of them, three seconds each, with hard cuts.
+
+    No picture is in two films. The sample videos of the shared data (takes of one chair, one pattern) come on top, as
+    references that resemble each other; they are not searched.
+    """
+    found: dict[bytes, Path] = {}
+    for root in PICTURES:
+        for path in sorted(Path(root).rglob("*")):
+            if path.suffix in {".jpg", ".jpeg", ".png", ".webp"} and path.stat().st_size > 80_000:
+                found.setdefault(_looks(path), path)
+    pictures = list(found.values())
+    random.Random(SEED).shuffle(pictures)  # noqa: S311 - the same every time
+    per_film = int(FILM_SECONDS / SCENE_SECONDS)
+    count = min(count, len(pictures) // per_film)
+    made = [
+        Film(
+            f"film {number}",
+            _rendered(pictures[number * per_film : (number + 1) * per_film], number),
+            FILM_SECONDS,
+            number % 4 == 3,
+        )
+        for number in range(count)
+    ]
+    samples = Path(os.environ.get("CHOPMARK_DATA", "../shared/data")) / "pdq-vpdq" / "tmk" / "sample-videos"
+    return made + [Film(path.stem, path.read_bytes(), 0, held_out=False) for path in sorted(samples.glob("*.mp4"))]
+
+
+def _looks(path: Path) -> bytes:
+    """What tells pictures apart roughly, so that one wallpaper in many sizes counts once."""
+    small = cv2.imread(str(path), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    if small is None:
+        return path.name.encode()
+    tiny = cv2.resize(small, (8, 8), interpolation=cv2.INTER_AREA)
+    return np.packbits(tiny > np.median(tiny)).tobytes()
+
+
+def _rendered(pictures: Sequence[Path], seed: int) -> bytes:
+    """H.264, 25 frames a second, the camera moving over each picture."""
+    wide, high = (int(side) for side in FILM_SIZE.split("x"))
+    chance = np.random.default_rng(seed)
+    command = ["ffmpeg", "-v", "error", "-threads", "1", "-f", "rawvideo", "-pix_fmt", "bgr24", "-s", FILM_SIZE]
+    command += ["-r", "25", "-i", "pipe:0", "-c:v", "libx264", "-preset", "veryfast", "-f", "matroska", "pipe:1"]
+    frames = []
+    for path in pictures:
+        picture = cv2.imread(str(path), cv2.IMREAD_REDUCED_COLOR_2)
+        scale = max(wide / picture.shape[1], high / picture.shape[0]) * 1.3
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        begin, end = chance.uniform(0, 1, 2), chance.uniform(0, 1, 2)
+        for step in np.linspace(0, 1, int(25 * SCENE_SECONDS)):
+            x = int((begin[0] + (end[0] - begin[0]) * step) * (picture.shape[1] - wide))
+            y = int((begin[1] + (end[1] - begin[1]) * step) * (picture.shape[0] - high))
+            frames.append(np.ascontiguousarray(picture[y : y + high, x : x + wide]).tobytes())
+    return subprocess.run(command, input=b"".join(frames), capture_output=True, check=True).stdout
+
+
+_CODED = ("-c:v", "libx264", "-preset", "veryfast", "-threads", "1", "-an", "-f", "matroska", "pipe:1")
+_OVER = "testsrc2=s=640x360:r=25"  # moves everywhere, with edges of its own
+
+# What is done (a filter, options of the coder), how much faster it runs, and the share that must be found.
+FILM_EDITS: dict[str, tuple[str, tuple[str, ...], float, float | None]] = {
+    "re-encode crf 36": ("null", ("-crf", "36"), 1.0, 0.99),
+    "half size": ("scale=iw/2:-2", (), 1.0, 0.99),
+    "mirror": ("hflip", (), 1.0, 0.99),
+    "excerpt of 5 s": ("null", (), 1.0, 0.85),
+    "letterbox": ("pad=iw:ih*4/3:0:(oh-ih)/2", (), 1.0, 0.85),
+    "pillarbox in upright": ("scale=360:-2,pad=360:640:0:(oh-ih)/2", (), 1.0, 0.85),
+    "crop 3 % a side": ("crop=iw*0.94:ih*0.94", (), 1.0, 0.85),
+    "crop 7 % a side": ("crop=iw*0.86:ih*0.86", (), 1.0, 0.85),
+    "crop 10 % a side": ("crop=iw*0.80:ih*0.80", (), 1.0, 0.85),
+    "crop 13 % off one corner": ("crop=iw*0.87:ih*0.87:0:0", (), 1.0, None),
+    "16:9 cut to 4:3": ("crop=ih*4/3:ih", (), 1.0, None),
+    "picture in picture 50 %, moving": ("scale=iw*0.5:-2,overlay", (), 1.0, 0.85),
+    "picture in picture 35 %, moving": ("scale=iw*0.35:-2,overlay", (), 1.0, 0.85),
+    "picture in picture 50 %, still": ("scale=iw*0.5:-2,pad=640:360:24:150:navy", (), 1.0, 0.85),
+    "caption over 15 %": ("drawbox=0:ih*0.85:iw:ih*0.15:white:fill", (), 1.0, None),
+    "logo in the corner": ("drawbox=iw*0.78:ih*0.06:iw*0.17:ih*0.17:red:fill", (), 1.0, None),
+    "colour and brightness": ("eq=brightness=0.08:contrast=1.2:saturation=1.8", (), 1.0, None),
+    "gray and blurred": ("hue=s=0,gblur=3", (), 1.0, None),
+    "12 frames a second": ("fps=12", (), 1.0, None),
+    "10 % faster": ("setpts=PTS/1.1", (), 1.1, None),
+    "turned by 5 degrees": ("rotate=5*PI/180", (), 1.0, None),
+    "letterbox and mirror, crf 36": ("hflip,pad=iw:ih*4/3:0:(oh-ih)/2", ("-crf", "36"), 1.0, None),
+}
+
+
+def _altered(data: bytes, name: str, start: float) -> bytes:
+    chain, options, faster, _ = FILM_EDITS[name]
+    seconds = (5.0 if name.startswith("excerpt") else 8.0) * faster
+    if chain.endswith("overlay"):
+        graph = f"[0:v]{chain.removesuffix(',overlay')}[small];[1:v][small]overlay=30:20:shortest=1"
+        picked = ["-f", "lavfi", "-i", _OVER, "-filter_complex", graph]
+    else:
+        picked = ["-vf", chain]
+    command = ["-ss", f"{start:.3f}", "-t", f"{seconds:.3f}", "-f", "matroska", "-i", "pipe:0", *picked]
+    return _ffmpeg(*command, *options, *_CODED, data=data)
+
+
+def film_suite(
+    say: Callable[[dict[str, Any]], None], *, count: int, tries: int, only: Sequence[str] = ()
+) -> list[Alarm]:
+    """The same for film; the peer is one code a second of the whole frame, upright, at 31 bits on one offset."""
+    works = films(count)
+    spent = {"decode": 0.0, "codes": 0.0, "search": 0.0}
+    prints: dict[int, video.FilmPrint] = {}
+    seconds, searches = 0.0, 0
+    for number, work in enumerate(works):
+        if not work.held_out:
+            frames = _timed(spent, "decode", lambda work=work: list(video.frames(io.BytesIO(work.data))))
+            prints[number] = _timed(spent, "codes", lambda frames=frames: video.fingerprint(frames))
+            seconds += prints[number].milliseconds / 1000
+    alarms: list[Alarm] = []
+    rendered = [number for number, work in enumerate(works) if work.seconds]
+    positives = [number for number in rendered if not works[number].held_out]
+    negatives = [number for number in rendered if works[number].held_out]
+    for name, (_, _, faster, must) in FILM_EDITS.items():
+        if only and name not in only:
+            continue
+        draw = random.Random(f"{SEED} {name}")  # noqa: S311 - which excerpts, the same every time
+        found = placed = wrong = plain = 0
+        chosen = [positives[turn % len(positives)] for turn in range(tries)] + negatives
+        for turn, number in enumerate(chosen):
+            start = draw.uniform(0.5, works[number].seconds - 9.5)
+            print_ = video.fingerprint(
+                video.frames(io.BytesIO(_altered(works[number].data, name, start)), query=True), query=True
+            )
+            begin = time.process_time()
+            hits = [(known, segment) for known in prints for segment in video.match(print_, prints[known])]
+            spent["search"] += time.process_time() - begin
+            searches += len(prints)
+            right = [segment for known, segment in hits if known == number]
+            if turn < tries:
+                found += bool(right)
+                placed += any(_in_place(segment, start, faster) for segment in right)
+                plain += _plainly(print_, prints[number])
+            for known, segment in hits:
+                if known != number:
+                    wrong += 1
+                    alarms.append(Alarm(name, works[number].name, works[known].name, segment, b""))
+        more = {
+            "right_place": round(placed / tries, 3),
+            "false_hits": wrong,
+            "peer": "plain PDQ",
+            "peer_value": plain / tries,
+        }
+        say(_line(f"video: {name}", found / tries, must, **more))
+    for name in ("decode", "codes"):
+        rate = round(seconds / max(spent[name], 1e-9))
+        say({"name": f"video: {name} of references (640x360 and samples)", "value": rate, "unit": "x real time"})
+    each = round(1000 * spent["search"] / max(searches, 1), 1)
+    say({"name": "video: one query against one reference", "value": each, "unit": "ms CPU"})
+    return alarms
+
+
+def _plainly(query: video.FilmPrint, reference: video.FilmPrint) -> bool:
+    """Half of the query's frames, whole and upright, within 31 bits of the reference's on one offset."""
+    one = query.rows[(query.rows["turn"] == 0) & (query.rows["region"] == 0)]
+    two = reference.rows[reference.rows["region"] == 0]
+    pairs = video.hits(replace(query, rows=one), replace(reference, rows=two), radius=31)
+    offset = (two["at"][pairs.reference].astype(int) - one["at"][pairs.query].astype(int)) // 1000
+    most = max((len(np.unique(pairs.query[offset == each])) for each in np.unique(offset)), default=0)
+    return bool(most >= max(1, query.frames / 2))
 
 
 # --- what is printed
@@ -325,15 +509,19 @@ def main() -> None:
     missing = [name for name in ("ffmpeg", "ffprobe", "sox", "espeak-ng") if not shutil.which(name)]
     if missing:
         sys.exit(f"Not installed, and needed to alter works: {' '.join(missing)}")
-    lines: list[dict[str, Any]] = []
     alarms: list[Alarm] = []
-    if chosen.only != "video" and tunes():
-        more, alarms = sound_suite(tries=8 if chosen.quick else chosen.tries, only=chosen.edit)
-        lines += more
-    for line in lines:
+
+    def say(line: dict[str, Any]) -> None:
         print(json.dumps(line) if chosen.json else _row(line), flush=True)
+
+    tries = 8 if chosen.quick else chosen.tries
+    if chosen.only != "video" and tunes():
+        alarms += sound_suite(say, tries=tries, only=chosen.edit)
+    if chosen.only != "audio":
+        alarms += film_suite(say, count=8 if chosen.quick else 16, tries=tries, only=chosen.edit)
     for alarm in alarms:
-        print(f"held out and found: {alarm.edit}: {alarm.query} in {alarm.reference} {dict(alarm.segment.why)}")
+        told = f"{alarm.edit}: {alarm.query} in {alarm.reference} {dict(alarm.segment.why)}"
+        print(f"found where it is not from: {told}", file=sys.stderr)
     if chosen.audit:
         audit(alarms, chosen.audit)
 

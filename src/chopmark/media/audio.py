@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from chopmark.base.errors import Invalid
 from chopmark.media import chromaprint, landmarks
 from chopmark.media.landmarks import Peaks
+from chopmark.media.postings import Postings
 from chopmark.media.segment import Segment, Span
 
 ALGORITHM: Final = "chromaprint2+landmarks-v1"
@@ -227,69 +228,44 @@ def match(query: SoundPrint, reference: SoundPrint) -> tuple[Segment, ...]:
     return tuple(segment for _, segment in SoundIndex([(0, reference)]).search(query))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Keys in order, with whose they are and when."""
-
-    keys: NDArray[np.uint32]
-    whose: NDArray[np.int64]
-    at: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, parts: Iterable[tuple[int, NDArray[np.uint32], NDArray[np.int64]]]) -> _Rows:
-        parts = list(parts)
-        if not parts:
-            return cls(np.zeros(0, np.uint32), np.zeros(0, np.int64), np.zeros(0, np.int64))
-        keys = np.concatenate([keys for _, keys, _ in parts])
-        whose = np.concatenate([np.full(len(keys), number) for number, keys, _ in parts])
-        at = np.concatenate([at for _, _, at in parts])
-        order = np.argsort(keys, kind="stable")
-        return cls(keys[order], whose[order], at[order])
-
-    def votes(self, keys: NDArray[np.uint32], at: NDArray[np.int64], *, cell: int) -> list[tuple[int, int, int]]:
-        """For each reference that has any: votes of its best offset, the reference, the offset; most votes first."""
-        low = np.searchsorted(self.keys, keys, side="left")
-        many = np.searchsorted(self.keys, keys, side="right") - low
-        many[many > _COMMON] = 0
-        rows = np.repeat(low - np.concatenate([[0], np.cumsum(many)[:-1]]), many) + np.arange(many.sum())
-        if not len(rows):
-            return []
-        offset = (self.at[rows] - np.repeat(at, many)) // cell
-        spots, counts = np.unique(self.whose[rows] * (1 << 32) + offset + (1 << 31), return_counts=True)
-        after = np.append(np.where(spots[1:] == spots[:-1] + 1, counts[1:], 0), 0)
-        total = counts + after
-        order = np.argsort(-total, kind="stable")
-        _, first = np.unique(spots[order] >> 32, return_index=True)
-        best = order[np.sort(first)]
-        offsets = ((spots[best] & 0xFFFFFFFF) - (1 << 31)) * cell + np.where(after[best] > 0, cell, cell // 2)
-        return list(zip(total[best].tolist(), (spots[best] >> 32).tolist(), offsets.tolist(), strict=True))
-
-
 class SoundIndex:
     """References in memory, looked up by landmarks and by codes; made from rows and thrown away."""
 
     def __init__(self, prints: Iterable[tuple[int, SoundPrint]] = ()) -> None:
-        self._prints: dict[int, SoundPrint] = dict(prints)
-        self._settled: set[int] = set()
-        self._tables: list[tuple[_Rows, _Rows]] = []
+        self._pairs, self._codes = Postings(np.uint32), Postings(np.uint32)
+        self._known: dict[int, tuple[int, SoundPrint]] = {}  # by the owner's number in the tables
+        self._owners: dict[int, int] = {}
+        self._next = 0
+        self._add(prints)
 
     def add(self, number: int, print_: SoundPrint) -> None:
-        """Make it findable from the next search on; a number that is there is replaced."""
-        self.remove(number)
-        self._prints[number] = print_
+        """Found from now on; a number that is there is replaced."""
+        self._add([(number, print_)])
+
+    def _add(self, prints: Iterable[tuple[int, SoundPrint]]) -> None:
+        fresh = []
+        for number, print_ in prints:
+            self.remove(number)
+            self._owners[number] = self._next
+            self._known[self._next] = (number, print_)
+            fresh.append((self._next, print_))
+            self._next += 1
+        self._pairs.add((owner, *landmarks.pairs(each.peaks, fan=_REFERENCE_FAN)) for owner, each in fresh)
+        self._codes.add((owner, each.codes >> np.uint32(_PREFIX), np.arange(len(each.codes))) for owner, each in fresh)
 
     def remove(self, number: int) -> None:
-        """Not found from now on; its rows go when the tables are made again."""
-        if self._prints.pop(number, None) is not None and number in self._settled:
-            self._tables.clear()
-            self._settled.clear()
+        """Not found from now on."""
+        owner = self._owners.pop(number, None)
+        if owner is not None:
+            del self._known[owner]
+            self._pairs.drop(owner)
+            self._codes.drop(owner)
 
     def __len__(self) -> int:
-        return len(self._prints)
+        return len(self._known)
 
     def search(self, query: SoundPrint, *, limit: int = 20) -> tuple[tuple[int, Segment], ...]:
         """References with a part of the query, best first; one entry for each part."""
-        self._settle()
         found: list[tuple[int, Segment]] = []
         for since, until in _windows(query.milliseconds):
             here = self._by_landmarks(query, since, until)
@@ -297,25 +273,6 @@ class SoundIndex:
                 here += self._by_codes(query, since, until)
             found += here
         return tuple(_merged(found)[:limit])
-
-    def _settle(self) -> None:
-        """Tables for what came since the last search; few large ones rather than many small."""
-        fresh = {number: self._prints[number] for number in self._prints if number not in self._settled}
-        if not fresh:
-            return
-        if len(self._tables) >= 8:
-            self._tables.clear()
-            fresh = self._prints
-        self._tables.append(
-            (
-                _Rows.of((number, *landmarks.pairs(each.peaks, fan=_REFERENCE_FAN)) for number, each in fresh.items()),
-                _Rows.of(
-                    (number, each.codes >> np.uint32(_PREFIX), np.arange(len(each.codes)))
-                    for number, each in fresh.items()
-                ),
-            )
-        )
-        self._settled |= set(fresh)
 
     def _by_landmarks(self, query: SoundPrint, since: int, until: int) -> list[tuple[int, Segment]]:
         """At its own speed first; what most of the window is explained by so is not searched at others."""
@@ -335,14 +292,15 @@ class SoundIndex:
         best: list[tuple[int, int, int, float, float]] = []
         for speed, pitch in speeds:
             keys, at = landmarks.pairs(part.mapped(speed=speed, pitch=pitch), fan=_QUERY_FAN)
-            for pairs, _ in self._tables:
-                best += [(*vote, speed, pitch) for vote in pairs.votes(keys, at, cell=_OFFSET_CELL)[:_CANDIDATES]]
+            found_here = _votes(self._pairs, keys, at, cell=_OFFSET_CELL)
+            best += [(*vote, speed, pitch) for vote in found_here[:_CANDIDATES]]
         best.sort(reverse=True)
         found: dict[int, Segment] = {}
-        for votes, number, offset, speed, pitch in best[: 2 * _CANDIDATES]:
+        for votes, owner, offset, speed, pitch in best[: 2 * _CANDIDATES]:
             if votes < _LEAST_VOTES:
                 break
-            segment = _explain(part, self._prints[number].peaks, offset, speed, pitch)
+            number, print_ = self._known[owner]
+            segment = _explain(part, print_.peaks, offset, speed, pitch)
             if segment is not None and (number not in found or _agree(found[number]) < _agree(segment)):
                 found[number] = segment
         return found
@@ -364,16 +322,32 @@ class SoundIndex:
         keys = ((codes >> np.uint32(_PREFIX))[:, None] ^ flips).ravel()
         at = np.repeat(np.arange(len(codes)), len(flips))
         found = []
-        for _, table in self._tables:
-            for votes, number, offset in table.votes(keys, at, cell=1)[:_CANDIDATES]:
-                if votes >= _LEAST_VOTES:
-                    tries = [
-                        _compare(codes, self._prints[number].codes, offset - back, first, speed) for back in (0, 1)
-                    ]
-                    best = max((one for one in tries if one), key=lambda one: one.score, default=None)
-                    if best is not None:
-                        found.append((number, best))
+        for votes, owner, offset in _votes(self._codes, keys, at, cell=1)[:_CANDIDATES]:
+            if votes >= _LEAST_VOTES:
+                number, print_ = self._known[owner]
+                tries = [_compare(codes, print_.codes, offset - back, first, speed) for back in (0, 1)]
+                best = max((one for one in tries if one), key=lambda one: one.score, default=None)
+                if best is not None:
+                    found.append((number, best))
         return found
+
+
+def _votes(
+    postings: Postings, keys: NDArray[np.uint32], at: NDArray[np.int64], *, cell: int
+) -> list[tuple[int, int, int]]:
+    """For each owner that has any: votes of its best offset, the owner, the offset; most votes first."""
+    which, owner, there = postings.find(keys, most=_COMMON)
+    if not len(which):
+        return []
+    offset = (there - at[which]) // cell
+    spots, counts = np.unique(owner * (1 << 32) + offset + (1 << 31), return_counts=True)
+    after = np.append(np.where(spots[1:] == spots[:-1] + 1, counts[1:], 0), 0)
+    total = counts + after
+    order = np.argsort(-total, kind="stable")
+    _, first = np.unique(spots[order] >> 32, return_index=True)
+    best = order[np.sort(first)]
+    offsets = ((spots[best] & 0xFFFFFFFF) - (1 << 31)) * cell + np.where(after[best] > 0, cell, cell // 2)
+    return list(zip(total[best].tolist(), (spots[best] >> 32).tolist(), offsets.tolist(), strict=True))
 
 
 def _agree(segment: Segment) -> float:

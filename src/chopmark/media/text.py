@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chopmark.base.errors import Invalid
+from chopmark.media.postings import Postings
 from chopmark.media.segment import Segment, Span
 
 ALGORITHM: Final = "shingles5-winnow4-v1"
@@ -53,6 +54,8 @@ _REPEATED = 4
 """Places of one shingle in one text that are looked at."""
 _MOST_PAIRS = 200_000
 _MOST_OPEN = 32
+_COMMON = 2000
+"""Texts that hold a shingle, beyond which it is a saying and finds none of them."""
 
 Rows = NDArray[np.void]
 
@@ -247,39 +250,42 @@ class TextIndex:
     """References in memory, looked up by shingles; made from rows and thrown away."""
 
     def __init__(self, prints: Iterable[tuple[int, TextPrint]] = ()) -> None:
-        self._prints: dict[int, TextPrint] = dict(prints)
-        self._table: tuple[NDArray[np.uint64], NDArray[np.int64]] | None = None
+        self._keys = Postings(np.uint64)
+        self._known: dict[int, tuple[int, TextPrint]] = {}  # by the owner's number in the tables
+        self._owners: dict[int, int] = {}
+        self._next = 0
+        self._add(prints)
 
     def add(self, number: int, print_: TextPrint) -> None:
-        """Make it findable from the next search on; a number that is there is replaced."""
-        self._prints[number] = print_
-        self._table = None
+        """Found from now on; a number that is there is replaced."""
+        self._add([(number, print_)])
+
+    def _add(self, prints: Iterable[tuple[int, TextPrint]]) -> None:
+        fresh = []
+        for number, print_ in prints:
+            self.remove(number)
+            self._owners[number] = self._next
+            self._known[self._next] = (number, print_)
+            keys = np.unique(print_.rows["key"])
+            fresh.append((self._next, keys, np.zeros(len(keys), np.int64)))
+            self._next += 1
+        self._keys.add(fresh)
 
     def remove(self, number: int) -> None:
         """Not found from now on."""
-        if self._prints.pop(number, None) is not None:
-            self._table = None
+        owner = self._owners.pop(number, None)
+        if owner is not None:
+            del self._known[owner]
+            self._keys.drop(owner)
 
     def __len__(self) -> int:
-        return len(self._prints)
+        return len(self._known)
 
     def search(self, query: TextPrint, *, limit: int = 20) -> tuple[tuple[int, Segment], ...]:
         """Passages shared with any reference, the longest first; the `limit` references with the most are compared."""
-        keys, whose = self._rows()
-        wanted = np.unique(query.rows["key"])
-        low, high = np.searchsorted(keys, wanted, side="left"), np.searchsorted(keys, wanted, side="right")
-        many = high - low
-        rows = np.repeat(low - np.concatenate([[0], np.cumsum(many)])[:-1], many) + np.arange(many.sum())
-        numbers, shared = np.unique(whose[rows], return_counts=True)
-        best = numbers[np.argsort(-shared, kind="stable")][:limit].tolist()
-        found = [(number, segment) for number in best for segment in match(query, self._prints[number])]
+        _, owners, _ = self._keys.find(np.unique(query.rows["key"]), most=_COMMON)
+        each, shared = np.unique(owners, return_counts=True)
+        best = each[np.argsort(-shared, kind="stable")][:limit].tolist()
+        known = [self._known[owner] for owner in best]
+        found = [(number, segment) for number, print_ in known for segment in match(query, print_)]
         return tuple(sorted(found, key=lambda one: (-float(one[1].why["words"]), one[0])))
-
-    def _rows(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        if self._table is None:
-            each = [(number, np.unique(print_.rows["key"])) for number, print_ in self._prints.items()]
-            keys = np.concatenate([np.zeros(0, np.uint64), *(keys for _, keys in each)])
-            whose = np.concatenate([np.zeros(0, np.int64), *(np.full(len(keys), number) for number, keys in each)])
-            order = np.argsort(keys, kind="stable")
-            self._table = (keys[order], whose[order])
-        return self._table
