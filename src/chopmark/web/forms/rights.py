@@ -299,7 +299,7 @@ class PaperForm(forms.Form):
     """A paper beside a right."""
 
     kind = forms.ChoiceField(label=_("What it is"))
-    file = forms.FileField(label=_("File"), error_messages={"empty": _("This file is empty.")})
+    file = forms.FileField(label=_("File"), widget=forms.FileInput, error_messages={"empty": _("This file is empty.")})
 
     def __init__(self, *args: Any, kinds: list[tuple[str, Any]], **more: Any) -> None:  # noqa: ANN401 (Django's own)
         super().__init__(*args, **more)

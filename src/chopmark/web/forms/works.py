@@ -77,6 +77,7 @@ class WorkForm(WorkRecordForm):
         label=_("File"),
         required=False,
         help_text=_("A picture, a sound, a film or a text."),
+        widget=forms.FileInput,
         error_messages={"empty": _("This file is empty.")},
     )
     version_of = forms.CharField(
@@ -99,4 +100,4 @@ class WorkForm(WorkRecordForm):
 class FindForm(forms.Form):
     """The file whose copies are looked for."""
 
-    file = forms.FileField(label=_("File"), error_messages={"empty": _("This file is empty.")})
+    file = forms.FileField(label=_("File"), widget=forms.FileInput, error_messages={"empty": _("This file is empty.")})

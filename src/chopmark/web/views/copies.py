@@ -38,6 +38,7 @@ from chopmark.web.views.works import KIND_WORDS, SHOWABLE, picture_address, show
 MILLION = 1_000_000
 WIDTH = 1000  # of a drawing, in its own units
 SPAN_WIDTH = 600
+SHOWN_WIDTH, SHOWN_HEIGHT = 720, 560  # pixels that the picture with the slider takes at most
 Point = tuple[float, float]
 STAGE_WORDS = {
     "same": gettext_lazy("The same file"),
@@ -226,7 +227,8 @@ def overlay(one: MatchSummary, query: Size, reference: Size) -> dict[str, Any] |
         ox,
         oy,
     )
-    return {"matrix": " ".join(f"{each:.5f}" for each in matrix), "half": query.width // 2}
+    shown = min(SHOWN_WIDTH, round(SHOWN_HEIGHT * query.width / query.height))
+    return {"matrix": " ".join(f"{each:.5f}" for each in matrix), "half": query.width // 2, "shown": shown}
 
 
 def corners_of(one: MatchSummary) -> tuple[Point, Point, Point] | None:

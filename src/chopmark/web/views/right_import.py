@@ -110,7 +110,7 @@ def _look(actor: Actor, upload: UUID, *, dry_run: bool = True) -> tuple[str, Bro
 def _row(one: Row) -> dict[str, Any]:
     record = one.record
     return {
-        "where": one.where,
+        "where": words.place(one.where),
         "name": words.name_of(record),
         "numbers": words.numbers_of(record),
         "owner": ", ".join(each.name for each in record.owners),
@@ -123,7 +123,7 @@ def _row(one: Row) -> dict[str, Any]:
 
 
 def _trouble(one: Problem) -> dict[str, Any]:
-    return {"where": one.where, "good": False, "notes": [words.coded(one.code, one.facts)]}
+    return {"where": words.place(one.where), "good": False, "notes": [words.coded(one.code, one.facts)]}
 
 
 @require_safe

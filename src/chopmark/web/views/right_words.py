@@ -5,6 +5,7 @@ No rule stands here, and nothing is read from a database.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -141,7 +142,7 @@ FIELD_WORDS = {
     "expiry_date": _("Valid until"),
     "status": _("Status"),
     "status_date": _("Status since"),
-    "image": _("Picture"),
+    "image": _("Picture of the sign"),
     "feature": _("Kind of mark"),
 }
 FORMAT_WORDS = {
@@ -411,11 +412,38 @@ def row_facts(right: Right) -> dict[str, Any]:
     }
 
 
+FACT_WORDS: Mapping[str, Mapping[str, Any]] = {
+    "role": ROLE_WORDS,
+    "state": STATE_WORDS,
+    "status": STATUS_WORDS,
+    "kind": KIND_WORDS | DISPUTE_WORDS,
+}
+"""Facts that are codes, and the words for them."""
+PLACES = re.compile(r"(row|line|record|member) (\d+)")
+PLACE_WORDS = {
+    "row": _("row %(n)s"),
+    "line": _("line %(n)s"),
+    "record": _("record %(n)s"),
+    "member": _("file %(n)s"),
+}
+
+
+def place(where: str) -> str:
+    """A place in a file, in the reader's language; one that has no words stays as it is."""
+    return PLACES.sub(lambda found: str(PLACE_WORDS[found[1]]) % {"n": found[2]}, where)
+
+
 def coded(code: str, facts: Mapping[str, Any]) -> str:
     """The sentence of a code with its facts; the code's last word where no sentence fits."""
     if code in catalogue():
+        worded = {
+            name: in_words(FACT_WORDS[name], value) if name in FACT_WORDS and isinstance(value, str) else value
+            for name, value in facts.items()
+        }
+        if isinstance(facts.get("territory"), str):
+            worded["territory"] = territory_name(str(facts["territory"]))
         try:
-            return say(code, dict(facts), language())
+            return say(code, worded, language())
         except KeyError:
             return code
     return code.rsplit(".", 1)[-1].replace("_", " ")

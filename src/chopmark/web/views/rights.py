@@ -266,7 +266,7 @@ def _read(request: HttpRequest, actor: Actor) -> dict[str, Any]:
         found = imports.read(file.read(), file.name or "")
     except (Refused, Invalid) as error:
         return {"sentence": words.sentence(error), "problems": []}
-    problems = [f"{each.where}: {words.coded(each.code, each.facts)}" for each in found.problems[:20]]
+    problems = [f"{words.place(each.where)}: {words.coded(each.code, each.facts)}" for each in found.problems[:20]]
     if not found.records:
         sentence = _("Nothing could be read from this file. Type the fields; the file can be added as a paper.")
         return {"sentence": sentence, "problems": problems}
