@@ -10,6 +10,8 @@ from world.rights import LANTERN, OPERATOR, filed, lantern, paper, verified
 
 from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence.queries import deposits_of, receipt_for
+from chopmark.rights.actions import file as filing
+from chopmark.rights.actions.common import Step, change
 from chopmark.rights.actions.file import (
     NewPaper,
     NewRight,
@@ -23,8 +25,10 @@ from chopmark.rights.actions.file import (
 from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_mandate
 from chopmark.rights.actions.verify import check_papers
 from chopmark.rights.consistency import check_record
+from chopmark.rights.history import Amended, Closed
+from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import registry
-from chopmark.rights.record import Class, Designation, Mark, Priority
+from chopmark.rights.record import Class, Designation, Mark, Priority, Text
 
 
 def test_a_filed_right_has_a_number_and_each_of_its_events_a_receipt(world, mei):
@@ -68,6 +72,9 @@ def test_nothing_on_the_ledger_tells_what_was_filed(world, mei):
         ("rights.date_impossible", {"registration_date": date(2027, 1, 1)}),
         ("rights.date_impossible", {"application_date": date(201, 1, 15)}),
         ("rights.date_impossible", {"expiry_date": date(9999, 12, 31)}),
+        ("rights.text_too_long", {"title": "x" * 501}),
+        ("rights.text_too_long", {"registration_number": "1" * 65}),
+        ("rules.office_unknown", {"office": "QQ"}),
         ("rights.owner_missing", {"owners": ()}),
         ("rights.office_missing", {"office": ""}),
         ("rights.number_missing", {"application_number": "", "registration_number": ""}),
@@ -83,11 +90,55 @@ def test_what_cannot_be_is_refused(why, changes):
     assert raised.value.code == why
 
 
-def test_what_cannot_be_stays_outside(world, mei):
-    for wrong in ({"registration_date": date(2019, 1, 1)}, {"title": "x" * 501}):
+def test_what_cannot_be_or_be_read_again_stays_outside(world, mei):
+    made = filed(world, mei)
+    for wrong in (
+        {"registration_date": date(2019, 1, 1)},
+        {"title": "a\x00b"},
+        {"title": "\ud800"},
+        {"kind": "crown"},
+        {"status": "alive"},
+        {"classes": (Class(scheme="nice", code="1", goods=tuple(Text(text="x" * 99_000) for _ in range(30))),)},
+    ):
         with pytest.raises(Invalid):
-            filed(world, mei, lantern(**wrong))
-    assert registry.rights_of(mei.actor).items == ()
+            amend(made.id, lantern(**wrong), by=mei.actor, at=world.now())
+        if "kind" not in wrong:
+            with pytest.raises(Invalid):
+                filed(world, mei, lantern(application_number="5", registration_number="5", **wrong))
+    assert [each.id for each in registry.rights_of(mei.actor).items] == [made.id]
+
+
+def test_who_clicks_twice_has_filed_once(world, mei, monkeypatch):
+    """Both calls found nothing filed before; the second finds out when it writes."""
+    seen = filing._filed_before
+    calls = []
+
+    def late(ready):
+        calls.append(ready)
+        return {} if len(calls) == 1 else seen(ready)
+
+    first = filed(world, mei)
+    monkeypatch.setattr(filing, "_filed_before", late)
+    with pytest.raises(Refused, match=r"rights.already_filed") as raised:
+        filed(world, mei)
+    assert raised.value.facts["number"] == first.number
+    assert len(registry.rights_of(mei.actor).items) == 1
+
+
+def test_two_who_change_one_right_at_once_do_not_both(world, mei):
+    made = filed(world, mei)
+    row = RightRow.objects.get(pk=made.id)
+    change(row, [Step(type="withdrawn", payload=Closed())], by=mei.actor, at=world.now())
+    with pytest.raises(Refused, match=r"rights.moved"):
+        change(row, [Step(type="amended", payload=Amended(record=lantern(title="x")))], by=mei.actor, at=world.now())
+    assert [each.type for each in registry.events_of(mei.actor, made.id)] == ["filed", "submitted", "withdrawn"]
+
+
+def test_a_clock_that_goes_back_does_not_break_the_history(world, mei):
+    made = filed(world, mei)
+    amend(made.id, lantern(title="Later"), by=mei.actor, at=world.at - timedelta(days=1))
+    first, *_, last = registry.events_of(mei.actor, made.id)
+    assert last.recorded_at == first.recorded_at
 
 
 def test_of_many_each_is_judged_alone(world, mei):

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from world.clearing_house import NUMBER, ClearingHouse, encoded
 from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, paper, verified, vouched
 
 from chopmark.base.errors import Invalid, Refused
+from chopmark.rights.actions import verify as verifying
 from chopmark.rights.actions.file import add_papers, amend
 from chopmark.rights.actions.office import keep_records, office_record
 from chopmark.rights.actions.verify import (
@@ -20,10 +22,12 @@ from chopmark.rights.actions.verify import (
     show_control,
     stop_vouching,
     verify_against,
+    verify_signed,
 )
 from chopmark.rights.models import Challenge
+from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import registry
-from chopmark.rights.record import Class, Designation, Mark, Party, Source, Text
+from chopmark.rights.record import Class, Designation, Mark, Party, Record, Source, Text
 
 
 def reasons(actor, which):
@@ -226,6 +230,88 @@ def test_who_is_no_longer_vouched_for_is_found_at_the_next_check(world, mei):
     made = verified(world, mei)
     assert stop_vouching(mei.actor.organisation_id, "Mei Lan's studio", operator=OPERATOR, at=world.now()) == 1
     assert verify_against(made.id, by=OPERATOR, at=world.now()).state == "incorrect"
+
+
+@pytest.fixture(scope="module")
+def house():
+    return ClearingHouse.made()
+
+
+SIGNED = Record(
+    kind="trademark",
+    office="EM",
+    registration_number="018123456",
+    mark=Mark(verbal="Red & 红灯笼"),
+    owners=(Party(name="Lantern Works Ltd"),),
+    classes=(Class(scheme="nice", code="11"),),
+    designations=(Designation(territory="EU"),),
+    registration_date=date(2020, 6, 1),
+    status="registered",
+)
+
+
+def test_a_signed_mark_verifies_for_the_account_that_has_it(world, mei, jo, house):
+    made = filed(world, mei, SIGNED)
+    data = house.sign()
+    done = verify_signed(made.id, data, house.trust(), by=mei.actor, at=world.now())
+    assert (done.state, done.level, done.right.verification.method) == ("verified", 4, "signed")
+    [kept] = registry.right_of(mei.actor, made.id).papers
+    assert (kept.kind, kept.file_name) == ("signed_mark", f"{NUMBER}.smd")
+    theirs = filed(world, jo, SIGNED)
+    for again in (data, encoded(data), house.sign()):  # in other bytes too
+        with pytest.raises(Refused, match=r"rights.certificate_elsewhere"):
+            verify_signed(theirs.id, again, house.trust(), by=jo.actor, at=world.now())
+
+
+def test_a_signed_mark_is_judged_not_believed(world, mei, house):
+    made = filed(world, mei, SIGNED)
+    other = filed(world, mei, lantern(application_number="5", registration_number="5"))
+    data = house.sign()
+    for which, wrong, code in (
+        (made, data.replace(b"Lantern Works", b"Mei Lan Works"), "imports.smd_signature"),
+        (made, ClearingHouse.made().sign(), "imports.smd_issuer"),
+        (other, data, "rights.office_silent"),
+    ):
+        with pytest.raises((Invalid, Refused)) as raised:
+            verify_signed(which.id, wrong, house.trust(), by=mei.actor, at=world.now())
+        assert raised.value.code == code
+    stolen = filed(world, mei, replace(SIGNED, registration_number="18123456", office="EM", kind="gi", title="x"))
+    with pytest.raises(Refused, match=r"rights.office_silent"):
+        verify_signed(stolen.id, data, house.trust(), by=mei.actor, at=world.now())
+
+
+def test_a_signed_mark_of_somebody_else_is_a_contradiction(world, mei, house):
+    made = filed(world, mei, replace(SIGNED, owners=(Party(name="Mei Lan's studio"),)))
+    found = verify_signed(made.id, house.sign(), house.trust(), by=mei.actor, at=world.now())
+    assert (found.state, found.level) == ("incorrect", 0)
+
+
+def test_asking_again_at_once_is_no_event(world, mei):
+    made = verified(world, mei)
+    for _ in range(3):
+        verify_against(made.id, by=mei.actor, at=world.now())
+    assert [each.type for each in registry.events_of(mei.actor, made.id)] == ["filed", "submitted", "verified"]
+
+
+def test_two_accounts_verified_in_the_same_moment_are_one(world, mei, jo, monkeypatch):
+    """The second looked before the first was written, and looks once more inside its transaction."""
+    vouched(world, mei)
+    vouched(world, jo)
+    one, two = filed(world, mei), filed(world, jo)
+    keep_records([by_office()], operator=OPERATOR, at=world.now())
+    row, looked = RightRow.objects.get(pk=two.id), []
+
+    def early(*given):
+        looked.append(given)
+        if len(looked) == 1:
+            verify_against(one.id, by=mei.actor, at=world.now())
+        return None if len(looked) == 1 else alone(*given)
+
+    alone = verifying._must_be_alone
+    monkeypatch.setattr(verifying, "_must_be_alone", lambda *given: None if given[0].pk != row.pk else early(*given))
+    with pytest.raises(Refused, match=r"rights.verified_elsewhere"):
+        verify_against(two.id, by=jo.actor, at=world.now())
+    assert registry.right_of(jo.actor, two.id).right.state == "submitted"
 
 
 def test_records_are_kept_once_and_the_newest_counts(world):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from chopmark.base.errors import Invalid
+from chopmark.rights import offices
 from chopmark.rights.record import CustomsRecordal, Interest, Mandate, Record
 
 REGISTERED = frozenset(("trademark", "design", "patent", "utility_model", "gi", "domain"))
@@ -21,6 +22,7 @@ MAX_CLASSES = 500
 MAX_DESIGNATIONS = 300
 MAX_OWNERS = 200
 MAX_SHOWN = 500
+MAX_NUMBER = 64
 
 
 def check_record(record: Record, today: date) -> None:
@@ -29,15 +31,11 @@ def check_record(record: Record, today: date) -> None:
     Raises:
         Invalid: `rights.dates_contradict` with the names of the two fields; `rights.date_impossible`;
             `rights.office_missing`, `rights.number_missing`, `rights.sign_missing`, `rights.owner_missing`;
-            `rights.too_many` of what.
+            `rights.too_many` of what, `rights.text_too_long`, `rules.office_unknown`.
     """
-    for name, count, limit in (
-        ("classes", len(record.classes), MAX_CLASSES),
-        ("designations", len(record.designations), MAX_DESIGNATIONS),
-        ("owners", len(record.owners), MAX_OWNERS),
-    ):
-        if count > limit:
-            raise Invalid("rights.too_many", name=name, limit=limit)
+    _check_sizes(record)
+    if record.office:
+        offices.office(record.office)
     _check_dates(record, today)
     if not any(each.name.strip() for each in record.owners):
         raise Invalid("rights.owner_missing")
@@ -51,6 +49,23 @@ def check_record(record: Record, today: date) -> None:
             raise Invalid("rights.sign_missing")
     elif not record.title.strip():
         raise Invalid("rights.title_missing", kind=record.kind)
+
+
+def _check_sizes(record: Record) -> None:
+    for name, count, limit in (
+        ("classes", len(record.classes), MAX_CLASSES),
+        ("designations", len(record.designations), MAX_DESIGNATIONS),
+        ("owners", len(record.owners), MAX_OWNERS),
+    ):
+        if count > limit:
+            raise Invalid("rights.too_many", name=name, limit=limit)
+    for name, value, limit in (
+        ("application_number", record.application_number, MAX_NUMBER),
+        ("registration_number", record.registration_number, MAX_NUMBER),
+        ("title", record.title, MAX_SHOWN),
+    ):
+        if len(value) > limit:
+            raise Invalid("rights.text_too_long", name=name, limit=limit)
 
 
 def _check_dates(record: Record, today: date) -> None:

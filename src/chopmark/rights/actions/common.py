@@ -47,6 +47,7 @@ class Operator:
 
 
 By = Actor | Operator
+MAX_EVENT = 2_000_000  # bytes; the longest specification of goods in five languages has about 400,000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,11 @@ def servant_of(organisation_id: UUID, made_by: int | None = None) -> Actor:
 
 
 def chained(subject: UUID, seq: int, before: bytes, steps: Iterable[Step], *, by: By, at: datetime) -> list[Event]:
-    """The events of these steps, one hanging on the other."""
+    """The events of these steps, one hanging on the other.
+
+    Raises:
+        Invalid: what `must_read_back` raises; `rights.record_too_large`.
+    """
     actor = organisation_of(by)
     made: list[Event] = []
     for number, step in enumerate(steps, seq + 1):
@@ -104,9 +109,26 @@ def chained(subject: UUID, seq: int, before: bytes, steps: Iterable[Step], *, by
             by="" if actor is None else str(actor),
             before=before,
         )
+        must_read_back(event.payload)
+        if len(event.encode()) > MAX_EVENT:
+            raise Invalid("rights.record_too_large", limit=MAX_EVENT)
         made.append(event)
         before = event.sha256
     return made
+
+
+def must_read_back(value: object) -> None:
+    """Stop at a value that nobody could read again: control characters, lone surrogates, a word that is no code.
+
+    Raises:
+        Invalid: what `encoding.parse` raises.
+    """
+    encoding.parse(type(value), encoding.encode(value))
+
+
+def one_at_a_time() -> None:
+    """Inside a transaction: nobody else files or verifies meanwhile, so that what was looked for is still missing."""
+    Serial.objects.select_for_update().filter(name="R").first()
 
 
 def deposit_events(events: Sequence[tuple[str, Event]], organisation_id: UUID, *, by: By, at: datetime) -> list[UUID]:

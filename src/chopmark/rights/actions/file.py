@@ -30,6 +30,8 @@ from chopmark.rights.actions.common import (
     deposit_events,
     event_rows,
     must_fit,
+    must_read_back,
+    one_at_a_time,
     servant_of,
     show,
     take_numbers,
@@ -75,6 +77,8 @@ OWN_PAPERS = frozenset(("certificate", "renewal"))
 """Papers that an office gives to one holder: nobody else has a use for them."""
 MAX_PAPERS = 40
 MAX_BATCH = 1000
+MAX_DRAFTS = 10_000
+"""Of one organisation at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +120,7 @@ def file_right(new: NewRight, *, by: Actor, at: datetime) -> RightSummary:
     Raises:
         Invalid: what `check_record` raises; `rights.paper_kind_unknown`, `rights.too_many`; what a deposit raises.
         Refused: `rights.already_filed` with the number it has; `rights.certificate_elsewhere`;
-            `rights.mandate_missing`; what people's `must` raises; what a deposit raises.
+            `rights.too_many_drafts`, `rights.mandate_missing`; what people's `must` raises; what a deposit raises.
         Unavailable: what evidence's `deposit` raises.
     """
     [made] = file_rights([new], by=by, at=at)
@@ -149,8 +153,11 @@ def file_rights(news: Sequence[NewRight], *, by: Actor, at: datetime) -> list[Ri
             by_organisation[each.organisation].append(each)
     for organisation, ready in by_organisation.items():
         both = [(each, _kept(papers.get(id(each), ()))) for each in ready]
-        for each, summary in zip(ready, _write(both, organisation, by, at), strict=True):
-            made[id(each)] = summary
+        try:
+            written: Sequence[RightSummary | PlatformError] = _write(both, organisation, by, at)
+        except Refused as error:  # somebody was faster: nothing of this organisation's is filed
+            written = [error] * len(ready)
+        made |= {id(each): one for each, one in zip(ready, written, strict=True)}
     return [each if isinstance(each, PlatformError) else made[id(each)] for each in judged]
 
 
@@ -193,8 +200,8 @@ def _judged(news: Sequence[NewRight], by: Actor, at: datetime) -> list[_Ready | 
 def _ready(new: NewRight, by: Actor, at: datetime) -> _Ready:
     organisation = new.organisation or by.organisation_id
     mandate = access.mandate_to_file(by, organisation, new.record, at)
+    must_read_back(new.record)
     check_record(new.record, at.date())
-    must_fit("title", new.record.title, 500)
     _check_kinds(new.papers)
     return _Ready(new=new, organisation=organisation, mandate=mandate, claims=claims(new.record))
 
@@ -359,11 +366,28 @@ def _write(
     flat = [pair for story in stories for pair in story]
     deposits = deposit_events(flat, organisation, by=by, at=at)
     with transaction.atomic():
+        one_at_a_time()
+        _must_still_be_new([each for each, _ in ready], organisation)
+        for one in papers:
+            if one.kind in OWN_PAPERS:
+                must_be_own(bytes(one.sha256), organisation)
         RightRow.objects.bulk_create(rows)
         EventRow.objects.bulk_create(event_rows([event for _, event in flat], deposits, organisation, by=by))
         Paper.objects.bulk_create(papers)
         write_filters([(row, each.new.record) for row, (each, _) in zip(rows, ready, strict=True)])
     return [summary_of(row) for row in rows]
+
+
+def _must_still_be_new(ready: Sequence[_Ready], organisation: UUID) -> None:
+    """Whoever clicked twice has filed once. None of a batch is filed when another call was faster with one of it."""
+    known = _filed_before(ready)
+    twin = next((known[place] for each in ready for place in _places(each) if place in known), None)
+    if twin is not None:
+        raise Refused("rights.already_filed", number=twin)
+    drafts = sum(not each.new.submit for each in ready)
+    there = RightRow.objects.filter(organisation=organisation, state="draft").count() if drafts else 0
+    if there + drafts > MAX_DRAFTS:
+        raise Refused("rights.too_many_drafts", limit=MAX_DRAFTS)
 
 
 @wiring.answering()
@@ -380,8 +404,8 @@ def amend(which: UUID | str, record: Record, *, by: Actor, at: datetime, version
     """
     by.must("file_rights")
     row = access.right_to_change(by, which, at, power="file", version=version)
+    must_read_back(record)
     check_record(record, at.date())
-    must_fit("title", record.title, 500)
     if (record.kind, record.office) != (row.kind, row.office) and row.state != "draft":
         raise Refused("rights.kind_fixed", number=row.number)
     ready = _Ready(new=NewRight(record=record), organisation=row.organisation, mandate="", claims=claims(record))
@@ -415,11 +439,16 @@ def add_papers(which: UUID | str, papers: Sequence[NewPaper], *, by: Actor, at: 
     if not new:
         return summary_of(row)
     steps = [Step(type="paper_added", payload=PaperAdded(kind=each.kind, sha256=bytes(each.sha256))) for each in new]
-    row = change(row, steps, by=by, at=at)
     for each in new:
         each.right = row
-    Paper.objects.bulk_create(new)
-    return summary_of(row)
+
+    def keep() -> None:
+        for each in new:
+            if each.kind in OWN_PAPERS:
+                must_be_own(bytes(each.sha256), row.organisation)
+        Paper.objects.bulk_create(new)
+
+    return summary_of(change(row, steps, by=by, at=at, also=keep))
 
 
 @wiring.answering()

@@ -32,7 +32,17 @@ from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
 from chopmark.rights import comparison, encoding, history
 from chopmark.rights.actions import conflict
-from chopmark.rights.actions.common import By, Operator, Step, change, current, must_allow, must_fit, servant_of
+from chopmark.rights.actions.common import (
+    By,
+    Operator,
+    Step,
+    change,
+    current,
+    must_allow,
+    must_fit,
+    one_at_a_time,
+    servant_of,
+)
 from chopmark.rights.actions.file import OWN_PAPERS, must_be_own
 from chopmark.rights.actions.office import keep_records, office_record
 from chopmark.rights.history import Amended, Checked, Closed, Filed, Renewed
@@ -41,6 +51,7 @@ from chopmark.rights.imports.result import Signed
 from chopmark.rights.imports.smd import SmdTrust
 from chopmark.rights.keys import claims, claims_of
 from chopmark.rights.models import Challenge, Paper, Standing
+from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
 from chopmark.rights.queries.registry import RightSummary, events, summary_of
@@ -204,11 +215,38 @@ def digest_of(record: Record) -> bytes:
 def _changed(
     row: RightRow, steps: Sequence[Step], *, by: By, at: datetime, also: Callable[[], None] | None = None
 ) -> RightSummary:
-    """Record it; where the right is verified now, see with whom it collides."""
-    fresh = change(row, steps, by=by, at=at, also=also)
+    """Record it; where the right is verified now, see with whom it collides.
+
+    The same check with the same outcome right after itself is no event.
+    """
+    if len(steps) == 1 and _said_before(row, steps[0]):
+        return summary_of(row)
+
+    def alone() -> None:
+        if any(each.type == "verified" for each in steps):
+            one_at_a_time()
+            _must_be_alone(row, current(row))
+        if also is not None:
+            also()
+
+    fresh = change(row, steps, by=by, at=at, also=alone)
     if fresh.state in ("verified", "suspended"):
         fresh = conflict.look(fresh, at=at)
     return summary_of(fresh)
+
+
+def _said_before(row: RightRow, step: Step) -> bool:
+    last = EventRow.objects.filter(subject=row.pk, seq=row.version).first()
+    if last is None or last.type != step.type or not isinstance(step.payload, Checked):
+        return False
+    before = history.Event.parse(bytes(last.body)).payload
+    if not isinstance(before, Checked):
+        return False
+    return (
+        replace(before.verification, at=step.payload.verification.at, by="")
+        == replace(step.payload.verification, by="")
+        and replace(before, verification=step.payload.verification) == step.payload
+    )
 
 
 def _must_be_alone(row: RightRow, right: Right) -> None:
