@@ -23,7 +23,12 @@ SITE_PACKAGES = frozenset(
     }
 )
 INTERRUPTED = 130
-MODULES = {("right", "import"): "right_import", ("right", "search"): "right_search", ("right", "watch"): "right_search"}
+MODULES = {
+    ("right", "import"): "right_import",
+    ("right", "search"): "right_search",
+    ("right", "watch"): "right_search",
+    ("office", "fetch"): "office_fetch",
+}
 """Verbs whose command stands in a module of its own."""
 
 
@@ -47,7 +52,7 @@ def build() -> App:
             *("add", "list", "show", "history", "verify", "license", "may", "decide"),
             *("import", "search", "watch"),
         ),
-        "office": ("import", "list", "waiting", "vouch", "code"),
+        "office": ("import", "fetch", "list", "waiting", "vouch", "code"),
         "mandate": ("give", "revoke", "list"),
         "work": ("add", "list", "show"),
         "media": ("fingerprint", "match", "index"),
