@@ -185,12 +185,12 @@ def test_a_plain_national_mark_by_a_second_simpler_way(office, place, cls, liste
     assert (covers(record, territory=place, cls=cls, on=day).value == "yes") == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(RECORDS, CODES, DAYS)
 def test_the_reach_is_where_it_covers(record, cls, day):
-    found = reach(record, cls=cls, on=day)
-    for place in ("CN", "DE", "GB", "US", "PR", "KM"):
-        assert (place in found) == (covers(record, territory=place, cls=cls, on=day).value == "yes")
+    countries = [each.code for each in territories.territories() if not each.region]
+    slowly = {place for place in countries if covers(record, territory=place, cls=cls, on=day).value == "yes"}
+    assert reach(record, cls=cls, on=day) == slowly
 
 
 @settings(max_examples=100, deadline=None)

@@ -133,6 +133,16 @@ def reach(right: Right | Record, *, cls: str = "", on: date) -> frozenset[str]:
     return frozenset(code for code in countries if _over(record, code, on, asked, ask=asked is not None).value == "yes")
 
 
+def _candidates(record: Record, on: date) -> Iterable[str]:
+    """The countries that can be covered at all: elsewhere no part of the right says yes."""
+    if record.kind == "copyright" and not record.designations:
+        return (each.code for each in territories.territories() if not each.region)
+    named = [each.territory for each in record.designations]
+    if not named and offices.known(record.office):
+        named = [offices.office(record.office).territory]
+    return {country for each in named if territories.known(each) for country in territories.members(each, on)}
+
+
 def _over(record: Record, territory: str, on: date, asked: Asked | None, *, ask: bool) -> Answer:
     """The best of the right's parts for this place; a region may also be covered member by member."""
     direct = any_of(
