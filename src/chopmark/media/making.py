@@ -118,6 +118,27 @@ def drawing(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits)
     return b"" if found is None else features.drawing(asked, kept, found)
 
 
+def brightness(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits) -> bytes:
+    """A picture's luma, scaled down so that no side exceeds `given.side`: rows and columns in 2 bytes each, pixels.
+
+    Raises:
+        Invalid: `media.too_large`; what the decoder raises.
+    """
+    [file] = files
+    size = os.fstat(file.fileno()).st_size
+    if size > limits.size:
+        raise Invalid("media.too_large", size=size, most=limits.size)
+    side = int(given["side"])
+    pixels = picture.luma(file.read(), least=side).pixels
+    scale = side / max(pixels.shape)
+    if scale < 1:
+        to = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+        pixels = cv2.resize(pixels, to, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    rows, columns = pixels.shape
+    shape: bytes = rows.to_bytes(2, "big") + columns.to_bytes(2, "big")
+    return shape + pixels.tobytes()
+
+
 def _picture(file: BinaryIO, found: Sniffed, _limits: Limits, *, query: bool) -> Fingerprint:
     luma = picture.luma(file.read(), least=features.DECODED)
     small = picture.of_pixels(luma.pixels)
@@ -248,4 +269,4 @@ _MAKERS: Mapping[str, Callable[..., Fingerprint]] = {
     "video": _film,
     "text": _text,
 }
-OPERATIONS = {"fingerprint": fingerprint, "drawing": drawing}
+OPERATIONS = {"fingerprint": fingerprint, "drawing": drawing, "brightness": brightness}

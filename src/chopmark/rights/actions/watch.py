@@ -347,10 +347,6 @@ def _narrow(watch: WatchRow) -> Narrow:
 
 
 def _png(gray: logos.Gray) -> bytes:
-    scale = logos.WORK / max(gray.shape)
-    if scale < 1:
-        size = (max(2, round(gray.shape[1] * scale)), max(2, round(gray.shape[0] * scale)))
-        gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
     good, data = cv2.imencode(".png", gray)
     if not good:
         raise Invalid("similarity.logo_blank")

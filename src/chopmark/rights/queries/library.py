@@ -49,12 +49,12 @@ def _tools(home: str) -> Tools:
         library=Library(codes, owners_of, PrintRows()),
         codes=codes,
         asked=CodeIndex(folder / ASKED, AskedRows(), NAME),
-        workshop=_workshop(),
+        workshop=workshop(),
     )
 
 
 @cache
-def _workshop() -> Workshop:
+def workshop() -> Workshop:
     """One a process: it knows nothing of homes."""
     made = Workshop()
     atexit.register(made.close)
