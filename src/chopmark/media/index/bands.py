@@ -44,7 +44,7 @@ class Arrangement:
 
 def arrangement(count: int) -> Arrangement:
     """The one for `count` codes: wider bands for more codes, so that few are met by accident."""
-    for limit, bands, width in ((1 << 19, 16, 16), (1 << 21, 14, 18), (1 << 23, 13, 19)):
+    for limit, bands, width in ((1 << 18, 16, 16), (1 << 20, 13, 19), (1 << 22, 12, 20)):
         if count <= limit:
             return Arrangement(bands=bands, width=width)
     return Arrangement(bands=12, width=21)
