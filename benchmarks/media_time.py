@@ -30,6 +30,7 @@ import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, TypeVar
 
 import cv2
@@ -407,8 +408,11 @@ def _altered(data: bytes, name: str, start: float) -> bytes:
         picked = ["-f", "lavfi", "-i", _OVER, "-filter_complex", graph]
     else:
         picked = ["-vf", chain]
-    command = ["-ss", f"{start:.3f}", "-t", f"{seconds:.3f}", "-f", "matroska", "-i", "pipe:0", *picked]
-    return _ffmpeg(*command, *options, *_CODED, data=data)
+    with NamedTemporaryFile(suffix=".mkv") as file:  # in a pipe ffmpeg would begin at some key frame
+        file.write(data)
+        file.flush()
+        command = ["-ss", f"{start:.3f}", "-t", f"{seconds:.3f}", "-i", file.name, *picked]
+        return _ffmpeg(*command, *options, *_CODED)
 
 
 def film_suite(
