@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
+import structlog
 from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, paper, verified, vouched
 
+from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
 from chopmark.rights.actions import interest
 from chopmark.rights.actions.customs import NewRecordal, end_customs, record_customs
@@ -20,6 +23,7 @@ from chopmark.rights.actions.remind import remind
 from chopmark.rights.actions.verify import verify_against
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Class, Designation, Party
+from chopmark.site import jobs
 
 SELLER = Party(name="Lamps Ltd")
 AHEAD = date(2027, 11, 1)
@@ -381,3 +385,12 @@ def test_the_calendar_moves_rights_on_and_reminds(world, mei):
     assert states == ["grace", "grace", "expired"]
     assert registry.reminders_of(mei.actor, at=world.now()) == ()
     assert [each.type for each in registry.events_of(mei.actor, right.id)][-3:] == ["expiring", "grace", "expired"]
+
+
+def test_the_worker_looks_at_the_calendar_once_a_day(world, mei):
+    today = clock.now().date()
+    right = verified(world, mei, lantern(expiry_date=today + timedelta(days=30)))
+    lines = structlog.get_logger("worker")
+    done = jobs._renew_once_a_day(SimpleNamespace(stampers=()), None, lines)
+    assert done == today
+    assert registry.right_of(mei.actor, right.id).right.state == "expiring"
