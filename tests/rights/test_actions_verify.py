@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from world.clearing_house import NUMBER, ClearingHouse, encoded
-from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, paper, verified, vouched
+from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, paper, rebuilt, verified, vouched
 
 from chopmark.base.errors import Invalid, Refused
+from chopmark.rights.actions import common
 from chopmark.rights.actions import verify as verifying
 from chopmark.rights.actions.file import add_papers, amend
 from chopmark.rights.actions.office import keep_records, office_record
+from chopmark.rights.actions.recheck import recheck
 from chopmark.rights.actions.verify import (
     CODE_TRIES,
     cancel,
@@ -337,3 +339,42 @@ def test_chinese_records_of_each_class_are_read_together(world):
     assert [each.code for each in office_record(chinese).classes] == ["11", "25"]
     alone = replace(chinese, classes=chinese.classes[:1])
     assert [each.code for each in office_record(alone).classes] == ["11"]
+
+
+def test_what_dies_at_its_office_dies_here_the_next_day(world, mei):
+    lives, dies, waits = (
+        lantern(application_number=each, registration_number=each, expiry_date=None) for each in ("1", "2", "3")
+    )
+    one, two = verified(world, mei, lives), verified(world, mei, dies)
+    three = filed(world, mei, waits)
+    before, newer = world.at, datetime(2026, 11, 15, tzinfo=UTC)
+    dead = replace(dies, status="deleted")
+    keep_records([by_office(each, fetched=newer) for each in (lives, dead, waits)], operator=OPERATOR, at=world.now())
+    done = recheck(before, operator=OPERATOR, at=world.now())
+    assert (done.compared, done.moved, done.left) == (3, 2, 0)
+    states = [registry.right_of(mei.actor, each.id).right.state for each in (one, two, three)]
+    assert states == ["verified", "cancelled", "verified"]
+    again = recheck(before, operator=OPERATOR, at=world.now())
+    assert (again.compared, again.moved) == (0, 0)
+    assert recheck(world.now(), operator=OPERATOR, at=world.now()).compared == 0
+
+
+def test_what_breaks_off_between_the_deposit_and_the_row_has_not_happened(world, mei, monkeypatch):
+    """The digest is on the ledger, privately, and no history has it; the next try does all of it."""
+    made = filed(world, mei)
+    keep_records([by_office()], operator=OPERATOR, at=world.now())
+    vouched(world, mei)
+
+    def off(*_):
+        raise RuntimeError("the machine stopped")
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(common, "show", off)
+        with pytest.raises(RuntimeError):
+            verify_against(made.id, by=mei.actor, at=world.now())
+    assert registry.right_of(mei.actor, made.id).right == made.right
+    assert len(registry.events_of(mei.actor, made.id)) == 2
+    assert verify_against(made.id, by=mei.actor, at=world.now()).state == "verified"
+    world.publish()
+    assert registry.receipt_of(mei.actor, made.id, 3).index > 0
+    rebuilt()

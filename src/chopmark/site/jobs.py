@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -124,6 +124,8 @@ def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
     from chopmark.evidence.actions.heads import deposit_heads  # noqa: PLC0415
     from chopmark.evidence.actions.renew import renew_bundles  # noqa: PLC0415
+    from chopmark.rights.actions.common import Operator  # noqa: PLC0415
+    from chopmark.rights.actions.recheck import recheck  # noqa: PLC0415
     from chopmark.rights.actions.remind import remind  # noqa: PLC0415
 
     today = clock.now().date()
@@ -146,6 +148,13 @@ def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib
         lines.info("reminded", seen=told.seen, moved=told.moved, reminded=told.reminded, busy=told.busy)
     except PlatformError as error:
         lines.warning("not reminded", code=error.code)  # as above
+    try:
+        with wiring.answering():
+            now = clock.now()
+            again = recheck(now - timedelta(days=3), operator=Operator(name="platform"), at=now)
+        lines.info("rechecked", compared=again.compared, moved=again.moved, left=again.left)
+    except PlatformError as error:
+        lines.warning("not rechecked", code=error.code)  # as above
     return today
 
 

@@ -235,7 +235,7 @@ def rights_of(
     """
     filters = filters or Filters()
     found = _filtered(access.visible(actor, at), filters)
-    counts = dict(found.order_by().values_list("state").annotate(count=Count("pk")))
+    counts = dict(found.order_by().values_list("state").annotate(count=Count("pk", distinct=True)))
     rows = found.filter(state=_clean(filters.state, 16)) if filters.state else found
     if after:
         last = access.named(access.visible(actor, at), after)
