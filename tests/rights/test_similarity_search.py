@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shutil
 import time
 from dataclasses import replace
@@ -16,6 +17,7 @@ from world.logos import drawn
 from world.rights import by_office, lantern
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.cli.app import main
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewPaper, NewRight, add_papers, file_right, withdraw
 from chopmark.rights.actions.verify import verify_against, vouch
@@ -269,3 +271,30 @@ def test_pictures_that_hold_no_logo_are_refused(world, mei, data, code):
     with pytest.raises(Invalid, match=code.replace(".", r"\.")):
         save_watch(NewWatch(text="x", picture=data), by=mei.actor, at=world.now())
     assert Find.objects.count() == 0
+
+
+def test_the_commands_search_watch_and_show_finds(world, mei, jo, monkeypatch, capsys):
+    monkeypatch.setenv("CHOPMARK_HOME", str(world.home))
+    made = filed(world, jo)
+    whose = ("--organisation", str(mei.actor.organisation_id))
+
+    def chopmark(*arguments, status=0):
+        assert main([*arguments, *whose, "--json"]) == status, capsys.readouterr()
+        told = capsys.readouterr()
+        return json.loads(told.out or told.err)
+
+    [hit] = chopmark("right", "search", "r3d lantem", "--class", "25", "--territory", "FR", "--least", "0.7")["hits"]
+    assert hit["number"] == made.number
+    assert chopmark("right", "search", "lantern", "--class", "99", status=1)["code"] == "similarity.narrow_malformed"
+    missing = str(world.home / "missing.png")
+    assert chopmark("right", "search", "--logo", missing, status=2)["code"] == "cli.file_unreadable"
+    [saved] = chopmark("right", "watch", "RED LANTERN")
+    run_watches(world.now())
+    [listed] = chopmark("right", "watch")
+    assert (listed["id"], listed["finds"]) == (saved["id"], 1)
+    [find] = chopmark("right", "watch", "--finds", saved["id"])
+    assert find["number"] == made.number
+    assert main(["right", "search", "red lantern", *whose]) == 0
+    assert made.number in capsys.readouterr().out
+    [stopped] = chopmark("right", "watch", "--stop", saved["id"])
+    assert stopped["stopped"]
