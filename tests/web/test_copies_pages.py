@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image, ImageOps
 from web.test_work_pages import deposited, photograph
+from world.media import tune, wav
 from world.pages import PageWorld
 
 from chopmark.rights.queries import works
@@ -88,6 +89,17 @@ def test_a_file_that_nothing_matches_says_what_that_means(world, mei):
     page = mei.client.get(asked(mei, photograph(seed=7))).text
     assert "No work here matches" in page
     assert "does not prove" in page
+
+
+def test_a_recording_finds_its_sound_and_says_from_where_to_where(world, mei):
+    song = tune(5, seconds=24)
+    number = deposited(mei, wav(song), "song.wav", title="Lantern song")
+    rate = 11025
+    where = asked(mei, wav(song[6 * rate : 18 * rate]), "part.wav")
+    page = mei.client.get(where).text
+    for said in (number, "The same sound", 'class="spans"', "is the work&#x27;s 0:0"):
+        assert said in page, said
+    assert mei.client.get(f"{where}/file.png").status_code == 404
 
 
 def test_anothers_work_is_never_shown_as_a_picture(world, mei):

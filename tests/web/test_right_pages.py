@@ -12,7 +12,7 @@ from PIL import Image
 from world.pages import PageWorld
 
 from chopmark.rights import territories
-from chopmark.rights.actions import office, verify
+from chopmark.rights.actions import mandate, office, verify
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Class, Designation, Interest, Mark, Party, Record, Source
@@ -228,6 +228,30 @@ def test_disputes_recordals_and_papers_are_noted_from_the_page(mei):
     answer = mei.client.post(f"/rights/{number}/papers", {"kind": "certificate"})
     assert answer.status_code == 422
     assert "errorlist" in answer.text
+
+
+# ---- an agent
+
+
+def test_an_agent_files_for_a_client_and_sees_no_more_than_the_mandate(world, mei):
+    agent, stranger = world.person("Lu Xi"), world.person("Bo Wen")
+    assert 'name="client"' not in agent.client.get("/rights/new").text
+    new = mandate.NewMandate(agent=agent.actor.organisation_id, powers=frozenset({"file"}))
+    given = mandate.give_mandate(new, by=mei.actor, at=world.now())
+    page = agent.client.get("/rights/new").text
+    assert "Mei Lan&#x27;s studio" in page
+    assert f'value="{stranger.actor.organisation_id}"' not in page
+    number = filed(agent, client=str(mei.actor.organisation_id))
+    assert registry.right_of(mei.actor, number).summary.organisation_id == mei.actor.organisation_id
+    listed = agent.client.get("/rights/", {"client": str(mei.actor.organisation_id)}).text
+    assert number in listed
+    assert "Mei Lan&#x27;s studio" in listed
+    page = agent.client.get(f"/rights/{number}").text
+    assert f"/rights/{number}/licence" not in page
+    forged = agent.client.post("/rights/new", {**LANTERN, "client": str(stranger.actor.organisation_id)})
+    assert forged.status_code == 422
+    mandate.revoke_mandate(given.id, by=mei.actor, at=world.now())
+    assert agent.client.get(f"/rights/{number}").status_code == 404
 
 
 # ---- checked against the office

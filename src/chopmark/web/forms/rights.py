@@ -6,7 +6,7 @@ They shape and word what a person typed; what is allowed is decided by `chopmark
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -54,6 +54,7 @@ DISPUTE_EFFECTS = (
     ("limit", _("It limits the right in these territories")),
     ("none", _("It has no effect while it is open")),
 )
+Choices = Sequence[tuple[str, Any]]
 SCHEME_OF: Mapping[str, Scheme] = {"design": "locarno", "patent": "ipc", "utility_model": "ipc"}
 
 _PLAIN = {"autocomplete": "off", "spellcheck": "false"}
@@ -170,6 +171,14 @@ class RightForm(forms.Form):
     expires_on = _date(_("Valid until"), help_text=_("Empty when it is not yet registered, or does not expire."))
     read = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
     paper = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, clients: Choices = (), **more: Any) -> None:  # noqa: ANN401 (Django's own)
+        """`clients` are those that an agent may file for; nobody else is asked."""
+        super().__init__(*args, **more)
+        if clients:
+            own = ("", _("Your own organisation"))
+            self.fields["client"] = forms.ChoiceField(label=_("For"), choices=[own, *clients], required=False)
+            self.order_fields(["client"])
 
     def clean_office(self) -> str:
         """Codes are capitals."""

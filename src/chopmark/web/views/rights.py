@@ -72,11 +72,13 @@ def private(response: HttpResponse) -> HttpResponse:
 @require_safe
 def listing(request: HttpRequest) -> HttpResponse:
     """The organisation's rights and, for an agent, its clients'."""
-    actor, after = actor_of(request), request.GET.get("after", "")
-    chosen = {name: request.GET.get(name, "")[:200] for name in ("q", "kind", "state")}
+    actor, after, now = actor_of(request), request.GET.get("after", ""), clock.now()
+    chosen = {name: request.GET.get(name, "")[:200] for name in ("q", "kind", "state", "client")}
+    clients = {str(each.organisation_id): each.name for each in registry.portfolio_of(actor, at=now)}
+    client = UUID(chosen["client"]) if chosen["client"] in clients else None
     page = registry.rights_of(
         actor,
-        Filters(q=chosen["q"], kind=chosen["kind"], state=chosen["state"]),
+        Filters(q=chosen["q"], kind=chosen["kind"], state=chosen["state"], organisation=client),
         at=clock.now(),
         after=after,
         limit=PAGE,
@@ -89,7 +91,11 @@ def listing(request: HttpRequest) -> HttpResponse:
         request,
         "rights/list.html",
         {
-            "rights": [words.row_facts(each.right) for each in page.items],
+            "rights": [
+                {**words.row_facts(each.right), "client": clients.get(str(each.organisation_id), "")}
+                for each in page.items
+            ],
+            "clients": list(clients.items()),
             "empty": not page.items and not any(chosen.values()) and not after,
             "chosen": chosen,
             "kinds": words.choices(words.KIND_WORDS),
@@ -116,9 +122,9 @@ def new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and "read" in request.POST and request.POST["read"] == "1":
         said = _read(request, actor)
         typed = {**request.POST.dict(), **said.get("fields", {})}
-        form = RightForm(initial=typed)
+        form = RightForm(initial=typed, clients=_clients(actor))
     else:
-        form = RightForm(request.POST or None)
+        form = RightForm(request.POST or None, clients=_clients(actor))
         if request.method == "POST" and form.is_valid():
             try:
                 made = filing.file_right(_new_right(form.cleaned_data), by=actor, at=clock.now())
@@ -145,6 +151,13 @@ def new(request: HttpRequest) -> HttpResponse:
     return response
 
 
+def _clients(actor: Actor) -> list[tuple[str, str]]:
+    """Whom an agent may file for now."""
+    found = registry.portfolio_of(actor, at=clock.now())
+    may = (each for each in found if any("file" in mandate.powers and not mandate.rights for mandate in each.mandates))
+    return [(str(each.organisation_id), each.name) for each in may]
+
+
 def _new_right(typed: Mapping[str, Any]) -> NewRight:
     """What the form says, upon what the file said."""
     basis = _basis(typed["read"])
@@ -153,7 +166,8 @@ def _new_right(typed: Mapping[str, Any]) -> NewRight:
     if typed["paper"] is not None:
         certificate = basis is not None and basis.source.format == "certificate"
         papers = (NewPaper(kind="certificate" if certificate else "office_file", upload=typed["paper"]),)
-    return NewRight(record=record, papers=papers)
+    client = typed.get("client", "")
+    return NewRight(record=record, papers=papers, organisation=UUID(client) if client else None)
 
 
 def _basis(signed: str) -> Record | None:
