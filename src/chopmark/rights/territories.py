@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from chopmark.base.errors import Invalid
@@ -83,6 +83,7 @@ def territories() -> tuple[Territory, ...]:
     return tuple(sorted(_data().territories.values(), key=lambda each: (each.region, each.code)))
 
 
+@lru_cache(maxsize=16_384)
 def members(code: str, on: date) -> frozenset[str]:
     """The countries that a right of this territory surely reaches on this day, with what lies within them.
 
@@ -103,6 +104,7 @@ def memberships(code: str) -> tuple[Membership, ...]:
     return _data().memberships.get(canonical(code), ())
 
 
+@lru_cache(maxsize=65_536)
 def contains(code: str, country: str, on: date) -> bool | None:
     """Whether a right of the territory `code` reaches all of `country` on this day; None where the rules do not know.
 
