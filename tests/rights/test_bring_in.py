@@ -39,7 +39,7 @@ def test_looking_at_a_file_writes_nothing_and_says_what_would_happen(world, mei)
         ("row 7", "refused"),
     ]
     assert "rights.dates_contradict" in codes(looked.rows[2].problems)
-    assert "rights.already_filed" in codes(looked.rows[3].problems)
+    assert "rights.filed_twice" in codes(looked.rows[3].problems)
     assert [(problem.where, problem.code) for problem in looked.problems if problem.stops] == [
         ("row 4", "imports.no_owner"),
         ("row 5", "imports.class_refused"),
@@ -105,6 +105,18 @@ def test_a_signed_mark_that_holds_is_filed_and_verified_by_its_signature(world, 
     assert filed.signed is not None
     assert (row.outcome, row.level) == ("filed", 4)
     assert registry.right_of(mei.actor, row.number).right.state == "verified"
+
+
+def test_a_signed_mark_counts_for_one_account_even_when_its_unsigned_bytes_differ(world, mei, jo):
+    house = ClearingHouse.made()
+    document = house.sign()
+    bring_in(document, "a.smd", by=mei.actor, at=world.now(), dry_run=False, trust=house.trust())
+    for again in (document, b'<?xml version="1.0" encoding="UTF-8"?>\n' + document):
+        answer = bring_in(again, "a.smd", by=jo.actor, at=world.now(), dry_run=False, trust=house.trust())
+        assert all(row.level == 0 for row in answer.rows)
+        said = codes(answer.rows[0].problems)
+        assert "rights.certificate_elsewhere" in said or "rights.already_filed" in said
+    assert RightRow.objects.filter(state="verified").count() == 1
 
 
 def test_an_altered_signed_mark_files_nothing(world, mei):

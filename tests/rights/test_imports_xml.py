@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 
 import pytest
@@ -160,6 +161,20 @@ def test_a_zip_of_office_files_is_read_and_one_bad_member_spoils_nothing():
         ("b: file", "imports.xml_dtd"),
         ("c: file", "imports.xml_malformed"),
     ]
+
+
+def test_the_name_of_a_member_steers_no_terminal():
+    imported = read(zipped(**{"a\x1b[2J\u202e.xml": b"hello"}))
+    assert [problem.where for problem in imported.problems] == ["a[2J\u202e.xml: file"]
+
+
+def test_two_members_of_one_name_are_refused():
+    held = io.BytesIO()
+    with warnings.catch_warnings(), zipfile.ZipFile(held, "w") as packed:
+        warnings.simplefilter("ignore")
+        for number in ("100001", "100002"):
+            packed.writestr("same.xml", MARK.format(number=number))
+    assert code_of(held.getvalue()) == "imports.zip_malformed"
 
 
 def test_a_zip_bomb_is_refused():

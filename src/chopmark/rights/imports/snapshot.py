@@ -24,6 +24,7 @@ from chopmark.base.errors import Invalid, PlatformError
 from chopmark.rights import encoding
 from chopmark.rights.imports import office_xml, xml
 from chopmark.rights.imports.fields import Notes
+from chopmark.rights.imports.plain import folded
 from chopmark.rights.imports.result import Imported, Problem
 from chopmark.rights.record import Record, Source
 
@@ -148,8 +149,9 @@ def read_zip(data: bytes, *, sha256: bytes, fetched_at: datetime | None = None) 
                 if len(records) + len(imported.records) > MAX_RECORDS:
                     raise Invalid("imports.too_many", limit=MAX_RECORDS)
                 records += imported.records
-                places += (f"{member.filename}: {place}" for place in imported.places)
-                problems += (replace(one, where=f"{member.filename}: {one.where}") for one in imported.problems)
+                name = _shown(member)
+                places += (f"{name}: {place}" for place in imported.places)
+                problems += (replace(one, where=f"{name}: {one.where}") for one in imported.problems)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
         raise Invalid("imports.zip_malformed") from None
     if not records and not problems:
@@ -161,6 +163,8 @@ def _members(packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     members = [member for member in packed.infolist() if not member.is_dir()]
     if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
         raise Invalid("imports.zip_bomb")
+    if len({_shown(member) for member in members}) != len(members):
+        raise Invalid("imports.zip_malformed")  # two of one name: which is meant is anybody's guess
     for member in members:
         if member.file_size > 1024 * 1024 and member.file_size > MAX_RATIO * max(member.compress_size, 1):
             raise Invalid("imports.zip_bomb")
