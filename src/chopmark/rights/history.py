@@ -259,6 +259,10 @@ class Event:
 
     def encode(self) -> bytes:
         """Canonical JSON."""
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         return jcs.encode(
             {
                 "form": FORM,
