@@ -183,3 +183,8 @@ def _member(
         return Imported(format="snapshot", problems=(problem,))
     kept = tuple(replace(record, source=replace(record.source, format="snapshot")) for record in imported.records)
     return replace(imported, format="snapshot", records=kept)
+
+
+def _shown(member: zipfile.ZipInfo) -> str:
+    """A member's name as a place is told."""
+    return folded(member.filename[-120:])
