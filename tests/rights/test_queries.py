@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import timedelta
 
 import pytest
+from world.data import REPOSITORY
 from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, rebuilt, verified
 
 from chopmark.base.errors import Refused, Unavailable
@@ -104,3 +106,10 @@ def test_the_events_show_how_it_stood_after_each(world, mei):
         ("verified", "verified", 2, None),
         ("withdrawn", "withdrawn", 2, mine),
     ]
+
+
+def test_each_worded_code_of_the_registry_is_used():
+    place = REPOSITORY / "src" / "chopmark"
+    source = "\n".join(each.read_text("utf-8") for each in (place / "rights").rglob("*.py"))
+    worded = tomllib.loads((place / "base" / "wording" / "rights.toml").read_text("utf-8"))
+    assert [code for code in worded if f'"{code}"' not in source] == []
