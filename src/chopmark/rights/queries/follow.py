@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from uuid import UUID
 
@@ -181,14 +182,15 @@ class Follower:
     def _take(self, index: WordIndex, subjects: Iterable[UUID], position: int) -> None:
         listed = list(subjects)
         for start in range(0, len(listed), 500):
-            for row in _full(Right.objects.filter(pk__in=listed[start : start + 500])):
+            rows = list(_full(Right.objects.filter(pk__in=listed[start : start + 500])))
+            for row in rows:
                 entry = entry_of(row)
                 if entry is None:
                     index.drop(str(row.pk), position)
                 else:
                     index.put(entry, position)
-                if self._logos is not None:
-                    self._take_logo(row, self._logos)
+            if self._logos is not None:
+                self._take_logos(rows, self._logos)
         index.reached(position)
 
     def _rebuilt(self, *, patient: bool) -> WordIndex:
@@ -228,27 +230,32 @@ class Follower:
         index = LogoIndex()
         self._last_code, self._narrow = 0, {}
         self._logos = index
-        for row in _full(Right.objects.filter(image__isnull=False, state__in=(*PUBLIC, *OWN))):
-            self._take_logo(row, index)
         self._last_code = LogoCode.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+        rows = iter(_full(Right.objects.filter(image__isnull=False, state__in=(*PUBLIC, *OWN)).order_by("pk")))
+        while some := list(islice(rows, 500)):
+            self._take_logos(some, index)
         return index
 
-    def _take_logo(self, row: Right, index: LogoIndex) -> None:
-        index.remove(str(row.pk))
-        self._narrow.pop(str(row.pk), None)
-        if row.image is None or row.state not in (*PUBLIC, *OWN):
-            return
-        code = LogoCode.objects.filter(image=bytes(row.image), algorithm=logos.ALGORITHM).first()
-        if code is not None and code.codes:
-            index.add(str(row.pk), logos.parse_codes(bytes(code.codes)))
-            self._narrow[str(row.pk)] = _narrowed(row)
+    def _take_logos(self, rows: Sequence[Right], index: LogoIndex) -> None:
+        """Keep the pictures of these rights as they are now; one without codes is left out until it has some."""
+        images = {bytes(row.image) for row in rows if row.image is not None}
+        found = LogoCode.objects.filter(image__in=images, algorithm=logos.ALGORITHM).exclude(codes=b"")
+        codes = {bytes(each.image): bytes(each.codes) for each in found} if images else {}
+        for row in rows:
+            index.remove(str(row.pk))
+            self._narrow.pop(str(row.pk), None)
+            kept = codes.get(bytes(row.image)) if row.image is not None else None
+            if kept is not None and row.state in (*PUBLIC, *OWN):
+                index.add(str(row.pk), logos.parse_codes(kept))
+                self._narrow[str(row.pk)] = _narrowed(row)
 
     def _follow_codes(self) -> None:
         """Codes that were made since the last look, of marks that were there already."""
         fresh = list(LogoCode.objects.filter(pk__gt=self._last_code).order_by("pk").values_list("pk", "image"))
         if fresh and self._logos is not None:
-            for row in _full(Right.objects.filter(image__in=[bytes(image) for _, image in fresh])):
-                self._take_logo(row, self._logos)
+            for start in range(0, len(fresh), 500):
+                images = [bytes(image) for _, image in fresh[start : start + 500]]
+                self._take_logos(list(_full(Right.objects.filter(image__in=images))), self._logos)
             self._last_code = fresh[-1][0]
 
 
