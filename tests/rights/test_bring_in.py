@@ -107,6 +107,20 @@ def test_a_signed_mark_that_holds_is_filed_and_verified_by_its_signature(world, 
     assert registry.right_of(mei.actor, row.number).right.state == "verified"
 
 
+def test_the_homes_folder_says_whom_to_trust_when_nobody_else_does(world, mei):
+    house = ClearingHouse.made()
+    folder = world.home / "clearing-house"
+    (folder / "roots").mkdir(parents=True)
+    (folder / "crls").mkdir()
+    (folder / "roots" / "root.der").write_bytes(house.trust().roots[0])
+    (folder / "crls" / "list.der").write_bytes(house.crl())
+    (folder / "revoked.csv").write_text("1,2026-11-20T08:00:00Z\nsmd-id,insertion-datetime\n")
+    filed = bring_in(house.sign(), "mark.smd", by=mei.actor, at=world.now(), dry_run=False)
+    assert (filed.rows[0].level, filed.signed is not None) == (4, True)
+    with pytest.raises(Invalid):
+        bring_in(ClearingHouse.made().sign(), "mark.smd", by=mei.actor, at=world.now(), dry_run=False)
+
+
 def test_a_signed_mark_counts_for_one_account_even_when_its_unsigned_bytes_differ(world, mei, jo):
     house = ClearingHouse.made()
     document = house.sign()

@@ -12,7 +12,7 @@ from chopmark.base import clock
 from chopmark.base.errors import Refused
 from chopmark.base.wording import say as sentence
 from chopmark.cli import words
-from chopmark.cli.home import home, use_platform
+from chopmark.cli.home import use_platform
 from chopmark.cli.output import PLAIN, Common, out, print_json, say
 from chopmark.cli.status import DONE, FAILED
 from chopmark.cli.words import text
@@ -40,7 +40,6 @@ def import_command(
     use_platform()
     from chopmark.cli.embedded import choose  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.rights.actions.bring_in import MAX_BYTES, bring_in  # noqa: PLC0415
-    from chopmark.rights.imports import smd_files  # noqa: PLC0415
 
     by = choose(organisation)
     try:
@@ -49,8 +48,7 @@ def import_command(
         data = file.read_bytes()
     except OSError as error:
         raise Refused("cli.file_unreadable", path=str(file), reason=error.strerror or "") from None
-    trust = smd_files.load(home() / smd_files.FOLDER)
-    done = bring_in(data, file.name, by=by, at=clock.now(), dry_run=dry_run, submit=not draft, trust=trust)
+    done = bring_in(data, file.name, by=by, at=clock.now(), dry_run=dry_run, submit=not draft)
     if common.json:
         print_json(_told(done))
     else:

@@ -26,7 +26,7 @@ from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewRight
 from chopmark.rights.connectors import connector_for
 from chopmark.rights.connectors.access import Access
-from chopmark.rights.imports import Imported, Problem, Signed, SmdTrust
+from chopmark.rights.imports import Imported, Problem, Signed, SmdTrust, smd_files
 from chopmark.rights.queries.registry import RightSummary
 from chopmark.rights.record import Record
 
@@ -92,6 +92,7 @@ def bring_in(
     Args:
         submit: hand the rights in for checking as well; otherwise they stay drafts.
         organisation: the client's, where an agent brings them in under a mandate.
+        trust: whom to believe about signed marks; the home's folder says it when None.
 
     Raises:
         Invalid: `imports.*` where the file as a whole cannot be read or was altered.
@@ -99,6 +100,7 @@ def bring_in(
         Unavailable: what evidence's `deposit` raises; rows that were filed before stay filed.
     """
     by.must("file_rights")
+    trust = trust or smd_files.load(wiring.home() / smd_files.FOLDER)
     imported = read(data, name, at=at, trust=trust)
     news = [NewRight(record=record, organisation=organisation, submit=submit) for record in imported.records]
     rows: list[Row] = []

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import Field
@@ -17,7 +16,7 @@ from chopmark.base.errors import Invalid
 from chopmark.base.wording import say
 from chopmark.people.actor import Actor
 from chopmark.rights.actions.bring_in import Brought, Row, bring_in
-from chopmark.rights.imports import Problem, smd_files
+from chopmark.rights.imports import Problem
 from chopmark.web.api import schemas
 from chopmark.web.api.auth import MEMBERS
 from chopmark.web.api.shown import answer, moment
@@ -57,7 +56,6 @@ def import_rights(request: HttpRequest, body: ImportIn) -> HttpResponse:
         dry_run=body.dry_run,
         submit=not body.draft,
         organisation=body.organisation,
-        trust=smd_files.load(settings.CHOPMARK_HOME / smd_files.FOLDER),
     )
     return answer(_told(done, request))
 
