@@ -67,7 +67,7 @@ def test_a_right_is_filed_compared_licensed_and_asked_about(world, mei, filed, c
     assert chopmark(*ask, "IT", "--class", "25", "--seller", "Jo's shop", status=1)["may"] == "no"
     assert chopmark(*ask, "US", "--class", "25", "--seller", "Jo's shop", status=3)["may"] == "unknown"
     assert "DE" in chopmark(*ask, "DE", "--class", "25", "--act")["limits"]
-    chopmark(*ask, "DE", "--class", "25", "--act", "--seller", "Jo's shop", status=1)
+    chopmark(*ask, "DE", "--class", "25", "--act", "--seller", "Jo's shop", status=3)
     chopmark("right", "license", filed, "--end", licence)
     chopmark(*ask, "DE", "--class", "25", "--seller", "Jo's shop", status=1)
 

@@ -40,7 +40,7 @@ _SELLING: frozenset[Role] = frozenset(
     {"owner", "co_owner", "assignee", "licensee_exclusive", "licensee", "authorised_seller"}
 )
 _GRANTING: frozenset[Role] = frozenset({"owner", "co_owner", "assignee", "licensee_exclusive", "licensee"})
-_ACTING: frozenset[Role] = frozenset({"co_owner", "assignee", "licensee_exclusive", "collecting_society"})
+_ACTING: frozenset[Role] = frozenset({"owner", "co_owner", "assignee", "licensee_exclusive", "collecting_society"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -675,7 +675,11 @@ def _seller(right: Right, seller: str, party: Party | None, question: _Question)
         return []
     match sale.value:
         case "yes":
-            return [no("rules.seller_authorised", grant=sale.chain[0].id if sale.chain else "")]
+            grant = sale.chain[0] if sale.chain else None
+            if grant is None or (grant.organisation and grant.organisation == seller):
+                return [no("rules.seller_authorised", grant="" if grant is None else grant.id)]
+            # A name on a listing is what the seller says of himself.
+            return [unknown("rules.seller_named_so", grant=grant.id)]
         case "unknown":
             return [unknown("rules.seller_unclear", why=[one.code for one in sale.reasons if one.value == "unknown"])]
         case "no":

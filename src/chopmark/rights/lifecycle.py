@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from chopmark.base.errors import Refused
+from chopmark.rights import offices, territories
 from chopmark.rights.answers import Reason, no, unknown, yes
 from chopmark.rights.comparison import confirmed
 from chopmark.rights.record import Designation, Kind, Record, Right, State, Status
@@ -148,8 +149,11 @@ _TERMS: Mapping[str, _Term] = {
 
 
 def known(right: Right) -> Record:
-    """What is known of a right: its record, with what the office's added when both were compared."""
-    return right.record if right.verification is None else confirmed(right.record, right.verification.differences)
+    """What is known of a right: its record, with what the office's added when both were compared and agreed."""
+    differences = () if right.verification is None else right.verification.differences
+    if any(each.verdict == "contradiction" for each in differences):
+        return right.record
+    return confirmed(right.record, differences)
 
 
 def end_of(record: Record) -> End | None:
@@ -269,16 +273,17 @@ def force(record: Record, designation: Designation | None, on: date) -> tuple[Re
     """Whether the right, or its part for one territory, is in force on a day, from what the record says.
 
     Both have to be: an international registration that was cancelled takes its designations with it. A national or
-    regional record speaks for its own territory, so a designation there without a status of its own has the record's.
-    `expiry_date` is the last day on which it counts.
+    regional record speaks for its own territory, so a designation within it without a status of its own has the
+    record's; elsewhere it is unknown. `expiry_date` is the last day on which it counts. No register makes a work
+    protected, so that one without a state, or in one that is pending, is.
     """
-    if record.kind == "copyright" and not record.office and record.status == "unknown":
+    if record.kind == "copyright" and record.status in ("unknown", "pending", "registered"):
         return (*_begun(record.application_date, on), yes("rules.arises_without_register"), *_expired(record, on))
     reasons = [*_status(record.status, record.status_date, record, on), *_registered(record, designation, on)]
     reasons += _expired(record, on)
     if designation is None:
         return tuple(reasons)
-    if designation.status != "unknown" or designation.via != "direct":
+    if designation.status != "unknown" or not _speaks_for(record, designation, on):
         reasons += _designated(designation, on)
     if designation.since is not None and on < designation.since:
         reasons.append(
@@ -289,6 +294,14 @@ def force(record: Record, designation: Designation | None, on: date) -> tuple[Re
             no("rules.designation_over", territory=designation.territory, until=designation.until.isoformat())
         )
     return tuple(reasons)
+
+
+def _speaks_for(record: Record, designation: Designation, on: date) -> bool:
+    """Whether the designation lies within the territory of the record's own office."""
+    if designation.via != "direct" or not offices.known(record.office) or not territories.known(designation.territory):
+        return False
+    own = offices.office(record.office).territory
+    return bool(own) and territories.contains(own, designation.territory, on) is True
 
 
 def _begun(since: date | None, on: date) -> list[Reason]:
