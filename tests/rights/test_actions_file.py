@@ -252,7 +252,7 @@ def test_an_agent_files_for_a_client_under_a_mandate_in_force(world, mei, jo):
     client = mei.actor.organisation_id
     with pytest.raises(Refused, match=r"rights.mandate_missing"):
         filed(world, jo, organisation=client)
-    for powers, places in (({"notice"}, ()), ({"file"}, ("US",))):
+    for powers, places in (({"notice"}, ()), ({"file"}, ("US",)), ({"file"}, ("DE", "FR"))):
         give_mandate(
             NewMandate(agent=jo.actor.organisation_id, powers=frozenset(powers), territories=places),
             by=mei.actor,
@@ -261,9 +261,13 @@ def test_an_agent_files_for_a_client_under_a_mandate_in_force(world, mei, jo):
         with pytest.raises(Refused, match=r"rights.mandate_missing"):
             filed(world, jo, organisation=client)
     mandate = give_mandate(
-        NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"file"})), by=mei.actor, at=world.now()
+        NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"file"}), territories=("EU",)),
+        by=mei.actor,
+        at=world.now(),
     )
-    made = filed(world, jo, organisation=client)
+    french = lantern(office="FR", designations=(Designation(territory="FR"),))
+    assert filed(world, jo, french, organisation=client).filed_by == jo.actor.organisation_id
+    made = filed(world, jo, lantern(designations=()), organisation=client)  # an EU mark says where by its office
     assert (made.organisation_id, made.filed_by) == (client, jo.actor.organisation_id)
     assert registry.events_of(mei.actor, made.id)[0].payload["mandate"] == str(mandate.id)
     world.publish()

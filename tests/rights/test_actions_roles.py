@@ -152,3 +152,21 @@ def test_every_verb_of_the_registry_stands_in_these_tables():
         "file.bring_papers",
         "verify.verify_signed",
     }  # by the others here; own tests
+
+
+def test_no_page_and_no_call_of_the_api_acts_as_the_operator():
+    """Whoever writes offices' records, vouches or reads papers decides what is verified."""
+    forbidden = {
+        "Operator",
+        "keep_records",
+        "vouch",
+        "stop_vouching",
+        "check_papers",
+        "issue_code",
+        "cancel",
+        "recheck",
+    }
+    for file in (REPOSITORY / "src" / "chopmark" / "web").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("chopmark.rights.actions"):
+                assert not forbidden & {each.name for each in node.names}, file

@@ -8,12 +8,13 @@ from typing import Any
 
 from chopmark.base import jcs
 from chopmark.rights import encoding, history, numbers
-from chopmark.rights.actions.common import Operator, territories_of
+from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewPaper, NewRight, file_right
 from chopmark.rights.actions.verify import verify_against, vouch
 from chopmark.rights.history import Event
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
+from chopmark.rights.queries.access import places_of
 from chopmark.rights.queries.registry import RightSummary
 from chopmark.rights.record import Class, Designation, Mark, Party, Record, Source
 from world.pages import PageWorld, Person
@@ -95,6 +96,6 @@ def rebuilt() -> None:
         assert {(each.scheme, each.code) for each in row.classes.all()} == {
             (each.scheme, each.code) for each in record.classes
         }
-        assert {each.territory for each in row.territories.all()} == territories_of(record)
+        assert {each.territory for each in row.territories.all()} == places_of(record)
         for each in EventRow.objects.filter(subject=row.pk):
             assert bytes(each.sha256) == Event.parse(bytes(each.body)).sha256

@@ -21,7 +21,7 @@ from chopmark.evidence import actions as evidence
 from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import encoding, history, lifecycle, numbers, offices
+from chopmark.rights import encoding, history, lifecycle, numbers
 from chopmark.rights.consistency import MAX_SHOWN, folded
 from chopmark.rights.history import Event, Payload, allowed_in
 from chopmark.rights.models import (
@@ -36,6 +36,7 @@ from chopmark.rights.models import (
     RightTerritory,
     Serial,
 )
+from chopmark.rights.queries.access import places_of
 from chopmark.rights.record import Record, Right
 
 
@@ -271,20 +272,8 @@ def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False
         ]
     )
     RightTerritory.objects.bulk_create(
-        [
-            RightTerritory(right=row, territory=code[:8])
-            for row, record in rows
-            for code in sorted(territories_of(record))
-        ]
+        [RightTerritory(right=row, territory=code[:8]) for row, record in rows for code in sorted(places_of(record))]
     )
-
-
-def territories_of(record: Record) -> frozenset[str]:
-    """The territories that a record names; without designations, its office's own."""
-    named = frozenset(each.territory for each in record.designations)
-    if named or not offices.known(record.office):
-        return named
-    return frozenset((offices.office(record.office).territory,)) - {""}
 
 
 def watch_from(right: Right) -> date | None:

@@ -10,10 +10,11 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.rights import territories
-from chopmark.rights.actions.common import Step, change, current, must_fit, territories_of
+from chopmark.rights.actions.common import Step, change, current, must_fit
 from chopmark.rights.consistency import check_span
 from chopmark.rights.history import CustomsRecorded
 from chopmark.rights.queries import access
+from chopmark.rights.queries.access import places_of
 from chopmark.rights.queries.registry import RightSummary, summary_of
 from chopmark.rights.record import CustomsRecordal, Party, Right
 
@@ -78,7 +79,7 @@ def _recordal(new: NewRecordal, right: Right) -> CustomsRecordal:
 
 
 def _must_be_possible(recordal: CustomsRecordal, right: Right, today: date) -> None:
-    covered = [each for each in territories_of(right.record) if territories.known(each)]
+    covered = [each for each in places_of(right.record) if territories.known(each)]
     if covered and all(territories.contains(each, recordal.authority, today) is False for each in covered):
         raise Refused("rights.customs_elsewhere", authority=recordal.authority)
     record = right.record

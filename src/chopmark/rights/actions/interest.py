@@ -29,7 +29,6 @@ from chopmark.rights.actions.common import (
     must_fit,
     show,
     take_numbers,
-    territories_of,
     write_filters,
 )
 from chopmark.rights.consistency import check_span
@@ -39,6 +38,7 @@ from chopmark.rights.keys import claims, claims_of
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
+from chopmark.rights.queries.access import places_of
 from chopmark.rights.queries.registry import RightSummary, summary_of
 from chopmark.rights.record import Interest, Party, Record, Right, Role
 
@@ -137,7 +137,7 @@ def _next_id(right: Right) -> str:
 def _must_be_within(interest: Interest, right: Right, today: date) -> None:
     """Stop at a grant that reaches further than what it hangs on: the right, and the interest above it."""
     on = max(today, interest.since or today)
-    _places_within(interest.territories, territories_of(right.record), on)
+    _places_within(interest.territories, places_of(right.record), on)
     _within("classes", interest.classes, {each.code for each in right.record.classes})
     if not interest.granted_by:
         return
@@ -211,7 +211,7 @@ def _same_time(one: Interest, other: Interest) -> bool:
 
 def _meet(one: Interest, other: Interest, right: Right, today: date) -> bool:
     classes = not one.classes or not other.classes or bool(set(one.classes) & set(other.classes))
-    everywhere = tuple(territories_of(right.record))
+    everywhere = tuple(places_of(right.record))
     places = [
         territories.overlap(here, there, today)
         for here in one.territories or everywhere

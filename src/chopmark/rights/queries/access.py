@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from chopmark.base import jcs
 from chopmark.base.errors import Refused
 from chopmark.people.actor import Actor
-from chopmark.rights import encoding
+from chopmark.rights import encoding, offices, territories
 from chopmark.rights.models import Mandate as MandateRow
 from chopmark.rights.models import Right
 from chopmark.rights.record import Mandate, Power, Record
@@ -38,13 +38,26 @@ def mandates_for(agent: UUID, on: date, principal: UUID | None = None) -> tuple[
     return tuple(each for each in map(mandate_of, rows.order_by("made_at")) if in_force(each, on))
 
 
-def reaches(mandate: Mandate, right_id: UUID, territories: Iterable[str], power: Power | None) -> bool:
-    """Whether a mandate covers a right, a power and all of these territories."""
+def reaches(mandate: Mandate, right_id: UUID | None, places: Iterable[str], power: Power, on: date) -> bool:
+    """Whether a mandate covers a right, a power and surely all of these territories; None for a right to come."""
     return (
         (not mandate.rights or str(right_id) in mandate.rights)
-        and (power is None or power in mandate.powers)
-        and (not mandate.territories or set(territories) <= set(mandate.territories))
+        and power in mandate.powers
+        and (not mandate.territories or all(_within(each, mandate.territories, on) for each in places))
     )
+
+
+def _within(place: str, given: Iterable[str], on: date) -> bool:
+    known = [each for each in given if territories.known(each)]
+    return territories.known(place) and any(territories.contains(each, place, on) for each in known)
+
+
+def places_of(record: Record) -> frozenset[str]:
+    """The territories that a record names; without designations, its office's own."""
+    named = frozenset(each.territory for each in record.designations)
+    if named or not offices.known(record.office):
+        return named
+    return frozenset((offices.office(record.office).territory,)) - {""}
 
 
 def visible(actor: Actor, at: datetime | None) -> QuerySet[Right]:
@@ -85,9 +98,9 @@ def right_to_change(by: Actor, which: UUID | str, at: datetime, *, power: Power,
     """
     row = named(visible(by, at), which)
     if row.organisation != by.organisation_id:
-        territories = list(row.territories.values_list("territory", flat=True))
+        places = list(row.territories.values_list("territory", flat=True))
         given = mandates_for(by.organisation_id, at.date(), row.organisation)
-        if not any(reaches(each, row.pk, territories, power) for each in given):
+        if not any(reaches(each, row.pk, places, power, at.date()) for each in given):
             raise Refused("rights.mandate_missing", power=power)
     if version is not None and version != row.version:
         raise Refused("rights.moved", number=row.number)
@@ -114,9 +127,9 @@ def mandate_to_file(by: Actor, organisation: UUID, record: Record, at: datetime)
     """
     if organisation == by.organisation_id:
         return ""
-    territories = [each.territory for each in record.designations] or [record.office]
+    places = places_of(record) or {""}  # what names no territory is everywhere: only a mandate without limits
     for mandate in mandates_for(by.organisation_id, at.date(), organisation):
         # A mandate for named rights cannot name one that is not here yet.
-        if not mandate.rights and reaches(mandate, UUID(int=0), territories, "file"):
+        if not mandate.rights and reaches(mandate, None, places, "file", at.date()):
             return mandate.id
     raise Refused("rights.mandate_missing", power="file")
