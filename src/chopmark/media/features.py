@@ -28,8 +28,8 @@ from chopmark.media.decode import Gray, Luma
 ALGORITHM: Final = "orb640-v1"
 DECODED: Final = 480
 """`luma(data, least=DECODED)` keeps what features need."""
-LEAST_INLIERS: Final = 15
-"""Agreeing pairs at distinct places; pictures that share nothing reached 12."""
+LEAST_INLIERS: Final = 18
+"""Agreeing pairs at distinct places; pictures that share nothing reached 15, altered copies have 25 and more."""
 CANDIDATES: Final = 5
 """References that are verified for one query."""
 
@@ -51,6 +51,8 @@ _CELL = 6
 _TOLERANCE = 3.5
 """Pixels of the reference within which a pair agrees with the map."""
 _LEAST_PAIRS = 8
+_LEAST_SHARE = 0.36
+"""Part of the pairs of one turn and scale that agree on a map: drawn outlines that only look alike reach 0.33."""
 _LEAST_HULL = 0.03
 """Part of the reference's own features' hull that the agreeing ones cover."""
 _LEAST_QUERY_HULL = 0.003
@@ -224,7 +226,7 @@ def verify(query: Features, reference: Features) -> Overlap | None:
     kept = agreed[:, 0].astype(bool)
     there, here = there[kept], here[kept]
     inliers = min(len(np.unique(places // _CELL, axis=0)) for places in (there, here))
-    if inliers < LEAST_INLIERS:
+    if inliers < LEAST_INLIERS or len(there) < _LEAST_SHARE * len(pairs):
         return None
     query_hull, reference_hull = cv2.convexHull(there), cv2.convexHull(here)
     whole = cv2.contourArea(cv2.convexHull(reference.places))
