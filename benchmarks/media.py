@@ -374,7 +374,7 @@ def _distractors(held_out: Sequence[Picture]) -> Iterator[tuple[str, bytes]]:
 def shared(query: str, reference: str) -> str:
     """Why a hit is none that is false, as somebody saw who looked; empty where nobody has."""
     asked = query.partition(",")[0].split(" ")[0]
-    if "contents/" in asked and asked.split("/contents")[0] == reference.split("/contents")[0]:
+    if "contents/" in asked and asked.partition("/contents")[0] == reference.partition("/contents")[0]:
         return "one wallpaper in two shapes"
     if FRAMED in query and FRAMED in reference:
         return "the same frame"
