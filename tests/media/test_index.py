@@ -263,21 +263,21 @@ from pathlib import Path
 from test_index import Rows, random_codes
 from chopmark.media.index import CodeIndex
 rows = Rows()
-rows.add(random_codes(30000))
+rows.add(random_codes(6000))
 print("go", flush=True)
 while True:
     index = CodeIndex(Path({folder!r}), rows, "test")
-    rows.add(random_codes(3000, rows.number))
+    rows.add(random_codes(500, rows.number))
     index.build(whole=True)
 """
 
 
 @pytest.mark.crash
 def test_a_build_that_is_killed_leaves_the_index_before_or_after(tmp_path: Path) -> None:
-    rows, codes = Rows(), random_codes(30000)
+    rows, codes = Rows(), random_codes(6000)
     rows.add(codes)
     CodeIndex(tmp_path, rows, "test").build()
-    for delay in (0.0, 0.1, 0.2):
+    for delay in (0.0, 0.15):
         text = BUILDER.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
         process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
         assert process.stdout is not None
@@ -287,7 +287,7 @@ def test_a_build_that_is_killed_leaves_the_index_before_or_after(tmp_path: Path)
         process.wait()
         process.stdout.close()
         longer = Rows()
-        longer.add(np.concatenate([codes, random_codes(100_000, 5)]))  # more than the other can have come to
+        longer.add(np.concatenate([codes, random_codes(20_000, 5)]))  # more than the other can have come to
         index = CodeIndex(tmp_path, longer, "test")
         assert not index.size().damaged
         assert found(index, codes[:2]) == {(0, 1, 0), (1, 2, 0)}
