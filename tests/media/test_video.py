@@ -128,6 +128,17 @@ def test_pairs_of_frames_are_those_of_a_plain_comparison():
     assert list(zip(found.query.tolist(), found.reference.tolist(), found.distance.tolist(), strict=True)) == want
 
 
+def test_a_still_that_lasts_is_compared_in_bounded_memory(monkeypatch):
+    monkeypatch.setattr(video, "_MOST_HITS", 40)
+    monkeypatch.setattr(video, "_LEAST_HITS", 3)
+    rows = np.zeros(30, video._ROW)
+    rows["bits"][:, 0] = [0, 1] * 15
+    still = FilmPrint(milliseconds=0, frames=30, regions=(WHOLE,), rows=rows)
+    found = video.hits(still, still)
+    assert np.bincount(found.query).tolist() == [3] * 30
+    assert found.distance.max() == 0
+
+
 # --- regions
 
 

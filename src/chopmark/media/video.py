@@ -23,6 +23,7 @@ from typing import BinaryIO, Final
 import av
 import av.error
 import cv2
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -52,6 +53,8 @@ _SLACK = 700  # milliseconds
 _CHUNK = 60  # frames whose bars and edges are looked for together
 _GAP = 3500
 _LEAST_FRAMES = 3
+_MOST_HITS, _LEAST_HITS = 4_000_000, 50
+"""Pairs of codes that are held at once, and of each code at least."""
 _MAGIC: Final = b"CMfilm01"
 _HEAD: Final = struct.Struct("<8sIHI")
 _REGION: Final = struct.Struct("<16s4H")
@@ -435,21 +438,30 @@ class Hits:
 
 
 def hits(query: FilmPrint, reference: FilmPrint, *, radius: int = LOOSE) -> Hits:
-    """All pairs within `radius`, by comparing every code with every other."""
-    left, right = _words(query.rows), _words(reference.rows)
-    found: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
-    step = max(1, 2_000_000 // max(1, len(right)))
-    for start in range(0, len(left), step):
-        part = left[start : start + step, None]
-        differ = np.zeros((len(part), len(right)), np.uint16)
-        for word in range(4):
-            differ += np.bitwise_count(part[:, :, word] ^ right[None, :, word])
-        one, two = np.nonzero(differ <= radius)
-        found.append((one + start, two, differ[one, two].astype(np.int64)))
-    if not found:
-        none = np.zeros(0, np.int64)
-        return Hits(none, none, none)
+    """The pairs within `radius`, in order; of a code with very many (a still that lasts) only the closest."""
+    none = np.zeros(0, np.int64)
+    found = [(none, none, none)]
+    if len(query.rows) and len(reference.rows):
+        index = faiss.IndexBinaryFlat(256)
+        index.add(np.ascontiguousarray(reference.rows["bits"]))
+        asked = np.ascontiguousarray(query.rows["bits"])
+        step, most = max(1, _MOST_HITS // len(reference.rows)), max(_LEAST_HITS, _MOST_HITS // len(asked))
+        for start in range(0, len(asked), step):
+            ends, distance, two = index.range_search(asked[start : start + step], radius + 1)
+            one = np.repeat(np.arange(len(ends) - 1), np.diff(ends.astype(np.int64))) + start
+            kept = _closest(one, distance, two, most)
+            found.append((one[kept], two[kept].astype(np.int64), distance[kept].astype(np.int64)))
     return Hits(*(np.concatenate(each) for each in zip(*found, strict=True)))
+
+
+def _closest(
+    one: NDArray[np.int64], distance: NDArray[np.int32], two: NDArray[np.int64], most: int
+) -> NDArray[np.int64]:
+    """In order of `one` and `two`, at most `most` of each `one`: those with the least distance."""
+    order = np.lexsort((two, distance, one))
+    rank = np.arange(len(order)) - np.searchsorted(one[order], one[order])
+    kept = order[rank < most]
+    return kept[np.lexsort((two[kept], one[kept]))]
 
 
 def _words(rows: Rows) -> NDArray[np.uint64]:
