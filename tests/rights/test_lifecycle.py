@@ -11,8 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chopmark.base.errors import Refused
-from chopmark.rights.lifecycle import ENDS, TABLE, Move, after, allowed, due, end_of, plus_months, reminders
-from chopmark.rights.record import CustomsRecordal, Interest, Party, Record, Right, Source, State
+from chopmark.rights.lifecycle import ENDS, TABLE, Move, after, allowed, due, end_of, known, plus_months, reminders
+from chopmark.rights.record import (
+    CustomsRecordal,
+    Difference,
+    Interest,
+    Party,
+    Record,
+    Right,
+    Source,
+    State,
+    Verification,
+)
 
 MARK = Record(kind="trademark", office="CN", status="registered", expiry_date=date(2026, 6, 30))
 
@@ -112,6 +122,16 @@ def test_a_newer_record_shows_that_it_was_renewed():
         source=Source(format="st66", fetched_at=datetime(2020, 1, 1, tzinfo=UTC)),
     )
     assert end_of(american).last == date(2028, 8, 4)
+
+
+def test_a_comparison_with_a_newer_record_shows_it_too():
+    american = Record(kind="trademark", office="US", status="registered", registration_date=date(1998, 8, 4))
+    source = Source(format="snapshot", fetched_at=datetime(2026, 11, 1, tzinfo=UTC))
+    checked = Verification(level=2, method="office_record", at=datetime(2026, 11, 2, tzinfo=UTC), source=source)
+    seen = right(record=american, verification=checked)
+    assert (end_of(american).last, end_of(known(seen)).last) == (date(2008, 8, 4), date(2028, 8, 4))
+    wrong = Difference(field="owners", claimed="a", found="b", verdict="contradiction", rule="other_owner")
+    assert known(replace(seen, verification=replace(checked, differences=(wrong,)))) == american
 
 
 def test_what_is_pending_or_of_another_office_has_no_computed_term():

@@ -11,7 +11,7 @@ effect meanwhile differs from country to country, so these months are "unknown" 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
@@ -149,11 +149,18 @@ _TERMS: Mapping[str, _Term] = {
 
 
 def known(right: Right) -> Record:
-    """What is known of a right: its record, with what the office's added when both were compared and agreed."""
-    differences = () if right.verification is None else right.verification.differences
-    if any(each.verdict == "contradiction" for each in differences):
+    """What is known of a right: its record, with what the office's added when both were compared and agreed.
+
+    The day of that comparison's source is the last on which the office was seen to say so.
+    """
+    check = right.verification
+    if check is None or any(each.verdict == "contradiction" for each in check.differences):
         return right.record
-    return confirmed(right.record, differences)
+    record = confirmed(right.record, check.differences)
+    seen = [
+        each.fetched_at for each in (record.source, check.source) if each is not None and each.fetched_at is not None
+    ]
+    return replace(record, source=replace(record.source, fetched_at=max(seen))) if seen else record
 
 
 def end_of(record: Record) -> End | None:
