@@ -165,7 +165,7 @@ class RightForm(forms.Form):
         widget=forms.TextInput(attrs=_PLAIN),
     )
     owner = forms.CharField(
-        label=_("Owner"), max_length=MAX_NAME, help_text=_("The legal name, as it stands at the office.")
+        label=_("Right holder"), max_length=MAX_NAME, help_text=_("The legal name, as it stands at the office.")
     )
     granted_on = _date(_("Registered or applied for on"))
     expires_on = _date(_("Valid until"), help_text=_("Empty when it is not yet registered, or does not expire."))

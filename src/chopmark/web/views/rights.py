@@ -485,7 +485,7 @@ def record_facts(record: Record) -> list[dict[str, Any]]:
     mark = record.mark
     rows: list[tuple[Any, str, Any, str]] = [
         (_("Office"), "", office_name(record.office), "office"),
-        (_("Registration number"), "111", record.registration_number, "registration_number"),
+        (_("Registration no."), "111", record.registration_number, "registration_number"),
         (_("Application number"), "210", record.application_number, "application_number"),
         ("ST.13", "", record.st13, "st13"),
         (_("Status"), "", words.in_words(words.STATUS_WORDS, record.status), "status"),
@@ -493,7 +493,7 @@ def record_facts(record: Record) -> list[dict[str, Any]]:
         (_("Published on"), "", record.publication_date, "publication_date"),
         (_("Registered on"), "151", record.registration_date, "registration_date"),
         (_("Valid until"), "180", record.expiry_date, "expiry_date"),
-        (_("Owner"), "730", "; ".join(_party(each) for each in record.owners), "owners"),
+        (_("Right holder"), "730", "; ".join(_party(each) for each in record.owners), "owners"),
         (_("Representative"), "740", "; ".join(_party(each) for each in record.representatives), "representatives"),
     ]
     if record.title and (mark is None or record.title != mark.verbal):
