@@ -109,6 +109,10 @@ def test_papers_are_read_and_decided_on(world, mei, chopmark, tmp_path, capsys):
     assert refused["state"] == "incorrect"
     accepted = chopmark("right", "decide", made["number"], "accept", "--speaks-for-owner")
     assert (accepted["state"], accepted["level"]) == ("verified", 1)
+    sued = chopmark("right", "decide", made["number"], "suspend", "--dispute", "court", "--reason", "Paris")
+    assert sued["state"] == "suspended"
+    settled = chopmark("right", "decide", made["number"], "settle", "--dispute", "D1", "--reason", "rejected")
+    assert settled["state"] == "verified"
     assert chopmark("right", "decide", made["number"], "cancel", "--reason", "a mistake")["state"] == "cancelled"
 
 

@@ -299,22 +299,30 @@ def may_command(
 
 def decide_command(
     which: Which,
-    decision: Annotated[Literal["accept", "refuse", "cancel"], Parameter(help=text("cli.right.decision"))],
+    decision: Annotated[
+        Literal["accept", "refuse", "cancel", "suspend", "settle"], Parameter(help=text("cli.right.decision"))
+    ],
     /,
     *,
     reason: Annotated[Many, Parameter(help=text("cli.right.reason"), negative="")] = (),
     speaks_for_owner: Annotated[bool, Parameter(negative="", help=text("cli.right.speaks_for_owner"))] = False,
     final: Annotated[bool, Parameter(negative="", help=text("cli.right.final"))] = False,
+    dispute: Annotated[str, Parameter(help=text("cli.right.dispute"))] = "",
     common: Common = PLAIN,
 ) -> int:
-    """The operator read a right's papers: accept or refuse them, or cancel a right."""
+    """The operator read a right's papers: accept or refuse them, cancel the right, suspend it or settle a dispute."""
     use_platform()
     from chopmark.rights.actions.common import Operator  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.rights.actions.dispute import NewDispute, close_dispute, open_dispute  # noqa: PLC0415
     from chopmark.rights.actions.verify import cancel, check_papers  # noqa: PLC0415
 
-    operator, at = Operator(), clock.now()
+    operator, at, said = Operator(), clock.now(), "; ".join(reason)
     if decision == "cancel":
-        made = cancel(which, "; ".join(reason), operator=operator, at=at)
+        made = cancel(which, said, operator=operator, at=at)
+    elif decision == "suspend":
+        made = open_dispute(which, NewDispute(kind=dispute, forum=said), by=operator, at=at)
+    elif decision == "settle":
+        made = close_dispute(which, dispute, said, by=operator, at=at)
     else:
         made = check_papers(
             which,
