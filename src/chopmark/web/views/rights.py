@@ -24,11 +24,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
+from chopmark.evidence import wiring
 from chopmark.evidence.actions.upload import append_upload, start_upload
 from chopmark.people.actor import Actor
 from chopmark.rights import encoding, history, imports, offices
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions.file import NewPaper, NewRight
+from chopmark.rights.imports import smd_files
 from chopmark.rights.queries import registry
 from chopmark.rights.queries.registry import EventSummary, Filters, RightDetail
 from chopmark.rights.record import Class, Designation, Dispute, Mark, Party, Record, Source
@@ -277,7 +279,9 @@ def _read(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     if (file.size or 0) > MAX_READ:
         return {"sentence": _("This file is too large to be read here. Import it instead."), "problems": []}
     try:
-        found = imports.read(file.read(), file.name or "")
+        at = clock.now()
+        trust = smd_files.load(wiring.home() / smd_files.FOLDER)
+        found = imports.read(file.read(), file.name or "", trust=trust, at=at if trust is not None else None)
     except (Refused, Invalid) as error:
         return {"sentence": words.sentence(error), "problems": []}
     problems = [f"{words.place(each.where)}: {words.coded(each.code, each.facts)}" for each in found.problems[:20]]
@@ -291,7 +295,7 @@ def _read(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     fields = {name: value for name, value in shown_fields(record).items() if value}
     fields["read"] = signing.dumps(encoding.encode(record), salt=READ_SALT, compress=True)
     file.seek(0)
-    fields["paper"] = str(taken(file, actor, clock.now()))
+    fields["paper"] = str(taken(file, actor, at))
     count = sum(1 for name in fields if name not in {"read", "paper", "status", "kind"})
     sentence = _("Read as %(format)s: %(n)s fields are filled in. Look them over, then file.") % {
         "format": words.in_words(words.FORMAT_WORDS, found.format),
