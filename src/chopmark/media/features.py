@@ -53,6 +53,8 @@ _TOLERANCE = 3.5
 _LEAST_PAIRS = 8
 _LEAST_SHARE = 0.36
 """Part of the pairs of one turn and scale that agree on a map: drawn outlines that only look alike reach 0.33."""
+_SURE = 30
+"""Agreeing pairs that need no such part: pictures that share nothing reached 22."""
 _LEAST_HULL = 0.03
 """Part of the reference's own features' hull that the agreeing ones cover."""
 _LEAST_QUERY_HULL = 0.003
@@ -226,7 +228,7 @@ def verify(query: Features, reference: Features) -> Overlap | None:
     kept = agreed[:, 0].astype(bool)
     there, here = there[kept], here[kept]
     inliers = min(len(np.unique(places // _CELL, axis=0)) for places in (there, here))
-    if inliers < LEAST_INLIERS or len(there) < _LEAST_SHARE * len(pairs):
+    if inliers < LEAST_INLIERS or (inliers < _SURE and len(there) < _LEAST_SHARE * len(pairs)):
         return None
     query_hull, reference_hull = cv2.convexHull(there), cv2.convexHull(here)
     whole = cv2.contourArea(cv2.convexHull(reference.places))
