@@ -61,7 +61,8 @@ class Match:
     Attributes:
         stage: by what it was accepted.
         score: 0 to 1000, comparable within one stage.
-        why: what was counted: distance, radius, region, inliers, covered, ...
+        why: what was counted: distance, region, inliers, covered, ...; `corners` says where those of the reference
+            lie in the query, in millionths, clockwise from the upper left.
     """
 
     file: int
