@@ -104,7 +104,7 @@ def test_a_picture_without_ink_is_refused(gray):
         describe_query(gray)
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=12, deadline=None)
 @given(rows=st.integers(2, 90), columns=st.integers(2, 90), seed=st.integers(0, 99), noise=st.floats(0, 1))
 def test_any_picture_is_described_or_refused(rows, columns, seed, noise):
     values = np.random.default_rng(seed)
@@ -127,7 +127,7 @@ def test_any_picture_is_described_or_refused(rows, columns, seed, noise):
     assert hit.shape > 0.9
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 9)), max_size=40))
 def test_the_index_holds_what_was_added_and_not_removed(steps):
     index, model = LogoIndex(), {}
