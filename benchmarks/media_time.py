@@ -460,7 +460,7 @@ def film_suite(
             "right_place": round(placed / tries, 3),
             "false_hits": wrong,
             "peer": "plain PDQ",
-            "peer_value": plain / tries,
+            "peer_value": round(plain / tries, 3),
         }
         say(_line(f"video: {name}", found / tries, must, **more))
     for name in ("decode", "codes"):
