@@ -74,6 +74,8 @@ LOOKED_AT = {
     ("bermuda.png", "british_virgin_islands.png"): "the same flag in the corner",
     ("arrow-right-green_benji__01.png", "arrow-left-yellow_benji__01.png"): "the same drawing, mirrored",
     ("elips_r.png", "round_l.png"): "the same balloon",
+    ("cone1_bw_ganson.png", "cone3_bw_ganson.png"): "the same ice cream",
+    ("spain_peninsule_01.png", "spanish_regions_01.png"): "the same map",
 }
 """Hits on other pictures that somebody looked at: the pictures do share what was found."""
 FRAMED = "hotel_icon_"
