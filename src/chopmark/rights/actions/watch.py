@@ -24,6 +24,7 @@ from chopmark.rights.models import Watch as WatchRow
 from chopmark.rights.queries import search
 from chopmark.rights.queries.follow import OWN, PUBLIC, follower, texts_of
 from chopmark.rights.queries.search import LEAST_LOGO, Narrow
+from chopmark.rights.queries.signs import brought
 from chopmark.rights.queries.watches import WatchSummary, own_watch, summary_of
 from chopmark.rights.similarity import logos
 from chopmark.rights.similarity.keys import Keys, keys
@@ -178,7 +179,7 @@ def _describe(images: Iterable[bytes | memoryview | None], at: datetime) -> int:
     }
     blobs = wiring.blobs()
     looked = 0
-    for image in sorted(wanted):
+    for image in sorted(brought(wanted)):
         if not blobs.holds(image):
             continue
         codes, trouble = b"", ""

@@ -317,7 +317,7 @@ def deposit_of_event(actor: Actor, which: UUID | str, seq: int, *, at: datetime 
         Refused: `rights.not_found`, `rights.event_not_found`; what people's `must` raises.
     """
     event = _event_row(row_of(actor, which, at=at), seq)
-    return evidence_queries.deposit_of(_reader_of(event.organisation), event.deposit)
+    return evidence_queries.deposit_of(reader_of(event.organisation), event.deposit)
 
 
 def receipt_of(actor: Actor, which: UUID | str, seq: int, *, at: datetime | None = None) -> Receipt:
@@ -328,7 +328,7 @@ def receipt_of(actor: Actor, which: UUID | str, seq: int, *, at: datetime | None
         Unavailable: `evidence.not_published` while the ledger has not published it; what `receipt_for` raises.
     """
     event = _event_row(row_of(actor, which, at=at), seq)
-    return evidence_queries.receipt_for(_reader_of(event.organisation), event.deposit)
+    return evidence_queries.receipt_for(reader_of(event.organisation), event.deposit)
 
 
 def portfolio_of(actor: Actor, *, at: datetime) -> tuple[Client, ...]:
@@ -552,7 +552,7 @@ def _event_row(row: RightRow, seq: int) -> EventRow:
     return found
 
 
-def _reader_of(organisation_id: UUID) -> Actor:
+def reader_of(organisation_id: UUID) -> Actor:
     """Reads a deposit of an organisation for somebody who may see the right it is about."""
     return Actor(user_id=None, organisation_id=organisation_id, organisation_name="", role="viewer")
 

@@ -26,7 +26,7 @@ from chopmark.rights.actions.customs import NewRecordal
 from chopmark.rights.actions.dispute import NewDispute
 from chopmark.rights.actions.file import NewPaper
 from chopmark.rights.actions.interest import NewInterest
-from chopmark.rights.queries import registry
+from chopmark.rights.queries import registry, signs
 from chopmark.rights.record import Party
 from chopmark.web.context import actor_of
 from chopmark.web.forms.rights import CustomsForm, DisputeForm, LicenceForm, RightForm
@@ -200,8 +200,7 @@ def _sign(request: HttpRequest, actor: Actor, number: str) -> None:
 @require_safe
 def sign(request: HttpRequest, number: str) -> HttpResponse:
     """The picture of the sign, decoded and encoded anew."""
-    record = registry.right_of(actor_of(request), number, at=clock.now()).right.record
-    image = record.mark.image if record.mark is not None else None
+    image = signs.sign_of(actor_of(request), number, at=clock.now())
     if image is None or not wiring.blobs().holds(image):
         raise Http404
     tag = image.hex()[:32]

@@ -31,7 +31,7 @@ from chopmark.rights import encoding, history, imports, offices
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions.file import NewPaper, NewRight
 from chopmark.rights.imports import smd_files
-from chopmark.rights.queries import registry
+from chopmark.rights.queries import registry, signs
 from chopmark.rights.queries.registry import EventSummary, Filters, RightDetail
 from chopmark.rights.record import Class, Designation, Dispute, Mark, Party, Record, Source
 from chopmark.web.context import actor_of, language
@@ -356,7 +356,7 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
             else "",
         },
         "as_of": as_of,
-        "sign_url": reverse("right-sign", args=[right.number]) if record.mark is not None and record.mark.image else "",
+        "sign_url": reverse("right-sign", args=[right.number]) if signs.sign_of(actor, number, at=now) else "",
         "draft_done": request.session.pop(FILED, "") if request.method == "GET" else "",
         "record": record_facts(record),
         "classes": words.class_facts(record),
