@@ -18,8 +18,6 @@ from datetime import date
 from functools import cache
 from typing import Any, Literal, cast
 
-import opencc
-
 from chopmark.rights import offices, territories
 from chopmark.rights.numbers import synonyms
 from chopmark.rights.record import Class, Difference, Interest, Level, Mark, Party, Record, Scheme, Verdict
@@ -406,6 +404,8 @@ def _without_diacritics(text: str) -> str:
 
 @cache
 def _converter() -> Any:  # noqa: ANN401 (the library has no types)
+    import opencc  # noqa: PLC0415 (its dictionaries are needed for Chinese text alone)
+
     return opencc.OpenCC("t2s")
 
 

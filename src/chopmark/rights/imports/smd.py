@@ -26,14 +26,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from lxml import etree
-from signxml.algorithms import DigestAlgorithm, SignatureMethod
-from signxml.exceptions import SignXMLException
-from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from chopmark.base.errors import Invalid
 from chopmark.rights.imports import fields, xml
@@ -41,26 +38,27 @@ from chopmark.rights.imports.fields import Notes
 from chopmark.rights.imports.result import Imported, Signed
 from chopmark.rights.record import Class, Designation, Identifier, Mark, Party, Record, Source, Text
 
+if TYPE_CHECKING:
+    from lxml import etree
+
 MAX_BYTES = 1024 * 1024  # a signed mark has about 9 kB
 SMD = "urn:ietf:params:xml:ns:signedMark-1.0"
 MARK = "urn:ietf:params:xml:ns:mark-1.0"
 DS = "http://www.w3.org/2000/09/xmldsig#"
 EXCLUSIVE = "http://www.w3.org/2001/10/xml-exc-c14n#"
 ENVELOPED = DS + "enveloped-signature"
-METHODS: Mapping[str, SignatureMethod] = {
-    method.value: method
-    for method in (
-        SignatureMethod.RSA_SHA256,
-        SignatureMethod.RSA_SHA384,
-        SignatureMethod.RSA_SHA512,
-        SignatureMethod.ECDSA_SHA256,
-        SignatureMethod.ECDSA_SHA384,
-        SignatureMethod.ECDSA_SHA512,
-    )
-}
-DIGESTS: Mapping[str, DigestAlgorithm] = {
-    digest.value: digest for digest in (DigestAlgorithm.SHA256, DigestAlgorithm.SHA384, DigestAlgorithm.SHA512)
-}
+METHODS = frozenset(
+    f"http://www.w3.org/2001/04/xmldsig-more#{name}-{digest}"
+    for name in ("rsa", "ecdsa")
+    for digest in ("sha256", "sha384", "sha512")
+)
+DIGESTS = frozenset(
+    {
+        "http://www.w3.org/2001/04/xmlenc#sha256",
+        "http://www.w3.org/2001/04/xmldsig-more#sha384",
+        "http://www.w3.org/2001/04/xmlenc#sha512",
+    }
+)
 HASHES = frozenset({"sha256", "sha384", "sha512"})
 _SPACE = re.compile(r"[ \t\r\n]+")
 _BLOCK = re.compile(
@@ -256,7 +254,7 @@ def _identifiers(root: etree._Element) -> None:
                 seen.add(str(value))
 
 
-def _scope(root: etree._Element) -> tuple[SignatureMethod, frozenset[DigestAlgorithm], int]:
+def _scope(root: etree._Element) -> tuple[str, frozenset[str], int]:
     """What the signature covers, and by which algorithms; all of it by list."""
     signature = root[-1]
     if [xml.local(child) for child in signature] != ["SignedInfo", "SignatureValue", "KeyInfo"]:
@@ -283,8 +281,8 @@ def _scope(root: etree._Element) -> tuple[SignatureMethod, frozenset[DigestAlgor
         algorithm = str(reference[1].get("Algorithm"))
         if algorithm not in DIGESTS:
             raise Invalid("imports.smd_algorithm", algorithm=algorithm[:100])
-        digests.add(DIGESTS[algorithm])
-    return METHODS[str(method.get("Algorithm"))], frozenset(digests), len(references)
+        digests.add(algorithm)
+    return str(method.get("Algorithm")), frozenset(digests), len(references)
 
 
 def _certificate(root: etree._Element, trust: SmdTrust, at: datetime) -> x509.Certificate:
@@ -353,16 +351,21 @@ def _not_revoked(leaf: x509.Certificate, issuer: x509.Certificate, trust: SmdTru
 def _verified(
     root: etree._Element,
     certificate: x509.Certificate,
-    methods: tuple[SignatureMethod, frozenset[DigestAlgorithm], int],
+    methods: tuple[str, frozenset[str], int],
 ) -> etree._Element:
     """The root as it was signed, read anew from the very bytes under the signature."""
+    from lxml import etree  # noqa: PLC0415 (loaded when a signature is checked)
+    from signxml.algorithms import DigestAlgorithm, SignatureMethod  # noqa: PLC0415 (the same)
+    from signxml.exceptions import SignXMLException  # noqa: PLC0415
+    from signxml.verifier import SignatureConfiguration, XMLVerifier  # noqa: PLC0415
+
     method, digests, references = methods
     _base64(root[-1][1].text or "")
     config = SignatureConfiguration(
         location="./",
         expect_references=references,
-        signature_methods=frozenset({method}),
-        digest_algorithms=digests,
+        signature_methods=frozenset({SignatureMethod(method)}),
+        digest_algorithms=frozenset(map(DigestAlgorithm, digests)),
     )
     try:
         results = XMLVerifier().verify(etree.tostring(root), x509_cert=certificate, expect_config=config)

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-
-from lxml import etree
+from typing import TYPE_CHECKING
 
 from chopmark.base.errors import Invalid
 from chopmark.rights.imports import fields, xml
 from chopmark.rights.imports.fields import Notes
 from chopmark.rights.imports.result import Imported
 from chopmark.rights.record import Class, Designation, Mark, Party, Priority, Record, Source, Text
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 MAX_RECORDS = 100_000
 _ROOTS = frozenset({"TrademarkTransaction", "TrademarkBag", "Trademark"})

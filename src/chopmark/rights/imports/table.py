@@ -18,9 +18,6 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from chopmark.base.errors import Invalid
 from chopmark.rights.imports import fields
 from chopmark.rights.imports.fields import Notes
@@ -181,6 +178,9 @@ def read_xlsx(data: bytes, *, sha256: bytes) -> Imported:
     Raises:
         Invalid: `imports.workbook_malformed`, `imports.workbook_bomb`, and as `read_csv`.
     """
+    import openpyxl  # noqa: PLC0415 (loaded when a workbook is read)
+    from openpyxl.utils.exceptions import InvalidFileException  # noqa: PLC0415
+
     if len(data) > MAX_BYTES:
         raise Invalid("imports.too_large", megabytes=MAX_BYTES // 1024 // 1024)
     _check_workbook(data)

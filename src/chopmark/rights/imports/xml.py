@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-
-from lxml import etree
+from typing import TYPE_CHECKING
 
 from chopmark.base.errors import Invalid
 from chopmark.rights.imports.plain import folded
+
+if TYPE_CHECKING:
+    from lxml import etree
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_ELEMENTS = 4_000_000  # opening marks counted in the bytes before parsing
@@ -46,6 +48,8 @@ def parse(data: bytes, *, keep_comments: bool = False) -> etree._Element:
         Invalid: `imports.xml_too_large`, `imports.xml_encoding`, `imports.xml_dtd`, or `imports.xml_malformed` with the
             line.
     """
+    from lxml import etree  # noqa: PLC0415 (loaded when a file is read)
+
     if len(data) > MAX_BYTES:
         raise Invalid("imports.xml_too_large", megabytes=MAX_BYTES // 1024 // 1024)
     text = decoded(data)
@@ -144,12 +148,12 @@ def texts(element: etree._Element | None, *path: str) -> tuple[str, ...]:
 
 def local(element: etree._Element) -> str:
     """The name without its namespace."""
-    return str(etree.QName(element).localname)
+    return str(element.tag).rpartition("}")[2]
 
 
 def namespace(element: etree._Element) -> str:
     """The namespace, empty for none."""
-    return str(etree.QName(element).namespace or "")
+    return str(element.tag).rpartition("}")[0].removeprefix("{")
 
 
 def attribute(element: etree._Element, name: str) -> str:
