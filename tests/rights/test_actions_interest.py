@@ -236,6 +236,17 @@ def test_a_mandate_shows_an_agent_its_client_s_rights_and_no_more(world, mei, jo
         revoke_mandate(given.id, by=mei.actor, at=world.now())
 
 
+def test_an_agent_cannot_put_off_the_end_of_its_mandate(world, mei, jo):
+    new = NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"withdraw"}))
+    given = give_mandate(new, by=mei.actor, at=world.now())
+    assert revoke_mandate(given.id, by=jo.actor, at=world.now(), on=date(9999, 12, 31)).in_force
+    with pytest.raises(Refused, match=r"rights.mandate_over"):
+        revoke_mandate(given.id, by=jo.actor, at=world.now(), on=date(9999, 12, 31))
+    assert not revoke_mandate(given.id, by=mei.actor, at=world.now()).in_force
+    with pytest.raises(Refused, match=r"rights.mandate_over"):
+        revoke_mandate(given.id, by=jo.actor, at=world.now(), on=date(9999, 12, 31))
+
+
 def test_a_mandate_counts_from_its_first_day_to_the_day_before_its_end(world, mei, jo):
     right = filed(world, mei)
     today = world.at.date()

@@ -134,6 +134,8 @@ def _ids(which: Sequence[str], by: Actor) -> tuple[str, ...]:
 def revoke_mandate(mandate_id: UUID, *, by: Actor, at: datetime, on: date | None = None) -> MandateSummary:
     """End a mandate, from this day on; the principal revokes it or the agent lays it down. Not for a day in the past.
 
+    One that ends on a day to come may be ended sooner, by either side.
+
     What the agent did while it was in force stays.
 
     Raises:
@@ -145,7 +147,9 @@ def revoke_mandate(mandate_id: UUID, *, by: Actor, at: datetime, on: date | None
     row = MandateRow.objects.filter(pk=mandate_id).first()
     if row is None or by.organisation_id not in (row.principal, row.agent):
         raise Refused("rights.mandate_not_found")
-    if row.revoked_on is not None:
+    if (
+        row.revoked_on is not None and row.revoked_on <= on
+    ):  # else one side could put it off for ever by naming a far day
         raise Refused("rights.mandate_over", on=row.revoked_on.isoformat())
     if on < at.date():
         raise Refused("rights.day_past", on=on.isoformat())
