@@ -23,8 +23,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from chopmark.media.index import CodeIndex
 from chopmark.media.index.bands import codes_of, words_of
+from chopmark.media.index.codes import CodeIndex
 from chopmark.media.index.segment import Segment
 
 MILLION = 1_000_000

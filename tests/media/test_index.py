@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from chopmark.base.errors import Invalid
-from chopmark.media.index import CodeIndex, bands, segment
+from chopmark.media.index import bands, segment
 from chopmark.media.index.bands import Arrangement, Bands, arrangement, codes_of, distances, keys, words_of
+from chopmark.media.index.codes import CodeIndex
 from chopmark.media.index.segment import Segment
 
 Codes = npt.NDArray[np.uint8]
@@ -261,7 +262,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_index import Rows, random_codes
-from chopmark.media.index import CodeIndex
+from chopmark.media.index.codes import CodeIndex
 rows = Rows()
 rows.add(random_codes(6000))
 print("go", flush=True)

@@ -112,7 +112,7 @@ def index_command(
 def _among(query: Path, references: Sequence[Path], radius: int) -> list[dict[str, Any]]:
     """Compare files with each other, without a home: the same library over rows in memory."""
     from chopmark.media.guard import Limits  # noqa: PLC0415 (only now is it needed)
-    from chopmark.media.index import CodeIndex  # noqa: PLC0415
+    from chopmark.media.index.codes import CodeIndex  # noqa: PLC0415
     from chopmark.media.match import Library  # noqa: PLC0415
     from chopmark.media.workshop import Workshop  # noqa: PLC0415
 
@@ -135,7 +135,7 @@ class _Rows:
         self._all = [(file, code) for file, each in enumerate(kept) for code in each.codes]
 
     def last(self) -> int:
-        """See `media.index.Source`."""
+        """See `media.index.codes.Source`."""
         return len(self._all)
 
     def added(self, after: int, last: int, limit: int) -> Sequence[tuple[int, int, bytes]]:

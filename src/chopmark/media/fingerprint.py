@@ -16,7 +16,7 @@ from typing import Any
 from chopmark.base import cbor
 from chopmark.base.errors import Invalid
 from chopmark.media.guard import KINDS, Kind
-from chopmark.media.index.bands import SIZE
+from chopmark.media.index import SIZE
 
 WHOLE = (0, 0, 1_000_000, 1_000_000)
 MILLION = 1_000_000

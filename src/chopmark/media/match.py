@@ -23,8 +23,8 @@ import numpy as np
 from chopmark.media import audio, features, text, video
 from chopmark.media.fingerprint import MILLION, Box, Code, Fingerprint, Print
 from chopmark.media.guard import Kind
-from chopmark.media.index import RADIUS, CodeIndex
-from chopmark.media.index.bands import SIZE
+from chopmark.media.index import RADIUS, SIZE
+from chopmark.media.index.codes import CodeIndex
 from chopmark.media.segment import Segment
 
 Stage = Literal["same", "codes", "features", "sound", "film", "text"]

@@ -4,6 +4,8 @@ bands      near codes among many, by tables of bands      segment    one file of
 codes      the index over a folder and its rows
 """
 
-from chopmark.media.index.codes import RADIUS, CodeIndex, Found, Size, Source
-
-__all__ = ["RADIUS", "CodeIndex", "Found", "Size", "Source"]
+BITS = 256
+"""Of a code."""
+SIZE = BITS // 8
+RADIUS = 31
+"""Bits; the distance at which PDQ codes are held to be of one picture."""

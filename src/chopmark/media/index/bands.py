@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-BITS = 256
-SIZE = BITS // 8
+from chopmark.media.index import BITS, SIZE
+
 WORDS = BITS // 64
 FLAT = 2048
 """Up to so many codes all are counted: quicker than tables, and exact at any radius."""

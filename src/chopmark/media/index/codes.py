@@ -28,12 +28,11 @@ import numpy.typing as npt
 
 from chopmark.base import cbor
 from chopmark.base.errors import Invalid
+from chopmark.media.index import RADIUS, SIZE
 from chopmark.media.index import segment as files
-from chopmark.media.index.bands import FLAT, SIZE, WORDS, words_of
+from chopmark.media.index.bands import FLAT, words_of
 from chopmark.media.index.segment import Ids, Segment, merged
 
-RADIUS = 31
-"""Bits; the distance at which PDQ codes are held to be of one picture."""
 MANIFEST = "manifest"
 READ = 50_000
 """Rows asked for at a time."""
@@ -288,6 +287,3 @@ def _chosen(state: _State) -> tuple[list[Segment], list[Segment]]:
         else:
             kept.insert(0, part)
     return kept, merging
-
-
-__all__ = ["RADIUS", "SIZE", "WORDS", "CodeIndex", "Found", "Size", "Source"]

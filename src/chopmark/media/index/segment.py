@@ -23,7 +23,8 @@ from blake3 import blake3
 
 from chopmark.base import cbor
 from chopmark.base.errors import Invalid
-from chopmark.media.index.bands import BITS, WORDS, Arrangement, Bands, Words
+from chopmark.media.index import BITS
+from chopmark.media.index.bands import WORDS, Arrangement, Bands, Words
 
 MAGIC = b"chopmark codes 1\n"
 PAGE = 4096

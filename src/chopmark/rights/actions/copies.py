@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
 from django.db import transaction
 
 from chopmark.base.digests import digests_of
@@ -24,9 +23,7 @@ from chopmark.evidence import wiring
 from chopmark.evidence.blobs import digests_of_file
 from chopmark.media.fingerprint import Fingerprint
 from chopmark.media.guard import Limits
-from chopmark.media.index import RADIUS
-from chopmark.media.index.bands import SIZE
-from chopmark.media.match import Library, Match, Owned, Part
+from chopmark.media.index import RADIUS, SIZE
 from chopmark.people.actor import Actor
 from chopmark.rights.actions.common import take_numbers
 from chopmark.rights.actions.kept import NewWorkFile, keep, take_changes
@@ -35,6 +32,9 @@ from chopmark.rights.models import Match as MatchRow
 from chopmark.rights.queries import library
 from chopmark.rights.queries.matching import MOST_COMMONS, matches_of, without_common
 from chopmark.rights.queries.works import SearchSummary, own_search, search_summary
+
+if TYPE_CHECKING:
+    from chopmark.media.match import Library, Match, Owned, Part
 
 LEAST_RADIUS, MOST_RADIUS = 0, 48
 REMEMBERED = timedelta(days=30)
@@ -204,6 +204,8 @@ def forget_searches(at: datetime, limit: int = 200) -> int:
 
 def build_indexes(*, whole: bool = False) -> bool:
     """Write to disk what the indexes have in memory only; whether there was anything. For the worker."""
+    if not whole and not any(map(library.last_change, (library.CODES, library.ASKED))):
+        return False  # nothing was ever kept: what searches run on need not be loaded
     tools = library.tools()
     written = [each.build(whole=whole) for each in (tools.codes, tools.asked) if whole or _worth_writing(each.size())]
     return any(written)
@@ -344,6 +346,9 @@ def _near_codes(file: WorkFile) -> dict[UUID, int]:
     bits = [bytes(each) for each in file.codes.filter(gone=None).values_list("bits", flat=True)]
     if not bits:
         return {}
+
+    import numpy as np  # noqa: PLC0415 (loaded for the first search)
+
     hits = library.tools().asked.search(np.frombuffer(b"".join(bits), np.uint8).reshape(-1, SIZE), MOST_RADIUS)
     nearest: dict[int, int] = {}
     for hit in hits:
@@ -366,7 +371,8 @@ class _Alone:
 
     def library(self) -> Library:
         """It."""
-        from chopmark.media.index import CodeIndex  # noqa: PLC0415 (only here)
+        from chopmark.media.index.codes import CodeIndex  # noqa: PLC0415 (loaded for the first search)
+        from chopmark.media.match import Library  # noqa: PLC0415 (the same)
 
         return Library(CodeIndex(Path("nowhere"), _Rows(self._codes), library.NAME), self._owners, _Print(self._file))
 

@@ -10,14 +10,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chopmark.evidence import wiring
 from chopmark.media.fingerprint import Code, Fingerprint, Print
 from chopmark.media.guard import KINDS, Kind
-from chopmark.media.index import CodeIndex
-from chopmark.media.match import Library, Owned
 from chopmark.media.workshop import Workshop
 from chopmark.rights.models import AskedCode, Serial, WorkCode, WorkFile
+
+if TYPE_CHECKING:
+    from chopmark.media.index.codes import CodeIndex
+    from chopmark.media.match import Library, Owned
 
 FOLDER = "media"
 CODES, ASKED = "codes", "asked"
@@ -43,6 +46,9 @@ def tools() -> Tools:
 
 @lru_cache(maxsize=2)
 def _tools(home: str) -> Tools:
+    from chopmark.media.index.codes import CodeIndex  # noqa: PLC0415 (loaded for the first search)
+    from chopmark.media.match import Library  # noqa: PLC0415 (the same)
+
     folder = Path(home) / FOLDER
     codes = CodeIndex(folder / CODES, CodeRows(), NAME)
     return Tools(
@@ -122,6 +128,8 @@ class PrintRows:
 
 def owners_of(ids: Sequence[int]) -> Mapping[int, Owned]:
     """What the codes of these ids are."""
+    from chopmark.media.match import Owned  # noqa: PLC0415 (loaded for the first search)
+
     found: dict[int, Owned] = {}
     for start in range(0, len(ids), AT_ONCE):
         rows = WorkCode.objects.filter(pk__in=ids[start : start + AT_ONCE], gone=None).select_related("file")

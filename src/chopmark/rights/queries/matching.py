@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import numpy as np
 from django.db.models import Q
 
 from chopmark.media.fingerprint import Fingerprint
-from chopmark.media.index import RADIUS
-from chopmark.media.index.bands import SIZE, distances, words_of
-from chopmark.media.match import Match, Part
+from chopmark.media.index import RADIUS, SIZE
 from chopmark.rights.models import Common, WorkFile
 from chopmark.rights.models import Work as WorkRow
 from chopmark.rights.queries import library
+
+if TYPE_CHECKING:
+    from chopmark.media.match import Match
 
 MOST_COMMONS = 5000
 """Entries of one organisation on its list of what is no match."""
@@ -37,6 +38,8 @@ def matches_of(query: Fingerprint, digest: bytes, organisation: UUID, radius: in
 
     The same bytes match whatever they are.
     """
+    from chopmark.media.match import Match, Part  # noqa: PLC0415 (loaded for the first search)
+
     asked, common = without_common(query, organisation)
     found = [] if common else list(library.tools().library.find(asked, radius=radius))
     same = WorkFile.objects.filter(sha256=digest, gone=None, state="done", work__state="filed")
@@ -56,6 +59,11 @@ def without_common(query: Fingerprint, organisation: UUID) -> tuple[Fingerprint,
     bits = b"".join(bytes(each) for each in rows.values_list("bits", flat=True)[: 2 * MOST_COMMONS])
     if not bits or not query.codes:
         return query, False
+
+    import numpy as np  # noqa: PLC0415 (loaded for the first search)
+
+    from chopmark.media.index.bands import distances, words_of  # noqa: PLC0415 (the same)
+
     known = words_of(np.frombuffer(bits, np.uint8).reshape(-1, SIZE))
     asked = words_of(np.frombuffer(b"".join(each.bits for each in query.codes), np.uint8).reshape(-1, SIZE))
     near = [bool((distances(known, each) <= RADIUS).any()) for each in asked]
