@@ -22,7 +22,7 @@ from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_man
 from chopmark.rights.actions.remind import remind
 from chopmark.rights.actions.verify import verify_against
 from chopmark.rights.queries import registry
-from chopmark.rights.record import Class, Designation, Party
+from chopmark.rights.record import Class, Designation, Identifier, Party, Text
 from chopmark.site import jobs
 
 SELLER = Party(name="Lamps Ltd")
@@ -366,6 +366,41 @@ def test_two_verified_owners_in_one_place_and_class_are_a_dispute(world, mei, jo
     # What a person settled is not opened again by the next comparison.
     close_dispute(one.id, "D1", "coexistence agreement", by=OPERATOR, at=world.now())
     assert len(verify_against(one.id, by_office(), by=OPERATOR, at=world.now()).right.disputes) == 1
+
+
+@pytest.mark.parametrize(
+    ("owner", "found", "words"),
+    [
+        ({"also": (Text(text="Mei Lan's studio"),)}, {}, "RED LANTERN"),
+        ({"identifiers": (Identifier(scheme="USCC", value="1"),)}, {}, "RED LANTERN"),
+        (
+            {"name": "Mei Lan's studio", "identifiers": (Identifier(scheme="office:WO", value="9"),)},
+            {"identifiers": (Identifier(scheme="office:WO", value="9"),)},
+            "RED LANTERN",
+        ),
+        ({}, {}, ""),
+    ],
+)
+def test_nothing_that_a_claimant_says_or_leaves_out_hides_a_rival(world, mei, jo, owner, found, words):  # noqa: PLR0917 (a table)
+    """A name or number beside the owner's, the rival's name in place of one's own, no words where there are some."""
+    mine = Party(name="Mei Lan's studio", country="CN", identifiers=(Identifier(scheme="USCC", value="1"),))
+    one = verified(world, mei, lantern(owners=(mine,)))
+    theirs = lantern(
+        office="WO",
+        application_number="77",
+        registration_number="77",
+        owners=(Party(name="Jo Smith's studio"),),
+        designations=(Designation(territory="DE", status="registered", via="madrid"),),
+    )
+    official = replace(theirs, owners=(replace(theirs.owners[0], **found),))
+    vouched(world, jo, "Jo Smith's studio", "")
+    claim = replace(theirs, owners=(replace(theirs.owners[0], **owner),), mark=replace(LANTERN.mark, verbal=words))
+    made = filed(world, jo, claim)
+    done = verify_against(made.id, by_office(official), by=OPERATOR, at=world.now())
+    assert (done.state, [each.other for each in done.right.disputes]) == ("verified", [one.number])
+    [conflict] = registry.conflicts_of(jo.actor, made.id, at=world.now())
+    assert conflict.number == one.number
+    assert [each.other for each in registry.right_of(mei.actor, one.id).right.disputes] == [made.number]
 
 
 def test_equal_signs_in_other_countries_or_classes_are_no_dispute(world, mei, jo):

@@ -123,6 +123,35 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
     return replace(record, **changes) if changes else record
 
 
+SURE = frozenset(("", "case", "width", "spaces", "punctuation", "diacritics", "script", "legal_form"))
+"""Rules by which two names are one without anybody's word for it: nothing that a claimant adds is among them."""
+
+
+def register_words(record: Record, differences: Iterable[Difference]) -> str:
+    """The words of the sign as the office has them, where they were compared; otherwise the claim's."""
+    found = [each.found for each in differences if each.field == "verbal" and each.verdict != "contradiction"]
+    return next((each for each in found if each), record.mark.verbal if record.mark is not None else "")
+
+
+def register_owners(record: Record, differences: Iterable[Difference]) -> tuple[Party, ...]:
+    """The owners by the names that the office has of them, where they were compared; otherwise the claim's.
+
+    Without what the claimant says that they are called besides, and without identifiers that he gave.
+    """
+    known = [each for each in differences if each.field == "owners" and each.verdict != "contradiction"]
+    named = [each for each in known if each.rule not in ("assignment", "co_owner_not_named", "filled_in")]
+    if not named or any(each.rule == "assignment" for each in known):
+        return tuple(replace(each, also=(), identifiers=()) for each in record.owners)
+    countries = {each.name: each.country for each in record.owners}
+    return tuple(Party(name=each.found or each.claimed, country=countries.get(each.claimed, "")) for each in named)
+
+
+def surely_same(one: Party, other: Party) -> bool:
+    """Whether two parties have one name, and no two countries."""
+    apart = one.country and other.country and one.country != other.country
+    return not apart and _same_name(one.name, other.name) in SURE
+
+
 # ---- the fields ------------------------------------------------------------------------------------------------------
 
 

@@ -21,7 +21,7 @@ from chopmark.evidence import actions as evidence
 from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import encoding, history, lifecycle, numbers
+from chopmark.rights import comparison, encoding, history, lifecycle, numbers
 from chopmark.rights.consistency import MAX_SHOWN, folded
 from chopmark.rights.history import Event, Payload, allowed_in
 from chopmark.rights.models import (
@@ -37,7 +37,7 @@ from chopmark.rights.models import (
     Serial,
 )
 from chopmark.rights.queries.access import places_of
-from chopmark.rights.record import Record, Right
+from chopmark.rights.record import Difference, Record, Right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -246,7 +246,7 @@ def show(row: RightRow, right: Right, head: bytes, at: datetime) -> None:
     row.registration_number = record.registration_number[:64]
     row.verbal = record.mark.verbal[:MAX_SHOWN] if record.mark else ""
     row.title = (record.title or row.verbal)[:MAX_SHOWN]
-    row.sign = folded(row.verbal)
+    row.sign = folded(comparison.register_words(record, _differences(right)))
     row.image = record.mark.image if record.mark else None
     row.status, row.state, row.level = record.status, right.state, right.level
     row.expiry_date, row.version, row.head = record.expiry_date, right.version, head
@@ -254,6 +254,10 @@ def show(row: RightRow, right: Right, head: bytes, at: datetime) -> None:
     row.current = jcs.encode(encoding.encode(right))
     row.changed_at = at
     row.verified_at = at if newly else row.verified_at
+
+
+def _differences(right: Right) -> tuple[Difference, ...]:
+    return right.verification.differences if right.verification is not None else ()
 
 
 def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False) -> None:

@@ -9,10 +9,10 @@ from django.db.models import Q
 
 from chopmark.base import jcs
 from chopmark.rights import encoding, offices, territories
-from chopmark.rights.comparison import same_party
+from chopmark.rights.comparison import register_owners, surely_same
 from chopmark.rights.history import IN_USE
 from chopmark.rights.models import Right as RightRow
-from chopmark.rights.record import Record, Right
+from chopmark.rights.record import Party, Record, Right
 
 MAX_RIVALS = 200
 
@@ -28,12 +28,19 @@ def rivals_of(row: RightRow) -> tuple[Right, ...]:
     states = [*IN_USE, "suspended"]
     rows = RightRow.objects.filter(same, kind="trademark", state__in=states).exclude(organisation=row.organisation)
     found = [encoding.parse_right(jcs.decode(bytes(each.current))) for each in rows.order_by("made_at")[:MAX_RIVALS]]
-    return tuple(each for each in found if not same_owner(mine.record, each.record))
+    return tuple(each for each in found if not same_owner(mine, each))
 
 
-def same_owner(one: Record, other: Record) -> bool:
-    """Whether they have an owner in common: one firm may have two accounts."""
-    return any(same_party(mine, theirs) is not None for mine in one.owners for theirs in other.owners)
+def same_owner(one: Right, other: Right) -> bool:
+    """Whether they have an owner in common: one firm may have two accounts.
+
+    By the names in the register alone: what a claimant says that an owner is also called, or numbered, hides no rival.
+    """
+    return any(surely_same(mine, theirs) for mine in _owners(one) for theirs in _owners(other))
+
+
+def _owners(right: Right) -> tuple[Party, ...]:
+    return register_owners(right.record, right.verification.differences if right.verification is not None else ())
 
 
 def common_ground(one: Record, other: Record, on: date) -> tuple[str, ...]:
