@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-import cv2
-import numpy as np
 from django.db import transaction
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
@@ -26,11 +25,13 @@ from chopmark.rights.queries.follow import OWN, PUBLIC, follower, texts_of
 from chopmark.rights.queries.search import LEAST_LOGO, Narrow
 from chopmark.rights.queries.signs import brought
 from chopmark.rights.queries.watches import WatchSummary, own_watch, summary_of
-from chopmark.rights.similarity import logos
+from chopmark.rights.similarity import LOGO_ALGORITHM
 from chopmark.rights.similarity.keys import Keys, keys
-from chopmark.rights.similarity.logos import LogoIndex, LogoQuery
 from chopmark.rights.similarity.score import ALERT, scores
 from chopmark.rights.similarity.words import MAX_LIMIT
+
+if TYPE_CHECKING:
+    from chopmark.rights.similarity.logos import Gray, LogoQuery
 
 MAX_WATCHES = 500
 """Of one organisation that run at a time."""
@@ -91,8 +92,10 @@ def save_watch(new: NewWatch, *, by: Actor, at: datetime) -> WatchSummary:
     if new.picture:
         if len(new.text) > 200:
             raise Invalid("similarity.query_too_long", limit=200)
+        from chopmark.rights.similarity.logos import ink_of  # noqa: PLC0415 (loaded for the first logo)
+
         gray = search.brightness(new.picture)
-        logos.ink_of(gray)
+        ink_of(gray)
         drawn = _png(gray)
     else:
         search.words_of(new.text)
@@ -165,7 +168,7 @@ def run_watches(at: datetime) -> Ran:
 
 def describe_logos(at: datetime) -> int:
     """Make the codes of pictures of marks that have none yet, wherever they were left out; how many were looked at."""
-    known = LogoCode.objects.filter(algorithm=logos.ALGORITHM).values("image")
+    known = LogoCode.objects.filter(algorithm=LOGO_ALGORITHM).values("image")
     rows = Right.objects.filter(image__isnull=False, state__in=(*PUBLIC, *OWN)).exclude(image__in=known)
     return _describe(rows.values_list("image", flat=True)[:AT_ONCE], at)
 
@@ -175,8 +178,13 @@ def _describe(images: Iterable[bytes | memoryview | None], at: datetime) -> int:
     wanted = {bytes(each) for each in images if each is not None}
     wanted -= {
         bytes(each)
-        for each in LogoCode.objects.filter(algorithm=logos.ALGORITHM, image__in=wanted).values_list("image", flat=True)
+        for each in LogoCode.objects.filter(algorithm=LOGO_ALGORITHM, image__in=wanted).values_list("image", flat=True)
     }
+    if not wanted:
+        return 0
+
+    from chopmark.rights.similarity.logos import describe  # noqa: PLC0415 (loaded for the first logo)
+
     blobs = wiring.blobs()
     looked = 0
     for image in sorted(brought(wanted)):
@@ -184,11 +192,11 @@ def _describe(images: Iterable[bytes | memoryview | None], at: datetime) -> int:
             continue
         codes, trouble = b"", ""
         try:
-            codes = logos.describe(search.brightness(b"".join(blobs.read(image)))).encode()
+            codes = describe(search.brightness(b"".join(blobs.read(image)))).encode()
         except (Invalid, Unavailable) as error:
             trouble = error.code
         LogoCode.objects.get_or_create(
-            image=image, algorithm=logos.ALGORITHM, defaults={"codes": codes, "trouble": trouble[:64], "made_at": at}
+            image=image, algorithm=LOGO_ALGORITHM, defaults={"codes": codes, "trouble": trouble[:64], "made_at": at}
         )
         looked += 1
     return looked
@@ -258,7 +266,7 @@ def _by_words(watch: WatchRow, rows: Sequence[Right]) -> list[_Met]:
         return []
     look, sound, contains, total = scores(keys(watch.text), [each for _, _, each in texts])
     met: dict[UUID, _Met] = {}
-    for at in np.argsort(-total, kind="stable"):
+    for at in (-total).argsort(kind="stable"):
         row, text, _ = texts[at]
         if 1000 * total[at] >= watch.least and row.pk not in met:
             parts = {"look": float(look[at]), "sound": float(sound[at]), "contains": float(contains[at])}
@@ -267,11 +275,13 @@ def _by_words(watch: WatchRow, rows: Sequence[Right]) -> list[_Met]:
 
 
 def _by_logo(watch: WatchRow, rows: Sequence[Right]) -> list[_Met]:
+    from chopmark.rights.similarity.logos import LogoIndex, parse_codes  # noqa: PLC0415 (loaded for the first logo)
+
     index, known = LogoIndex(), {str(row.pk): row for row in rows if row.image is not None}
     for key, row in known.items():
-        code = LogoCode.objects.filter(image=bytes(row.image or b""), algorithm=logos.ALGORITHM).first()
+        code = LogoCode.objects.filter(image=bytes(row.image or b""), algorithm=LOGO_ALGORITHM).first()
         if code is not None and code.codes:
-            index.add(key, logos.parse_codes(bytes(code.codes)))
+            index.add(key, parse_codes(bytes(code.codes)))
     hits = index.search(_asked(watch), limit=len(known)) if len(index) else ()
     return [
         _Met(
@@ -347,7 +357,9 @@ def _narrow(watch: WatchRow) -> Narrow:
     return Narrow(classes=tuple(watch.classes), territories=tuple(watch.territories), least=watch.least / 1000)
 
 
-def _png(gray: logos.Gray) -> bytes:
+def _png(gray: Gray) -> bytes:
+    import cv2  # noqa: PLC0415 (loaded for the first logo)
+
     good, data = cv2.imencode(".png", gray)
     if not good:
         raise Invalid("similarity.logo_blank")
@@ -355,7 +367,12 @@ def _png(gray: logos.Gray) -> bytes:
 
 
 def _asked(watch: WatchRow) -> LogoQuery:
+    import cv2  # noqa: PLC0415 (loaded for the first logo)
+    import numpy as np  # noqa: PLC0415
+
+    from chopmark.rights.similarity.logos import describe_query  # noqa: PLC0415
+
     gray = cv2.imdecode(np.frombuffer(bytes(watch.picture), np.uint8), cv2.IMREAD_GRAYSCALE)
     if gray is None:  # it was made by `_png`
         raise Invalid("similarity.logo_blank")
-    return logos.describe_query(gray.astype(np.uint8))
+    return describe_query(gray.astype(np.uint8))

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
@@ -25,10 +26,12 @@ from django.db.models import QuerySet
 from chopmark.base import jcs
 from chopmark.base.errors import Unavailable
 from chopmark.rights.models import Event, LogoCode, Right
-from chopmark.rights.similarity import logos
+from chopmark.rights.similarity import LOGO_ALGORITHM
 from chopmark.rights.similarity.keys import Keys
-from chopmark.rights.similarity.logos import LogoHit, LogoIndex, LogoQuery
 from chopmark.rights.similarity.words import Entry, Hit, WordIndex, exclusive
+
+if TYPE_CHECKING:
+    from chopmark.rights.similarity.logos import LogoHit, LogoIndex, LogoQuery
 
 PUBLIC = ("verified", "expiring", "grace", "suspended")
 """States in which anybody who is signed in may find a right."""
@@ -227,6 +230,8 @@ class Follower:
         return index
 
     def _load_logos(self) -> LogoIndex:
+        from chopmark.rights.similarity.logos import LogoIndex  # noqa: PLC0415 (loaded for the first search by a logo)
+
         index = LogoIndex()
         self._last_code, self._narrow = 0, {}
         self._logos = index
@@ -238,15 +243,17 @@ class Follower:
 
     def _take_logos(self, rows: Sequence[Right], index: LogoIndex) -> None:
         """Keep the pictures of these rights as they are now; one without codes is left out until it has some."""
+        from chopmark.rights.similarity.logos import parse_codes  # noqa: PLC0415 (only with an index of logos)
+
         images = {bytes(row.image) for row in rows if row.image is not None}
-        found = LogoCode.objects.filter(image__in=images, algorithm=logos.ALGORITHM).exclude(codes=b"")
+        found = LogoCode.objects.filter(image__in=images, algorithm=LOGO_ALGORITHM).exclude(codes=b"")
         codes = {bytes(each.image): bytes(each.codes) for each in found} if images else {}
         for row in rows:
             index.remove(str(row.pk))
             self._narrow.pop(str(row.pk), None)
             kept = codes.get(bytes(row.image)) if row.image is not None else None
             if kept is not None and row.state in (*PUBLIC, *OWN):
-                index.add(str(row.pk), logos.parse_codes(kept))
+                index.add(str(row.pk), parse_codes(kept))
                 self._narrow[str(row.pk)] = _narrowed(row)
 
     def _follow_codes(self) -> None:

@@ -14,9 +14,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 from uuid import UUID
-
-import numpy as np
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid
@@ -25,10 +24,12 @@ from chopmark.rights import territories as places
 from chopmark.rights.models import Right
 from chopmark.rights.queries.follow import follower, public_ids
 from chopmark.rights.queries.library import workshop
-from chopmark.rights.similarity import logos
 from chopmark.rights.similarity.keys import MAX_LENGTH, Keys, keys
 from chopmark.rights.similarity.score import ALERT
 from chopmark.rights.similarity.words import MAX_LIMIT
+
+if TYPE_CHECKING:
+    from chopmark.rights.similarity.logos import Gray
 
 LEAST_LOGO = 0.75
 """Total from which two logos are worth showing."""
@@ -150,12 +151,14 @@ def find_logos(by: Actor, data: bytes, narrow: Narrow | None = None, *, at: date
             raises.
         Unavailable: `similarity.index_building`.
     """
+    from chopmark.rights.similarity.logos import describe_query  # noqa: PLC0415 (loaded for the first search by a logo)
+
     by.must("view_rights")
     began = time.monotonic()
     narrow = narrow or Narrow()
     least = LEAST_LOGO if narrow.least is None else narrow.least
     classes, territories = codes_of(narrow, at.date())
-    asked = logos.describe_query(brightness(data))
+    asked = describe_query(brightness(data))
     scope = str(by.organisation_id)
     hits = follower().logos(
         asked, classes=classes, territories=territories, scope=scope, limit=narrow.limit, patient=patient
@@ -190,18 +193,22 @@ def words_of(query: str) -> Keys:
     return asked
 
 
-def brightness(data: bytes) -> logos.Gray:
+def brightness(data: bytes) -> Gray:
     """A picture as the descriptors take it; decoded in the cage, where a hostile one does no harm.
 
     Raises:
         Invalid: `similarity.picture_too_large`; what decoding raises.
         Unavailable: `media.decoder_missing`, `media.decoder_busy`.
     """
+    import numpy as np  # noqa: PLC0415 (loaded for the first picture)
+
+    from chopmark.rights.similarity.logos import WORK  # noqa: PLC0415 (the same)
+
     if len(data) > MAX_PICTURE:
         raise Invalid("similarity.picture_too_large", limit=MAX_PICTURE)
-    said = workshop().ask("brightness", [data], {"side": logos.WORK})
+    said = workshop().ask("brightness", [data], {"side": WORK})
     rows, columns = int.from_bytes(said[:2], "big"), int.from_bytes(said[2:4], "big")
-    if max(rows, columns) > logos.WORK or len(said) != 4 + rows * columns or rows * columns == 0:
+    if max(rows, columns) > WORK or len(said) != 4 + rows * columns or rows * columns == 0:
         raise Invalid("media.decoder_died", signal=0)
     return np.frombuffer(said, np.uint8, offset=4).reshape(rows, columns)
 

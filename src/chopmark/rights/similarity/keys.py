@@ -12,11 +12,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache, lru_cache
-
-from opencc import OpenCC
+from typing import TYPE_CHECKING
 
 from chopmark.rights.similarity.confusables import TABLE
 from chopmark.rights.similarity.scripts import has_han, is_han, latin, pinyin
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 VERSION = "words-v1"
 MAX_LENGTH = 200
@@ -130,4 +132,6 @@ def _simplified(text: str) -> str:
 
 @cache
 def _converter() -> OpenCC:
+    from opencc import OpenCC  # noqa: PLC0415 (its dictionaries are needed for Chinese text alone)
+
     return OpenCC("t2s")

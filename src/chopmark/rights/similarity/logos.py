@@ -26,7 +26,6 @@ import numpy.typing as npt
 from chopmark.base.errors import Invalid
 from chopmark.media import picture
 
-ALGORITHM = "logo-v1"
 SIDE = 64
 WORK = 256  # pixels of the longer side on which regions are found
 LEAST_INK = 0.004  # of the picture

@@ -10,20 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import numpy as np
-import numpy.typing as npt
-from rapidfuzz import process
-from rapidfuzz.distance import OSA, JaroWinkler
+from typing import TYPE_CHECKING, TypeAlias
 
 from chopmark.rights.similarity.keys import Keys
 from chopmark.rights.similarity.scripts import has_han
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Floats: TypeAlias = npt.NDArray[np.float32]
+
 ALERT = 0.80
 """Total from which two words are worth showing to a person (reference measurements in docs/search.md)."""
-
-Floats: TypeAlias = npt.NDArray[np.float32]
 
 SOUND_WEIGHT, CONTAINS_WEIGHT = 0.97, 0.95
 _TIE = 0.03  # of the total: look, sound and the very same words, so that of equal ones the nearer comes first
@@ -57,9 +56,14 @@ def score(query: Keys, found: Keys) -> Score:
 
 def scores(query: Keys, found: Sequence[Keys]) -> tuple[Floats, Floats, Floats, Floats]:
     """Look, sound, contains and total of each."""
+    import numpy as np  # noqa: PLC0415 (loaded when words are compared)
+
     look = _alike(query.skeleton, [each.skeleton for each in found])
     sound = _alike(query.phonetic, [each.phonetic for each in found])
     if has_han(query.skeleton):
+        from rapidfuzz import process  # noqa: PLC0415 (the same)
+        from rapidfuzz.distance import OSA  # noqa: PLC0415
+
         ordered = ["".join(sorted(each.skeleton)) for each in found]
         anagram = process.cdist(["".join(sorted(query.skeleton))], ordered, scorer=OSA.normalized_similarity)[0]
         look = np.maximum(look, anagram.astype(np.float32) * np.float32(_ANAGRAM))
@@ -72,6 +76,10 @@ def scores(query: Keys, found: Sequence[Keys]) -> tuple[Floats, Floats, Floats, 
 
 def _alike(query: str, found: Sequence[str]) -> Floats:
     """Edits that are needed, and common letters near each other with weight on the beginning; 0 for an empty one."""
+    import numpy as np  # noqa: PLC0415 (as above)
+    from rapidfuzz import process  # noqa: PLC0415
+    from rapidfuzz.distance import OSA, JaroWinkler  # noqa: PLC0415
+
     if not query:
         return np.zeros(len(found), np.float32)
     edits = process.cdist([query], found, scorer=OSA.normalized_similarity, dtype=np.float32)[0]

@@ -10,8 +10,6 @@ import unicodedata
 from functools import lru_cache
 from types import MappingProxyType
 
-from pypinyin import Style, lazy_pinyin
-
 _CYRILLIC = "абвгдеёжзийклмнопрстуфхцчшщъыьэюяіїєґўћђљњџј"
 _CYRILLIC_SOUNDS = (
     "a b v g d e yo zh z i y k l m n o p r s t u f h ts ch sh shch - y - e yu ya i yi ye g u c dj lj nj dz j"
@@ -99,5 +97,7 @@ def _sound(letter: str) -> str:
 
 @lru_cache(maxsize=30_000)
 def _reading(letter: str) -> str:
+    from pypinyin import Style, lazy_pinyin  # noqa: PLC0415 (its dictionary is needed for Han alone)
+
     [sound] = lazy_pinyin(letter, style=Style.NORMAL, errors="ignore") or [""]
     return sound.replace("ü", "v")

@@ -23,15 +23,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import tantivy
-from tantivy import Occur, Query
+from typing import TYPE_CHECKING, Any
 
 from chopmark.rights.similarity.keys import VERSION, Keys, keys, phonetic, skeleton
 from chopmark.rights.similarity.score import Score, scores
 from chopmark.rights.similarity.scripts import has_han, is_han
+
+if TYPE_CHECKING:
+    import tantivy
 
 FORMAT = f"{VERSION}.1"
 CANDIDATES = 100
@@ -127,9 +126,8 @@ class WordIndex:
         place.mkdir()
         index = _engine(place)
         writer = index.writer(_HEAP, 1)
-        for entry in entries:
-            for doc in _documents(entry):
-                writer.add_document(_stored(doc))
+        for made in _stored(doc for entry in entries for doc in _documents(entry)):
+            writer.add_document(made)
         writer.commit()
         writer.wait_merging_threads()
         _write_state(folder, state)
@@ -225,8 +223,8 @@ class WordIndex:
             writer = self._index.writer(_HEAP, 1)
             for key, (_, docs) in taken.items():
                 writer.delete_documents_by_term("key", key)
-                for doc in docs:
-                    writer.add_document(_stored(doc))
+                for made in _stored(docs):
+                    writer.add_document(made)
             writer.commit()
             writer.wait_merging_threads()
             state = State(generation=self._state.generation, position=position, mark=mark or self._state.mark)
@@ -256,6 +254,8 @@ class WordIndex:
         self, searcher: tantivy.Searcher, asked: Keys, classes: Collection[str], territories: Collection[str]
     ) -> Iterator[_Doc]:
         """Texts that share rows of letters with the query, and texts that stand in it whole."""
+        from tantivy import Occur, Query  # noqa: PLC0415 (loaded for the first search)
+
         schema = self._index.schema
         narrowed = [
             (Occur.Must, Query.const_score_query(Query.term_set_query(schema, field, sorted(set(codes))), 0.0))
@@ -309,7 +309,7 @@ def _ranked(asked: Keys, found: Sequence[_Doc], limit: int, least: float) -> tup
         return ()
     look, sound, contains, total = scores(asked, [doc.keys for doc in found])
     hits: dict[str, Hit] = {}
-    for at in np.argsort(-total, kind="stable"):
+    for at in (-total).argsort(kind="stable"):
         doc = found[at]
         if total[at] < least or len(hits) == limit:
             break
@@ -325,7 +325,9 @@ def _grams(text: str) -> set[str]:
     return {text[at : at + size] for size in (2, 3) for at in range(len(text) - size + 1)} if len(text) > 2 else set()
 
 
-def _any_of(schema: tantivy.Schema, field: str, terms: Collection[str]) -> Query | None:
+def _any_of(schema: tantivy.Schema, field: str, terms: Collection[str]) -> tantivy.Query | None:
+    from tantivy import Occur, Query  # noqa: PLC0415 (loaded for the first search)
+
     if not terms:
         return None
     return Query.boolean_query(
@@ -355,6 +357,8 @@ def _windows(asked: Keys) -> tuple[set[str], set[str]]:
 
 
 def _engine(place: Path, *, made: bool = False) -> tantivy.Index:
+    import tantivy  # noqa: PLC0415 (loaded with the first index)
+
     index = tantivy.Index.open(str(place)) if made else tantivy.Index(_schema(), path=str(place), reuse=False)
     index.config_reader(reload_policy="manual")
     for name, least, most in (("grams", 2, 3), ("letters", 1, 1)):
@@ -364,6 +368,8 @@ def _engine(place: Path, *, made: bool = False) -> tantivy.Index:
 
 
 def _schema() -> tantivy.Schema:
+    import tantivy  # noqa: PLC0415 (as above)
+
     builder = tantivy.SchemaBuilder()
     for name, tokenizer in {
         "key": "raw",
@@ -380,24 +386,31 @@ def _schema() -> tantivy.Schema:
     return builder.build()
 
 
-def _stored(doc: _Doc) -> tantivy.Document:
-    made = tantivy.Document()
-    made.add_text("key", doc.key)
-    made.add_text("look", f"^{doc.keys.skeleton}$")
-    made.add_text("sound", f"^{doc.keys.phonetic}$")
-    if doc.keys.pinyin:
-        made.add_text("han", "".join(filter(is_han, doc.keys.norm)))
-    made.add_text("look_whole", doc.keys.skeleton)
-    made.add_text("sound_whole", doc.keys.phonetic)
-    for field, codes in (("class", doc.classes), ("territory", doc.territories)):
-        for code in sorted(codes):
-            made.add_text(field, code)
-    parts = (
-        *(doc.key, doc.text, doc.keys.norm, doc.keys.skeleton, doc.keys.phonetic, doc.keys.consonant, doc.keys.pinyin),
+def _stored(docs: Iterable[_Doc]) -> Iterator[tantivy.Document]:
+    import tantivy  # noqa: PLC0415 (as above)
+
+    for doc in docs:
+        made = tantivy.Document()
+        made.add_text("key", doc.key)
+        made.add_text("look", f"^{doc.keys.skeleton}$")
+        made.add_text("sound", f"^{doc.keys.phonetic}$")
+        if doc.keys.pinyin:
+            made.add_text("han", "".join(filter(is_han, doc.keys.norm)))
+        made.add_text("look_whole", doc.keys.skeleton)
+        made.add_text("sound_whole", doc.keys.phonetic)
+        for field, codes in (("class", doc.classes), ("territory", doc.territories)):
+            for code in sorted(codes):
+                made.add_text(field, code)
+        made.add_bytes("doc", _APART.join(each.replace(_APART, " ") for each in _parts(doc)).encode())
+        yield made
+
+
+def _parts(doc: _Doc) -> tuple[str, ...]:
+    made = doc.keys
+    return (
+        *(doc.key, doc.text, made.norm, made.skeleton, made.phonetic, made.consonant, made.pinyin),
         *(" ".join(sorted(doc.classes)), " ".join(sorted(doc.territories)), doc.scope),
     )
-    made.add_bytes("doc", _APART.join(each.replace(_APART, " ") for each in parts).encode())
-    return made
 
 
 def _loaded(stored: bytes) -> _Doc:
