@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import threading
+import time
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from web.test_work_pages import LANTERN as WORK
 from web.test_work_pages import deposited, photograph
 from world.pages import PageWorld
 from world.rights import lantern
 
 from chopmark.base import clock
+from chopmark.base.errors import Refused, Unavailable
+from chopmark.people import actions as people
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions import watch
 from chopmark.rights.actions.file import NewPaper, NewRight
 from chopmark.rights.models import LogoCode
 from chopmark.rights.record import Mark
+from chopmark.web import turns
+from chopmark.web.api import limits
+from chopmark.web.turns import Turns
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch):
+    """Each test begins with full buckets."""
+    monkeypatch.setattr(limits, "_BUCKETS", limits.Buckets())
 
 
 @pytest.fixture
@@ -50,3 +68,75 @@ def test_a_digest_in_a_record_shows_nobody_the_file_of_another_organisation(worl
     assert "sign.png" not in jo.client.get(f"/rights/{right.number}").text
     watch.run_watches(world.now())
     assert not LogoCode.objects.filter(image=private).exists()
+
+
+# ---- one caller cannot hold the platform
+
+
+def test_one_caller_has_one_heavy_call_worked_on_and_one_waiting_whatever_it_sends():
+    made = Turns(room=4, patience=5)
+    began, done = threading.Event(), threading.Event()
+    order = []
+
+    def call(name):
+        with made.turn("organisation a", f"user {name}"):
+            order.append(name)
+            began.set()
+            done.wait(5)
+
+    threads = [threading.Thread(target=call, args=(name,)) for name in "12"]
+    threads[0].start()
+    assert began.wait(5)
+    threads[1].start()
+    while made._here["organisation a"] < 2:
+        time.sleep(0.001)
+    with pytest.raises(Refused, match=r"web\.heavy_too_fast"), made.turn("organisation a"):
+        pass
+    with made.turn("organisation b"), made.turn("organisation c"):
+        with pytest.raises(Unavailable, match=r"media\.decoder_busy"), made.turn("organisation d"):
+            pass
+        assert order == ["1"]
+    done.set()
+    for each in threads:
+        each.join(5)
+    assert order == ["1", "2"]
+    with made.turn("organisation a"), made.turn("organisation d"):
+        pass
+
+
+def test_a_call_that_waited_too_long_gives_its_place_back():
+    made = Turns(room=2, patience=0.01)
+    with made.turn("a"):
+        for _again in range(3):
+            with pytest.raises(Refused, match=r"web\.heavy_too_fast"), made.turn("a"):
+                pass
+    with made.turn("a"), made.turn("b"):
+        pass
+
+
+def test_every_address_that_decodes_or_reads_a_table_takes_its_turn(world, mei, monkeypatch):
+    monkeypatch.setattr(turns, "_TURNS", Turns(room=2, patience=0.01))
+    work = {"kind": "picture", "title": "Lantern", "statement": "All rights reserved."}
+    calls = {
+        "register a work": ("/api/v1/works", {"record": work, "files": [{"deposit": str(uuid4())}]}),
+        "find copies": ("/api/v1/copies", {"file": "QUJD"}),
+        "no match": ("/api/v1/copies/commons", {"file": "QUJD", "reason": "template"}),
+        "search a logo": ("/api/v1/rights/search", {"picture": "QUJD"}),
+        "watch a logo": ("/api/v1/rights/watches", {"picture": "QUJD"}),
+        "import": ("/api/v1/rights/import", {"file": "QUJD"}),
+    }
+    text = people.create_api_key("heavy", ["rights:write", "rights:read"], by=mei.actor, at=world.now()).text
+    headers = {"Authorization": f"Bearer {text}"}
+    forms = {
+        "/copies/": {"file": SimpleUploadedFile("a.png", photograph())},
+        "/works/new": {**WORK, "file": SimpleUploadedFile("a.png", photograph())},
+        "/rights/search": {"logo": SimpleUploadedFile("a.png", photograph())},
+        "/rights/import": {"file": SimpleUploadedFile("a.csv", b"kind\n")},
+        "/rights/read": {"office_file": SimpleUploadedFile("a.csv", b"kind\n")},
+    }
+    with turns.turn(mei.actor):
+        for what, (path, body) in calls.items():
+            answer = Client().post(path, json.dumps(body), content_type="application/json", headers=headers)
+            assert (answer.status_code, answer.json()["code"]) == (429, "web.heavy_too_fast"), what
+        for path, typed in forms.items():
+            assert "being looked at already" in mei.client.post(path, typed, headers={"accept-language": "en"}).text

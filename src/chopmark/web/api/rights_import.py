@@ -21,6 +21,7 @@ from chopmark.web.api import schemas
 from chopmark.web.api.auth import MEMBERS
 from chopmark.web.api.shown import answer, moment
 from chopmark.web.errors import language_of
+from chopmark.web.turns import turn
 
 router = Router(tags=["Rights"], auth=MEMBERS)
 Trouble: dict[Any, Any] = {frozenset({400, 401, 403, 404, 409, 413, 422, 429, 503}): schemas.Problem}
@@ -48,15 +49,16 @@ def import_rights(request: HttpRequest, body: ImportIn) -> HttpResponse:
     The answer names every place of the file with what became of it.
     """
     actor: Actor = request.auth  # type: ignore[attr-defined]  # set by ninja from MEMBERS
-    done = bring_in(
-        _bytes(body.file),
-        body.name,
-        by=actor,
-        at=clock.now(),
-        dry_run=body.dry_run,
-        submit=not body.draft,
-        organisation=body.organisation,
-    )
+    with turn(actor):
+        done = bring_in(
+            _bytes(body.file),
+            body.name,
+            by=actor,
+            at=clock.now(),
+            dry_run=body.dry_run,
+            submit=not body.draft,
+            organisation=body.organisation,
+        )
     return answer(_told(done, request))
 
 

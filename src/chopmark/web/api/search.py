@@ -23,6 +23,7 @@ from chopmark.rights.similarity.words import MAX_LIMIT
 from chopmark.web.api import schemas
 from chopmark.web.api.auth import MEMBERS
 from chopmark.web.api.shown import answer, moment
+from chopmark.web.turns import turn
 
 router = Router(tags=["Search for look-alikes"], auth=MEMBERS)
 Trouble: dict[Any, Any] = {frozenset({400, 401, 403, 404, 409, 413, 422, 429, 503}): schemas.Problem}
@@ -82,7 +83,8 @@ def search_logos(request: HttpRequest, body: LogoIn) -> HttpResponse:
 
     `scores` has shape, polar (whatever the angle) and same (the same picture) apart.
     """
-    found = search.find_logos(_actor(request), _bytes(body.picture), body.narrow(body.limit), at=clock.now())
+    with turn(_actor(request)):
+        found = search.find_logos(_actor(request), _bytes(body.picture), body.narrow(body.limit), at=clock.now())
     return answer(_answered(found))
 
 
@@ -96,7 +98,8 @@ def list_watches(request: HttpRequest, *, stopped: bool = False) -> HttpResponse
 def save_watch(request: HttpRequest, body: WatchIn) -> HttpResponse:
     """Look for words or a logo in every new filing from now on; what is there already is found within a minute."""
     new = NewWatch(text=body.text, picture=_bytes(body.picture), narrow=body.narrow())
-    made = watching.save_watch(new, by=_actor(request), at=clock.now())
+    with turn(_actor(request)):
+        made = watching.save_watch(new, by=_actor(request), at=clock.now())
     return answer(_watch(made), 201)
 
 

@@ -28,6 +28,7 @@ from chopmark.web.api.auth import MEMBERS
 from chopmark.web.api.shown import answer
 from chopmark.web.downloads import attachment
 from chopmark.web.errors import language_of
+from chopmark.web.turns import turn
 
 router = Router(tags=["Works"], auth=MEMBERS)
 searches = Router(tags=["Copies"], auth=MEMBERS)
@@ -109,7 +110,9 @@ def register(request: HttpRequest, body: WorkIn) -> HttpResponse:
     """Refused with 409 and the numbers of what resembles it, unless `anyway` is set."""
     record = encoding.parse(WorkRecord, body.record, "record")
     files = tuple(NewWorkFile(upload=each.upload, deposit=each.deposit) for each in body.files)
-    made = register_work(NewWork(record=record, files=files, anyway=body.anyway), by=_actor(request), at=clock.now())
+    with turn(_actor(request)):
+        new = NewWork(record=record, files=files, anyway=body.anyway)
+        made = register_work(new, by=_actor(request), at=clock.now())
     return answer(_work(made), HTTPStatus.CREATED)
 
 
@@ -187,7 +190,8 @@ def release(request: HttpRequest, which: str, file: int) -> HttpResponse:
 def find(request: HttpRequest, body: SearchIn) -> HttpResponse:
     """What shares something with a file: which works, which part, how well, and why."""
     source = _source(body.upload, body.deposit, body.file)
-    made = copies.find_copies(source, name=body.name, radius=body.radius, by=_actor(request), at=clock.now())
+    with turn(_actor(request)):
+        made = copies.find_copies(source, name=body.name, radius=body.radius, by=_actor(request), at=clock.now())
     return answer(_search(made, request), HTTPStatus.CREATED)
 
 
@@ -207,7 +211,8 @@ def commons(request: HttpRequest) -> HttpResponse:
 def add_common(request: HttpRequest, body: CommonIn) -> HttpResponse:
     """For the organisation's own searches."""
     source = _source(body.upload, body.deposit, body.file)
-    made = copies.suppress(source, body.reason, by=_actor(request), at=clock.now())
+    with turn(_actor(request)):
+        made = copies.suppress(source, body.reason, by=_actor(request), at=clock.now())
     return answer({"id": made}, HTTPStatus.CREATED)
 
 

@@ -28,6 +28,7 @@ from chopmark.rights.queries import works
 from chopmark.rights.queries.works import MatchSummary, SearchSummary
 from chopmark.web.context import actor_of
 from chopmark.web.forms.works import FindForm
+from chopmark.web.turns import turn
 from chopmark.web.views import right_words as words
 from chopmark.web.views.casework import tell
 from chopmark.web.views.rights import private, taken
@@ -64,8 +65,9 @@ def listing(request: HttpRequest) -> HttpResponse:
         actor.must("deposit")
         if form.is_valid():
             try:
-                upload = taken(form.cleaned_data["file"], actor, clock.now())
-                found = searching.find_copies(NewWorkFile(upload=upload), by=actor, at=clock.now())
+                with turn(actor):
+                    upload = taken(form.cleaned_data["file"], actor, clock.now())
+                    found = searching.find_copies(NewWorkFile(upload=upload), by=actor, at=clock.now())
             except (Refused, Invalid, Unavailable) as error:
                 form.add_error("file", words.sentence(error))
             else:

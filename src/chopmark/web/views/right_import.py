@@ -26,6 +26,7 @@ from chopmark.rights.imports import Problem, table
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
 from chopmark.web.forms.rights import ImportForm
+from chopmark.web.turns import turn
 from chopmark.web.views import right_words as words
 from chopmark.web.views.rights import private, taken
 from chopmark.web.views.rights_nav import texts
@@ -104,7 +105,8 @@ def _look(actor: Actor, upload: UUID, *, dry_run: bool = True) -> tuple[str, Bro
     if state.sha256 is None:
         raise Refused("evidence.upload_not_found")
     data = b"".join(wiring.blobs().read(state.sha256))
-    return state.file_name, bring_in.bring_in(data, state.file_name, by=actor, at=clock.now(), dry_run=dry_run)
+    with turn(actor):
+        return state.file_name, bring_in.bring_in(data, state.file_name, by=actor, at=clock.now(), dry_run=dry_run)
 
 
 def _row(one: Row) -> dict[str, Any]:

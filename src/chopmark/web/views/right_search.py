@@ -24,6 +24,7 @@ from chopmark.rights.queries.search import Answer, Found, Narrow
 from chopmark.rights.queries.watches import WatchSummary
 from chopmark.web.context import actor_of
 from chopmark.web.forms.rights import LogoForm, SearchForm
+from chopmark.web.turns import turn
 from chopmark.web.views import right_words as words
 from chopmark.web.views.casework import tell
 from chopmark.web.views.rights import private
@@ -53,16 +54,14 @@ def page(request: HttpRequest) -> HttpResponse:
     trouble = ""
     try:
         if request.method == "POST" and logo.is_valid():
-            answer = search.find_logos(
-                actor, logo.cleaned_data["logo"].read(), _narrow(logo.cleaned_data), at=clock.now(), patient=True
-            )
+            answer = _by_logo(actor, logo.cleaned_data)
         elif asked and form.is_valid():
             answer = search.find_words(
                 actor, form.cleaned_data["q"], _narrow(form.cleaned_data), at=clock.now(), patient=True
             )
     except Invalid as error:
         (logo if request.method == "POST" else form).add_error(None, words.sentence(error))
-    except Unavailable as error:
+    except (Refused, Unavailable) as error:
         trouble = words.sentence(error)
     wrong = bool(logo.errors) or (asked and bool(form.errors))
     context = {
@@ -79,6 +78,14 @@ def page(request: HttpRequest) -> HttpResponse:
         "rights_nav": rights_nav(request),
     }
     return private(render(request, "rights/search.html", context, status=422 if wrong else 200))
+
+
+def _by_logo(actor: Actor, typed: Mapping[str, Any]) -> Answer:
+    logo = typed["logo"]
+    if logo.size > search.MAX_PICTURE:
+        raise Invalid("similarity.picture_too_large", limit=search.MAX_PICTURE)
+    with turn(actor):
+        return search.find_logos(actor, logo.read(), _narrow(typed), at=clock.now(), patient=True)
 
 
 def _narrow(typed: Mapping[str, Any]) -> Narrow:

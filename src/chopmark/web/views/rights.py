@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.actions.upload import append_upload, start_upload
 from chopmark.people.actor import Actor
@@ -37,6 +37,7 @@ from chopmark.rights.record import Class, Designation, Dispute, Mark, Party, Rec
 from chopmark.web.context import actor_of, language
 from chopmark.web.downloads import TLOG_PROOF, attachment
 from chopmark.web.forms.rights import SCHEME_OF, CustomsForm, DisputeForm, PaperForm, RightForm
+from chopmark.web.turns import turn
 from chopmark.web.views import right_words as words
 from chopmark.web.views.casework import tell
 from chopmark.web.views.rights_nav import address, rights_nav, texts
@@ -281,8 +282,9 @@ def _read(request: HttpRequest, actor: Actor) -> dict[str, Any]:
     try:
         at = clock.now()
         trust = smd_files.load(wiring.home() / smd_files.FOLDER)
-        found = imports.read(file.read(), file.name or "", trust=trust, at=at if trust is not None else None)
-    except (Refused, Invalid) as error:
+        with turn(actor):
+            found = imports.read(file.read(), file.name or "", trust=trust, at=at if trust is not None else None)
+    except (Refused, Invalid, Unavailable) as error:
         return {"sentence": words.sentence(error), "problems": []}
     problems = [f"{words.place(each.where)}: {words.coded(each.code, each.facts)}" for each in found.problems[:20]]
     if not found.records:

@@ -35,6 +35,7 @@ from chopmark.rights.queries.works import FileSummary, MatchSummary, WorkEvent, 
 from chopmark.rights.record import Party, Publication, WorkRecord
 from chopmark.web.context import actor_of
 from chopmark.web.forms.works import BASES, MINING, SHOWN, WorkForm, WorkRecordForm
+from chopmark.web.turns import turn
 from chopmark.web.views import right_words as words
 from chopmark.web.views.casework import tell
 from chopmark.web.views.matters import as_attachment
@@ -127,7 +128,8 @@ def new(request: HttpRequest) -> HttpResponse:
     similar: list[dict[str, Any]] = []
     if request.method == "POST" and form.is_valid():
         try:
-            made = _register(form.cleaned_data, actor)
+            with turn(actor):
+                made = _register(form.cleaned_data, actor)
         except (Refused, Invalid, Unavailable) as error:
             if error.code == "works.similar_before":
                 similar = _similar(form.cleaned_data["upload"], error, actor)
@@ -200,7 +202,8 @@ def record_of(typed: Mapping[str, Any], kind: str) -> WorkRecord:
 def _similar(upload: UUID, error: PlatformError, actor: Actor) -> list[dict[str, Any]]:
     """What resembles the file, as far as its owners show it; the numbers alone where nothing more can be said."""
     try:
-        found = searching.show_similar(NewWorkFile(upload=upload), by=actor, at=clock.now()).matches
+        with turn(actor):
+            found = searching.show_similar(NewWorkFile(upload=upload), by=actor, at=clock.now()).matches
     except (Refused, Invalid, Unavailable):
         found = ()
     known = [_similar_facts(each) for each in found]
