@@ -16,7 +16,7 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.rights.actions import interest
 from chopmark.rights.actions.customs import NewRecordal, end_customs, record_customs
 from chopmark.rights.actions.dispute import NewDispute, close_dispute, contest, open_dispute
-from chopmark.rights.actions.file import submit
+from chopmark.rights.actions.file import amend, submit
 from chopmark.rights.actions.interest import NewInterest, assign, end_interest
 from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_mandate
 from chopmark.rights.actions.remind import remind
@@ -145,6 +145,42 @@ def test_an_assigned_right_goes_on_as_the_new_owners_draft(world, mei, jo):
     assert verify_against(theirs.id, by=jo.actor, at=world.now()).state == "verified"
     with pytest.raises(Refused, match=r"rights.state_wrong"):
         grant(world, mei, right)
+
+
+def test_an_assignment_explains_an_owner_of_that_registration_alone(world, mei, jo):
+    """Who was assigned one mark writes another's number into it, and is not its owner by that."""
+    right = verified(world, mei)
+    buyer = Party(name="Jo Smith's studio", country="GB")
+    where = {"by": mei.actor, "organisation": jo.actor.organisation_id, "recorded_at_office": True}
+    assign(right.id, buyer, at=world.now(), **where)
+    [theirs] = registry.rights_of(jo.actor).items
+    vouched(world, jo, "Jo Smith's studio", "GB")
+    famous = lantern(application_number="5", registration_number="5", owners=(Party(name="Grand Lamps"),))
+    amend(theirs.id, replace(famous, owners=(buyer,)), by=jo.actor, at=world.now())
+    submit(theirs.id, by=jo.actor, at=world.now())
+    stolen = verify_against(theirs.id, by_office(famous), by=OPERATOR, at=world.now())
+    assert (stolen.state, stolen.level) == ("incorrect", 0)
+
+
+def test_who_sold_a_mark_at_the_office_does_not_assign_it_here(world, mei, jo):
+    right = verified(world, mei)
+    where = {"by": mei.actor, "organisation": jo.actor.organisation_id, "recorded_at_office": True}
+    assign(right.id, Party(name="Jo Smith's studio", country="GB"), at=world.now(), **where)
+    [theirs] = registry.rights_of(jo.actor).items
+    submit(theirs.id, by=jo.actor, at=world.now())
+    vouched(world, jo, "Jo Smith's studio", "GB")
+    sold = by_office(lantern(owners=(Party(name="Grand Lamps"),)), fetched=world.now())
+    assert verify_against(theirs.id, sold, by=OPERATOR, at=world.now()).state == "checking"
+
+
+def test_who_assigned_a_class_away_gets_no_other_mark_by_it(world, mei):
+    """The buyer is another mark's owner: that explains nothing about that other mark."""
+    right = verified(world, mei)
+    grand = Party(name="Grand Lamps")
+    assign(right.id, grand, classes=("25",), recorded_at_office=True, by=mei.actor, at=world.now())
+    famous = lantern(application_number="5", registration_number="5", owners=(grand,))
+    amend(right.id, replace(famous, owners=LANTERN.owners), by=mei.actor, at=world.now())
+    assert verify_against(right.id, by_office(famous), by=OPERATOR, at=world.now()).state == "incorrect"
 
 
 def test_a_partial_assignment_leaves_the_rest(world, mei, jo):

@@ -45,7 +45,7 @@ from chopmark.rights.actions.common import (
 )
 from chopmark.rights.actions.file import OWN_PAPERS, must_be_own
 from chopmark.rights.actions.office import keep_records, office_record
-from chopmark.rights.history import Amended, Checked, Closed, Filed, Renewed
+from chopmark.rights.history import Amended, Assigned, Checked, Closed, Filed, Renewed
 from chopmark.rights.imports import smd
 from chopmark.rights.imports.result import Signed
 from chopmark.rights.imports.smd import SmdTrust
@@ -55,7 +55,7 @@ from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
 from chopmark.rights.queries.registry import RightSummary, events, summary_of
-from chopmark.rights.record import Difference, Level, Party, Record, Right, Source, Verification
+from chopmark.rights.record import Difference, Interest, Level, Party, Record, Right, Source, Verification
 
 OLDEST = timedelta(days=366)
 """An office's record that is older says nothing of today."""
@@ -113,7 +113,7 @@ def _row_to_check(by: By, which: UUID | str, at: datetime) -> RightRow:
 
 def _compared(row: RightRow, right: Right, official: Record, *, by: By, at: datetime) -> list[Step]:
     """What follows from the comparison."""
-    differences = _settled_before(right, comparison.compare(right.record, official, chain=right.interests))
+    differences = _settled_before(right, comparison.compare(right.record, official, chain=_chain(row, right, official)))
     verification = Verification(
         level=_level(differences, 2),
         method="office_record",
@@ -135,6 +135,35 @@ def _compared(row: RightRow, right: Right, official: Record, *, by: By, at: date
         renewed = Renewed(expiry_date=official.expiry_date, verification=verification, record=said.record)
         steps.append(Step(type="renewed", payload=renewed, at_law=right.record.expiry_date))
     return steps
+
+
+def _chain(row: RightRow, right: Right, official: Record) -> tuple[Interest, ...]:
+    """The assignments that may explain another owner in the register: those of this very registration, made here.
+
+    That the office recorded one is the holders' word. It counts where the register still names whoever assigned it,
+    who was verified here when they did; otherwise a paper is needed.
+    """
+    before = _predecessor(row)
+    if before is None or not claims(before.record) & claims(right.record):
+        return ()
+    check = before.verification
+    givers = comparison.register_owners(before.record, check.differences if check is not None else ())
+    if all(any(comparison.surely_same(giver, each) for giver in givers) for each in official.owners):
+        return right.interests
+    return tuple(replace(each, recorded_at_office=False) for each in right.interests)
+
+
+def _predecessor(row: RightRow) -> Right | None:
+    """The right that this one follows, as it stood when it was assigned; None where it follows none."""
+    filed = next((each.payload for each in events(row.pk)), None)
+    if not isinstance(filed, Filed) or not filed.predecessor:
+        return None
+    story: list[history.Event] = []
+    for event in events(UUID(filed.predecessor)):
+        if isinstance(event.payload, Assigned) and event.payload.successor == str(row.pk):
+            return history.fold(story)
+        story.append(event)
+    return None
 
 
 def _settled(row: RightRow, right: Right, said: Checked, missing: Sequence[str], owners: Sequence[Party]) -> list[Step]:
@@ -370,14 +399,14 @@ def check_papers(
     for paper in papers:
         if paper.kind in OWN_PAPERS:
             must_be_own(bytes(paper.sha256), row.organisation)
-    said = _with_papers(right, operator, at)
+    said = _with_papers(row, right, operator, at)
     if any(each.verdict == "contradiction" for each in said.verification.differences):
         raise Refused("rights.contradicted", number=row.number)
     said = replace(said, standing="papers" if speaks_for_owner else "")
     return _changed(row, _settled(row, right, said, (), _by_name(right.record.owners)), by=operator, at=at)
 
 
-def _with_papers(right: Right, operator: Operator, at: datetime) -> Checked:
+def _with_papers(row: RightRow, right: Right, operator: Operator, at: datetime) -> Checked:
     """What the papers add: what the office's record, where the operator has one, leaves open is settled."""
     official = office_record(right.record)
     fetched = None if official is None else official.source.fetched_at
@@ -385,7 +414,7 @@ def _with_papers(right: Right, operator: Operator, at: datetime) -> Checked:
         return Checked(verification=Verification(level=1, method="papers", at=at, by=operator.name))
     differences = tuple(
         replace(each, verdict="tolerated") if each.verdict == "needs_paper" else each
-        for each in comparison.compare(right.record, official, chain=right.interests)
+        for each in comparison.compare(right.record, official, chain=_chain(row, right, official))
     )
     verification = Verification(
         level=_level(differences, 2),
@@ -549,7 +578,7 @@ def verify_signed(which: UUID | str, data: bytes, trust: SmdTrust, *, by: By, at
     if official is None or imported.signed is None:
         raise Refused("rights.office_silent", number=row.number, office=row.office)
     _must_be_ours(imported.signed, row)
-    differences = comparison.compare(right.record, official, chain=right.interests)
+    differences = comparison.compare(right.record, official, chain=_chain(row, right, official))
     source = Source(format="rfc7848", sha256=imported.signed.sha256, fetched_at=imported.signed.not_before)
     verification = Verification(
         level=_level(differences, 4), method="signed", at=at, by=_who(by), source=source, differences=differences
