@@ -17,6 +17,8 @@ def folded(text: str) -> str:
         Invalid: `imports.value_too_long`.
     """
     said = " ".join(text.split())
+    if not said.isprintable():
+        said = " ".join(_CONTROL.sub("", said).split())
     if len(said) > MAX_TEXT:
         raise Invalid("imports.value_too_long", limit=MAX_TEXT)
-    return said if said.isprintable() else _CONTROL.sub("", said)
+    return said
