@@ -5,9 +5,10 @@ It loads the decoders once and touches no file itself: for each job it forks, an
 has one short-lived process without files, network or programs, and the next job starts from a clean one.
 
     job      4 bytes of length, CBOR {op, paths, limits, given}
-    answer   4 bytes of length, CBOR {end: answered | time | size | died, signal, body}
+    answer   4 bytes of length, CBOR {end: answered | time | size | died | left, signal, body}
 
-The body of an answer is the fork's and is passed on unread.
+The body of an answer is the fork's and is passed on unread. When nobody is left to hear it (the platform was killed),
+fork and process end at once, whatever time the job may still have.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _forked(operations: Mapping[str, Operation], job: Mapping[str, Any]) -> dict
         _work(operations, job, limits, writing)
     os.close(writing)
     try:
-        data, end = _heard(reading, limits)
+        data, end = _heard(reading, sys.stdin.fileno(), limits)
     finally:
         os.close(reading)
         with suppress(ProcessLookupError):
@@ -80,13 +81,17 @@ def _forked(operations: Mapping[str, Operation], job: Mapping[str, Any]) -> dict
     return {"end": end, "signal": number, "body": data if end == "answered" else b""}
 
 
-def _heard(reading: int, limits: Limits) -> tuple[bytes, str]:
+def _heard(reading: int, asking: int, limits: Limits) -> tuple[bytes, str]:
+    """What the fork writes, and how it ends; nothing is asked meanwhile, so that what then comes is the end."""
     until = time.monotonic() + limits.wall
     parts: list[bytes] = []
     size = 0
     while True:
         left = until - time.monotonic()
-        if left <= 0 or not select.select([reading], [], [], left)[0]:
+        ready = select.select([reading, asking], [], [], left)[0] if left > 0 else []
+        if asking in ready:
+            return b"", "left"
+        if not ready:
             return b"", "time"
         part = os.read(reading, CHUNK)
         if not part:

@@ -5,7 +5,8 @@
 
 A few processes are kept warm (`child`), each takes one job at a time, and each job runs in a fork that is shut in.
 What a hostile file does to its decoder ends there: too much time or memory is `media.too_costly`, a crash is
-`media.decoder_died`, an answer that cannot be read is `media.decoder_died` too.
+`media.decoder_died`, an answer that cannot be read is `media.decoder_died` too. What this machine lacks (a process,
+room for a temporary file, the file itself) is `Unavailable`, and not the file's fault.
 Loads no decoder itself.
 """
 
@@ -18,8 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
@@ -63,7 +64,7 @@ class Workshop:
         Raises:
             Invalid: `media.empty`, `media.too_large`, `media.format_unknown`, `media.not_distinctive`,
                 `media.too_costly`, `media.decoder_died`, and what the decoders raise.
-            Unavailable: `media.decoder_missing`, `media.decoder_busy`.
+            Unavailable: `media.decoder_missing`, `media.decoder_busy`, `media.file_missing`.
         """
         body = self.ask("fingerprint", [file], {"query": query}, limits)
         return _trusted(body, Fingerprint.parse)
@@ -73,8 +74,7 @@ class Workshop:
     ) -> bytes:
         """Have one operation of `making` done; its answer, unread. Raises as `fingerprint`."""
         limits = limits or Limits()
-        with tempfile.TemporaryDirectory(prefix="chopmark-media-") as folder:
-            paths = [_as_path(each, Path(folder) / str(number)) for number, each in enumerate(files)]
+        with _at_hand(files) as paths:
             job = {
                 "op": operation,
                 "paths": [str(each) for each in paths],
@@ -96,13 +96,21 @@ class Workshop:
         try:
             process = self._take()
             try:
-                answer = process.ask(job, limits.wall + GRACE)
-            except BaseException:
-                process.end()
-                raise
-            self._give_back(process)
+                return self._asked(process, job, limits)
+            except Unavailable:
+                if process.jobs == 1 or not process.died:
+                    raise
+            return self._asked(_Process(), job, limits)  # a warm one had been killed meanwhile: not this job's fault
         finally:
             self._turns.release()
+
+    def _asked(self, process: _Process, job: bytes, limits: Limits) -> dict[str, Any]:
+        try:
+            answer = process.ask(job, limits.wall + GRACE)
+        except BaseException:
+            process.end()
+            raise
+        self._give_back(process)
         return answer
 
     def _take(self) -> _Process:
@@ -129,15 +137,19 @@ class _Process:
 
     def __init__(self) -> None:
         self.jobs = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", "chopmark.media.child"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            env={**_ENVIRONMENT, "PATH": os.environ.get("PATH", os.defpath)},
-            process_group=0,
-        )
+        self.died = False
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "chopmark.media.child"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env={**_ENVIRONMENT, "PATH": os.environ.get("PATH", os.defpath)},
+                process_group=0,
+            )
+        except OSError as error:  # no memory, no descriptor, no process more
+            raise Unavailable("media.decoder_missing") from error
         if self._process.stdin is None or self._process.stdout is None:
             raise AssertionError("pipes were asked for")
         self._jobs, self._answers = self._process.stdin, self._process.stdout
@@ -158,6 +170,7 @@ class _Process:
             self._jobs.write(len(job).to_bytes(LENGTH) + job)
             self._jobs.flush()
         except OSError as error:
+            self.died = True
             raise Unavailable("media.decoder_missing") from error
         return self._receive(time.monotonic() + seconds)
 
@@ -179,16 +192,35 @@ class _Process:
 
     def _read(self, length: int, until: float) -> bytes:
         handle, parts = self._answers.fileno(), []
+        heard = select.poll()  # select() takes no descriptor above 1023, which a busy server has
+        heard.register(handle, select.POLLIN)
         while length:
             left = until - time.monotonic()
-            if left <= 0 or not select.select([handle], [], [], left)[0]:
+            if left <= 0 or not heard.poll(left * 1000):
                 raise Unavailable("media.decoder_missing")
             part = os.read(handle, min(length, CHUNK))
             if not part:
+                self.died = True
                 raise Unavailable("media.decoder_missing")
             parts.append(part)
             length -= len(part)
         return b"".join(parts)
+
+
+@contextmanager
+def _at_hand(files: Sequence[Path | bytes]) -> Iterator[list[Path]]:
+    """Their paths, while they are decoded: bytes are written to a temporary folder."""
+    for each in files:
+        if isinstance(each, Path) and not each.is_file():
+            raise Unavailable("media.file_missing", name=each.name)
+    with ExitStack() as stack:
+        try:
+            made = tempfile.TemporaryDirectory(prefix="chopmark-media-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(made))
+            paths = [_as_path(each, folder / str(number)) for number, each in enumerate(files)]
+        except OSError as error:
+            raise Unavailable("media.no_room", reason=error.strerror or "") from error
+        yield paths
 
 
 def _as_path(file: Path | bytes, place: Path) -> Path:
