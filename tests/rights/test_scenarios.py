@@ -958,6 +958,44 @@ def test_a_rival_in_the_same_place_is_named_for_a_dispute():
     assert found.disputes == ("right-2",)
 
 
+FOR_FRANCE_ALONE = {
+    "an agent for France": ({"actor": AGENT, "mandates": "FR"}, {}),
+    "an exclusive licensee for France": (
+        {"actor": OTHER},
+        {"interests": (grant("L1", "licensee_exclusive", OTHER, territories=("FR",)),)},
+    ),
+    "a seller who is authorised everywhere but in France": (
+        {"actor": OWNER, "seller": SELLER},
+        {"interests": (grant("L1", "authorised_seller", territories=("DE",)),)},
+    ),
+    "a right that is suspended in Germany": (
+        {"actor": OWNER},
+        {"disputes": (Dispute(id="D1", kind="court", opened_on=DAY, territories=("DE",)),)},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FOR_FRANCE_ALONE)
+def test_a_measure_for_one_country_does_not_reach_where_it_would_not_be_allowed(case):
+    asked, more = FOR_FRANCE_ALONE[case]
+    power = Mandate(
+        id="M1", principal=OWNER, agent=AGENT, powers=frozenset({"notice"}), territories=(asked.get("mandates", "FR"),)
+    )
+    one = verified(madrid(part("DE"), part("FR")), **more)
+    question = {
+        "cls": "25",
+        "on": DAY,
+        "mandates": (power,),
+        "actor": asked["actor"],
+        "seller": asked.get("seller", ""),
+    }
+    found = may_act(one, territory="FR", **question)
+    assert found.may == "yes", found.reasons
+    assert found.limits == ("FR", *_parts_of_france())
+    there = may_act(one, territory="DE", **question)
+    assert (there.may, there.limits) == ("no", ())
+
+
 def test_a_squatter_takes_his_country_out_of_the_limits():
     wide = verified(madrid(part("DE"), part("FR"), part("CN")))
     found = may_act(wide, actor=OWNER, territory="DE", cls="25", on=DAY, rivals=(rival(CN),))

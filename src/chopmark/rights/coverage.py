@@ -17,7 +17,7 @@ Order of the questions in `may_act`:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from chopmark.base.errors import Fact
@@ -49,7 +49,8 @@ class Decision:
 
     Attributes:
         limits: the countries that the measure may reach, never more; empty when `may` is no. A right of one country
-            never backs a measure for all.
+            never backs a measure for all, nor does a mandate, an exclusive licence or the absence of a grant to the
+            seller in one country; where the right is in dispute, it does not reach either.
         disputes: ids of verified rights of others that cover the same place and class: a dispute is to be opened.
     """
 
@@ -535,6 +536,7 @@ def may_act(
     covered = covers(right, territory=there, cls=cls, on=on)
     asked = classes.parse(cls) if cls else None
     question = _Question(territory=there, on=on, cls=cls, asked=asked, channel=channel)
+    given = tuple(mandates)
     others = [each for each in rivals if each.id != right.id and each.organisation != right.organisation]
     against = [(each, covers(each, territory=there, cls=cls, on=on).value) for each in others if _stands(each)]
     reasons = [
@@ -542,7 +544,7 @@ def may_act(
         *_state(right),
         *_disputed(right, there, on),
         *covered.reasons,
-        *_actor(right, actor, tuple(mandates), power, question),
+        *_actor(right, actor, given, power, question),
         *_seller(right, seller, seller_party, question),
         *([unknown("rules.parallel_import")] if parallel else []),
         *[no("rules.rival", right=each.number) for each, value in against if value == "yes"],
@@ -550,7 +552,21 @@ def may_act(
     ]
     answer = all_of(reasons)
     disputes = tuple(each.id for each, value in against if value == "yes" and covered.value == "yes")
-    limits = () if answer.value == "no" else _limits(right, [each for each, _ in against], cls, on)
+
+    def locally(country: str) -> Answer:
+        here = replace(question, territory=country)
+        return all_of(
+            [
+                yes("rules.territory_covered", territory=country, covered=country),
+                *_disputed(right, country, on),
+                *_actor(right, actor, given, power, here),
+                *_seller(right, seller, seller_party, here),
+            ]
+        )
+
+    bearable = ("yes",) if answer.value == "yes" else ("yes", "unknown")
+    free = () if answer.value == "no" else _limits(right, [each for each, _ in against], cls, on)
+    limits = tuple(each for each in free if locally(each).value in bearable)
     return Decision(may=answer.value, reasons=answer.reasons, limits=limits, disputes=disputes)
 
 
