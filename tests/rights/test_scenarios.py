@@ -958,6 +958,63 @@ def test_a_rival_in_the_same_place_is_named_for_a_dispute():
     assert found.disputes == ("right-2",)
 
 
+SUSPENDED_THERE = (Dispute(id="D1", kind="court", opened_on=DAY, territories=("DE",)),)
+NAMED = Interest(id="L1", party=Party(name="Jo Lamps GmbH", country="DE"), role="licensee", organisation=SELLER)
+
+# what is special about the right, who asks and how; the reason of the doubt
+SALES_IN_DOUBT = {
+    "suspended there by a court": ({"disputes": SUSPENDED_THERE}, {"organisation": SELLER}, "rules.dispute_suspends"),
+    "granted by the office or not, nobody knows": (
+        {"record": madrid(part("DE", "unknown"))},
+        {"organisation": SELLER},
+        "rules.designation_status_not_said",
+    ),
+    "in the months to renew": (
+        {"record": madrid(part("DE"), expiry_date=day("2026-11-01"))},
+        {"organisation": SELLER},
+        "rules.in_grace",
+    ),
+    "the holder, of a right that may not have effect": (
+        {"record": madrid(part("DE", "unknown"))},
+        {"organisation": OWNER},
+        "rules.designation_status_not_said",
+    ),
+    "a seller who says that he is also called so": (
+        {},
+        {"party": Party(name="Bo", also=(Text(text="Jo Lamps GmbH"),))},
+        "rules.seller_named_so",
+    ),
+    "a firm of another form": ({}, {"party": Party(name="Jo Lamps Ltd")}, "rules.seller_named_so"),
+    "a firm of another country": ({}, {"party": Party(name="Jo Lamps GmbH", country="CN")}, "rules.seller_named_so"),
+    "another account of that name": (
+        {},
+        {"party": Party(name="Jo Lamps GmbH"), "organisation": OTHER},
+        "rules.seller_named_so",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SALES_IN_DOUBT)
+def test_no_sale_is_allowed_while_something_is_in_doubt(case):
+    more, asked, reason = SALES_IN_DOUBT[case]
+    one = verified(**{"record": madrid(part("DE")), "interests": (NAMED,)} | more)
+    sale = may_sell(one, territory="DE", cls="25", on=DAY, **asked)
+    assert (sale.value, reason in sale.codes) == ("unknown", True)
+    # Nothing is done automatically against him either.
+    against = may_act(
+        one,
+        actor=OWNER,
+        territory="DE",
+        cls="25",
+        on=DAY,
+        seller=asked.get("organisation", ""),
+        seller_party=asked.get("party"),
+    )
+    assert against.may != "yes"
+    plain = verified(madrid(part("DE")), interests=(NAMED,))
+    assert may_sell(plain, territory="DE", cls="25", on=DAY, party=Party(name="Jo Lamps")).value == "yes"
+
+
 FOR_FRANCE_ALONE = {
     "an agent for France": ({"actor": AGENT, "mandates": "FR"}, {}),
     "an exclusive licensee for France": (

@@ -357,21 +357,38 @@ def may_sell(
     """
     there = territories.territory(territory).code
     asked = classes.parse(cls) if cls else None
-    covered = _over(known(right), there, on, asked, ask=asked is not None)
+    question = _Question(territory=there, on=on, cls=cls, asked=asked, channel=channel)
+    covered = _effect(right, question)
     if covered.value == "no":
         return Sale(
             value="unknown", reasons=(unknown("rules.right_does_not_reach", territory=there), *covered.deciding)
         )
+    sale = _granted_to(right, question, organisation, party)
+    if sale.value != "yes":
+        return sale
+    doubts = [each for each in covered.reasons if covered.value != "yes" and each.value == "unknown"]
+    doubts += [replace(each, value="unknown") for each in _disputed(right, there, on)]
+    answer = all_of([*sale.reasons, *doubts])
+    return Sale(value=answer.value, reasons=answer.reasons, chain=sale.chain)
+
+
+def _effect(right: Right, question: _Question) -> Answer:
+    """Whether the right has effect there at all."""
+    asked = question.asked
+    return _over(known(right), question.territory, question.on, asked, ask=asked is not None)
+
+
+def _granted_to(right: Right, question: _Question, organisation: str, party: Party | None) -> Sale:
+    """What a seller holds, whatever the effect of the right."""
     standing = _standing(right)
     if organisation and organisation == right.organisation:
         answer = all_of([*standing, yes("rules.seller_is_holder")])
         return Sale(value=answer.value, reasons=answer.reasons)
-    held = [each for each in right.interests if _holds(each, organisation, party) and each.role in _SELLING]
-    if not held:
+    held = [(each, doubt) for each in right.interests for doubt in _holds(each, organisation, party)]
+    tried = [(_granted(right, each, question), doubt) for each, doubt in held if each.role in _SELLING]
+    if not tried:
         return Sale(value="no", reasons=(no("rules.no_grant"),))
-    question = _Question(territory=there, on=on, cls=cls, asked=asked, channel=channel)
-    tried = [_granted(right, each, question) for each in held]
-    sales = [(all_of([*standing, *reasons]), chain) for reasons, chain in tried]
+    sales = [(all_of([*standing, *reasons, *doubt]), chain) for (reasons, chain), doubt in tried]
     best, chain = min(sales, key=lambda each: ("yes", "unknown", "no").index(each[0].value))
     return Sale(value=best.value, reasons=best.reasons, chain=chain)
 
@@ -385,10 +402,21 @@ def _standing(right: Right) -> list[Reason]:
     return []
 
 
-def _holds(interest: Interest, organisation: str, party: Party | None) -> bool:
+def _holds(interest: Interest, organisation: str, party: Party | None) -> list[list[Reason]]:
+    """Whether this is the seller's grant: nothing where it is not, else one list of what puts it in doubt.
+
+    Names are free to choose: another organisation or country, another legal form, or a name that the seller only says
+    he is also called, is for a person to see.
+    """
     if organisation and interest.organisation == organisation:
-        return True
-    return party is not None and same_party(party, interest.party) is not None
+        return [[]]
+    rule = same_party(party, interest.party) if party is not None else None
+    if party is None or rule is None:
+        return []
+    apart = [(organisation, interest.organisation), (party.country, interest.party.country)]
+    if rule in ("transliteration_claimed", "other_legal_form") or any(a and b and a != b for a, b in apart):
+        return [[unknown("rules.seller_named_so", grant=interest.id)]]
+    return [[]]
 
 
 def _granted(right: Right, held: Interest, question: _Question) -> tuple[list[Reason], tuple[Interest, ...]]:
@@ -678,17 +706,9 @@ def _seller(right: Right, seller: str, party: Party | None, question: _Question)
     """Against somebody who holds a grant, or may hold one, nothing is done without a person."""
     if not seller and party is None:
         return []
-    sale = may_sell(
-        right,
-        organisation=seller,
-        party=party,
-        territory=question.territory,
-        cls=question.cls,
-        channel=question.channel,
-        on=question.on,
-    )
-    if "rules.right_does_not_reach" in sale.codes:
+    if _effect(right, question).value == "no":
         return []
+    sale = _granted_to(right, question, seller, party)
     match sale.value:
         case "yes":
             grant = sale.chain[0] if sale.chain else None
