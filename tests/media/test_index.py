@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from chopmark.base.errors import Invalid
+from chopmark.base.errors import Invalid, Unavailable
 from chopmark.media.index import bands, segment
 from chopmark.media.index.bands import Arrangement, Bands, arrangement, codes_of, distances, keys, words_of
 from chopmark.media.index.codes import CodeIndex
@@ -127,6 +130,7 @@ def test_everything_within_the_certain_distance_is_met(shape: Arrangement) -> No
 
 def test_a_crowded_band_is_counted_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bands, "STEP", 97)
+    monkeypatch.setattr(bands, "MOST", 4000)
     codes = np.concatenate([turned(np.repeat(random_codes(1), 3000, axis=0), [5] * 3000), random_codes(1000, 3)])
     made = Bands.build(words_of(codes))
     near, flat = (made.search(words_of(codes[:5]), 31, exact=exact) for exact in (False, True))
@@ -200,6 +204,75 @@ def test_damaged_files_are_given_up_and_the_rows_read_again(tmp_path: Path, spoi
     again = CodeIndex(tmp_path, rows, "test")
     assert not again.size().damaged
     assert found(again, codes[7:8]) == {(0, ids[7], 0)}
+
+
+def test_thousands_of_codes_alike_cost_bounded_memory_and_the_nearest_are_found(tmp_path: Path) -> None:
+    rows, base = Rows(), random_codes(1)
+    rows.add(turned(np.repeat(base, 6000, axis=0), [each % 20 for each in range(6000)]))
+    index = CodeIndex(tmp_path, rows, "test")
+    index.build()
+    assert len({each.id for each in index.search(base)}) == bands.MOST
+    assert {each.distance for each in index.search(base)} == {0, 1, 2, 3}  # 300 of each
+    assert {each.distance for each in index.search(base, exact=True)} == {0, 1, 2, 3}
+    queries = np.repeat(base, 500, axis=0)
+    tracemalloc.start()
+    met = index.nearest(queries)
+    assert tracemalloc.get_traced_memory()[1] < 200_000_000
+    tracemalloc.stop()
+    assert [each.distance for each in met] == sorted(each.distance for each in met)
+    assert {each.query for each in met} == {0}
+
+
+def test_a_disk_that_is_full_leaves_the_index_as_it_was(tmp_path: Path) -> None:
+    rows, codes = Rows(), random_codes(3000)
+    rows.add(codes)
+    index = CodeIndex(tmp_path, rows, "test")
+    index.build()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    rows.add(random_codes(3000, 9))
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, most[1]))
+        with pytest.raises(Unavailable, match=r"media\.index_unwritable"):
+            index.build()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert index.size().codes == 6000
+    assert index.build()
+
+
+def test_a_folder_that_is_deleted_while_it_is_searched_is_written_again(tmp_path: Path) -> None:
+    rows, codes = Rows(), random_codes(3000)
+    rows.add(codes)
+    index = CodeIndex(tmp_path / "codes", rows, "test")
+    index.build()
+    shutil.rmtree(tmp_path / "codes")
+    assert found(index, codes[7:8]) == {(0, 8, 0)}
+    assert index.build()
+    assert not CodeIndex(tmp_path / "codes", rows, "test").size().damaged
+
+
+def test_an_index_replaced_while_it_is_read_is_not_taken_for_damaged(tmp_path: Path, monkeypatch) -> None:
+    rows, codes = Rows(), random_codes(3000)
+    rows.add(codes)
+    builder = CodeIndex(tmp_path, rows, "test")
+    builder.build()
+    read, late = segment.read, [1]
+
+    def replaced(path: Path) -> Segment:
+        if late:
+            late.pop()
+            rows.add(random_codes(3000, 3))
+            builder.build(whole=True)  # between the manifest and the segment that it named
+        return read(path)
+
+    reader = CodeIndex(tmp_path, rows, "test")
+    monkeypatch.setattr(segment, "read", replaced)
+    assert not reader.size().damaged
+    assert reader.size().on_disk == 6000
 
 
 @given(st.binary(max_size=300))

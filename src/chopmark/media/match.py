@@ -141,10 +141,10 @@ class Library:
         if not query.codes:
             return {}
         asked = np.frombuffer(b"".join(each.bits for each in query.codes), np.uint8).reshape(-1, SIZE)
-        hits = self._codes.search(asked, radius)
-        owners = self._owners(sorted({each.id for each in hits}))
+        hits = self._codes.nearest(asked, radius)
+        owners = self._owners(sorted(each.id for each in hits))
         found: dict[int, list[tuple[int, Code, Owned]]] = defaultdict(list)
-        for hit in sorted(hits, key=lambda each: each.distance):
+        for hit in hits:
             owned = owners.get(hit.id)
             if owned is not None:
                 found[owned.file].append((hit.distance, query.codes[hit.query], owned))

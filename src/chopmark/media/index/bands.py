@@ -24,6 +24,8 @@ STEP = 1 << 20
 """Codes counted at a time: bounds the memory of a search, however crowded a band is."""
 BATCH = 256
 """Queries looked up at a time."""
+MOST = 1000
+"""Codes returned for one query, the nearest: bounds the memory of a search where thousands of codes are alike."""
 
 Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
@@ -124,7 +126,7 @@ class Bands:
         return cls(words, order, starts, shape)
 
     def search(self, queries: Words, radius: int, *, exact: bool = False) -> Near:
-        """All codes within `radius` bits of each query, each pair once; see the module on what may be missed.
+        """The codes within `radius` bits of each query, the nearest `MOST`, each pair once; see the module on misses.
 
         Args:
             exact: count all codes; nothing is missed at any radius.
@@ -136,17 +138,18 @@ class Bands:
         return joined(found)
 
     def _flat(self, queries: Words, at: int, radius: int) -> Near:
-        found = []
+        found: list[Near] = []
         for first in range(0, len(self.words), STEP):
             apart = distances(self.words[first : first + STEP], queries[at])
             rows = np.flatnonzero(apart <= radius)
-            found.append(Near(query=np.full(len(rows), at, np.int64), row=rows + first, distance=apart[rows]))
+            near = Near(query=np.full(len(rows), at, np.int64), row=rows + first, distance=apart[rows])
+            found = [_nearest(joined([*found, near]))]
         return joined(found)
 
     def _banded(self, queries: Words, at: int, radius: int) -> Near:
         some = queries[at : at + BATCH]
         turned = np.concatenate(([0], 1 << np.arange(self.shape.width))).astype(np.uint32)
-        found = []
+        found: list[Near] = []
         for band in range(self.shape.bands):
             probes = (keys(some, band, self.shape.width)[:, None] ^ turned).ravel()
             begin = self.starts[band].take(probes).astype(np.int64)
@@ -156,9 +159,15 @@ class Bands:
                 probe, place = _places(begin, ends, first, last)
                 rows = self.order[band].take(place).astype(np.int64)
                 found.append(self._counted(some, probe // len(turned), rows, radius))
-        near = joined(found)
-        pairs, kept = np.unique(near.query * len(self.words) + near.row, return_index=True)
-        return Near(query=pairs // len(self.words) + at, row=near.row[kept], distance=near.distance[kept])
+                if sum(len(each.row) for each in found) > STEP:
+                    found = [_nearest(self._once(joined(found)))]
+        near = _nearest(self._once(joined(found)))
+        return Near(query=near.query + at, row=near.row, distance=near.distance)
+
+    def _once(self, near: Near) -> Near:
+        """Each pair once: a near code is met in several bands."""
+        _, kept = np.unique(near.query * len(self.words) + near.row, return_index=True)
+        return Near(query=near.query[kept], row=near.row[kept], distance=near.distance[kept])
 
     def _counted(self, some: Words, query: Rows, rows: Rows, radius: int) -> Near:
         apart = distances(self.words.take(rows, axis=0), some.take(query, axis=0))
@@ -172,6 +181,16 @@ def _places(begin: Rows, ends: Rows, first: int, last: int) -> tuple[Rows, Rows]
     probe = np.repeat(np.arange(len(counts)), counts)
     before = ends - np.diff(ends, prepend=0)
     return probe, (begin - before)[probe] + np.arange(first, last)
+
+
+def _nearest(near: Near) -> Near:
+    """The nearest `MOST` of each query; what is nearest of a part is all that can be nearest of the whole."""
+    if len(near.row) <= MOST:
+        return near
+    order = np.lexsort((near.row, near.distance, near.query))
+    query = near.query[order]
+    kept = order[np.arange(len(order)) - np.searchsorted(query, query) < MOST]
+    return Near(query=near.query[kept], row=near.row[kept], distance=near.distance[kept])
 
 
 def joined(parts: list[Near]) -> Near:

@@ -16,9 +16,9 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from chopmark.base import cbor
-from chopmark.base.errors import Invalid
+from chopmark.base.errors import Invalid, Unavailable
 from chopmark.media.index import RADIUS, SIZE
 from chopmark.media.index import segment as files
 from chopmark.media.index.bands import FLAT, words_of
@@ -36,6 +36,12 @@ from chopmark.media.index.segment import Ids, Segment, merged
 MANIFEST = "manifest"
 READ = 50_000
 """Rows asked for at a time."""
+NEAREST = 20_000
+"""Codes that one file's search returns."""
+TOGETHER = 64
+"""Codes of one file that are looked up at a time."""
+OPENED = 5
+"""Times that a manifest is read anew because it was replaced meanwhile."""
 GROWTH = 4
 """A segment is merged with the next when it is less than so many times as long."""
 
@@ -103,7 +109,9 @@ class CodeIndex:
         self._opened = False
 
     def search(self, codes: npt.NDArray[np.uint8], radius: int = RADIUS, *, exact: bool = False) -> tuple[Found, ...]:
-        """All codes within `radius` bits of each of the queries (an array of rows of 32 bytes), nearest first.
+        """The codes within `radius` bits of each of the queries (an array of rows of 32 bytes), nearest first.
+
+        Of each segment and query `bands.MOST` at most.
 
         Args:
             exact: count every code, whatever it takes; else see `bands` on what may be missed beyond its certain
@@ -123,6 +131,21 @@ class CodeIndex:
                 )
             ]
         return tuple(sorted(found, key=lambda each: (each.query, each.distance, each.id)))
+
+    def nearest(self, codes: npt.NDArray[np.uint8], radius: int = RADIUS) -> tuple[Found, ...]:
+        """Of each code that is near any query, the nearest query; nearest first, `NEAREST` codes at most.
+
+        However many codes and queries are alike, this holds no more than some times as many in memory.
+        """
+        best: dict[int, Found] = {}
+        for first in range(0, len(codes), TOGETHER):
+            for each in self.search(codes[first : first + TOGETHER], radius):
+                held = best.get(each.id)
+                if held is None or each.distance < held.distance:
+                    best[each.id] = replace(each, query=first + each.query)
+            if len(best) > 2 * NEAREST:
+                best = {each.id: each for each in _ordered(best.values())[:NEAREST]}
+        return tuple(_ordered(best.values())[:NEAREST])
 
     def size(self) -> Size:
         """How large it is now."""
@@ -154,7 +177,16 @@ class CodeIndex:
 
         Args:
             whole: merge all into one segment.
+
+        Raises:
+            Unavailable: `media.index_unwritable`: the disk is full, or the folder went away. Searches go on as before.
         """
+        try:
+            return self._built(whole=whole)
+        except OSError as error:
+            raise Unavailable("media.index_unwritable", name=self._folder.name, reason=error.strerror or "") from error
+
+    def _built(self, *, whole: bool) -> bool:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._alone():
             state = self.refresh()
@@ -202,13 +234,18 @@ class CodeIndex:
 
     def _open(self) -> None:
         """Map what the manifest names. What is damaged is given up: the rows are read anew."""
-        self._mark, self._opened = self._marked(), True
-        try:
-            self._state = self._mapped()
-        except FileNotFoundError:
-            self._state = _State()
-        except (Invalid, KeyError, TypeError, ValueError, OSError):
-            self._state = _State(damaged=True)
+        self._opened = True
+        for _ in range(OPENED):
+            self._mark = self._marked()
+            try:
+                self._state = self._mapped()
+            except FileNotFoundError:
+                self._state = _State()
+            except (Invalid, KeyError, TypeError, ValueError, OSError):
+                self._state = _State(damaged=True)
+                if self._marked() != self._mark:  # replaced while it was read, and its segments removed: not damaged
+                    continue
+            return
 
     def _mapped(self) -> _State:
         said = cbor.decode((self._folder / MANIFEST).read_bytes())
@@ -234,10 +271,7 @@ class CodeIndex:
             "segments": [each.name for each in stored],
             "gone": gone.astype("<i8").tobytes(),
         }
-        with draft.open("wb") as file:
-            file.write(cbor.encode(said))
-            file.flush()
-            os.fsync(file.fileno())
+        files.durably(draft, [(0, cbor.encode(said))])
         self._sync()  # the segments' names, before the manifest that tells them
         draft.rename(self._folder / MANIFEST)
         self._sync()
@@ -261,6 +295,10 @@ class CodeIndex:
         with (self._folder / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _ordered(found: Iterable[Found]) -> list[Found]:
+    return sorted(found, key=lambda each: (each.distance, each.query, each.id))
 
 
 def _grown(parts: list[Segment], new: Segment) -> list[Segment]:

@@ -14,6 +14,7 @@ the checksum first, and what it holds can always be made again from the rows.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,15 +90,29 @@ def write(segment: Segment, path: Path) -> None:
         }
     )
     draft = path.with_suffix(".new")
-    with draft.open("wb") as file:
-        file.write((MAGIC + len(head).to_bytes(2) + head).ljust(PAGE, b"\0"))
-        for place, each in zip(places, sections, strict=True):
-            file.seek(place)
-            file.write(_bytes(each))
-        file.truncate(at)
-        file.flush()
-        os.fsync(file.fileno())
+    page = (MAGIC + len(head).to_bytes(2) + head).ljust(PAGE, b"\0")
+    contents = [(place, _bytes(each)) for place, each in zip(places, sections, strict=True)]
+    durably(draft, [(0, page), *contents, (at, b"")])
     draft.rename(path)
+
+
+def durably(path: Path, parts: Iterable[tuple[int, bytes | memoryview]]) -> None:
+    """Write a file of parts at their places, as long as the last one reaches; nothing is left of one that has no room.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    try:
+        with path.open("wb") as file:
+            for place, data in parts:
+                file.seek(place)
+                file.write(data)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _bytes(section: npt.NDArray[np.generic]) -> memoryview:
