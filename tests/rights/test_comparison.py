@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chopmark.base.wording import catalogue
 from chopmark.rights.comparison import RULES, compare, confirmed, level_of
+from chopmark.rights.coverage import covers
 from chopmark.rights.record import Class, Designation, Identifier, Interest, Mark, Party, Record, Text
 
 
@@ -194,6 +195,55 @@ def test_one_field(case):
     ours, theirs, field, verdict, rule = CASES[case]
     told = compare(replace(FOUND, **ours), replace(FOUND, **theirs))
     assert [(each.verdict, each.rule) for each in told if each.field == field] == [(verdict, rule)], told
+
+
+def to_japan(status="registered", **more):
+    return {
+        "office": "WO",
+        "registration_date": date(2020, 5, 6),
+        "designations": (Designation(territory="JP", status=status, via="madrid", **more),),
+    }
+
+
+IN_2021, IN_2022 = date(2021, 1, 1), date(2022, 1, 1)
+# what the claim says of its designation, what the office says; the field, the verdict; the answer for Japan on a day
+TO_JAPAN = {
+    "granted by both": (to_japan(), to_japan(), "", "", "yes"),
+    "granted, the office says nothing": (to_japan(), to_japan("unknown"), "status", "tolerated", "unknown"),
+    "granted, the office still examines": (to_japan(), to_japan("pending"), "status", "tolerated", "no"),
+    "not said, granted": (to_japan("unknown"), to_japan(), "status", "tolerated", "yes"),
+    "designated later than claimed": (
+        to_japan(since=date(2020, 5, 6)),
+        to_japan(since=IN_2022),
+        "since",
+        "contradiction",
+        "",
+    ),
+    "before there was a registration": (to_japan(since=date(1999, 1, 1)), to_japan(), "since", "contradiction", ""),
+    "designated later, not said": (to_japan(), to_japan(since=IN_2022), "since", "tolerated", "no"),
+    "over, not said": (to_japan(), to_japan(until=IN_2021), "until", "tolerated", "no"),
+    "over earlier than claimed": (to_japan(until=IN_2022), to_japan(until=IN_2021), "until", "contradiction", ""),
+    "for fewer classes, not said": (to_japan(), to_japan(classes=("43",)), "classes", "tolerated", "no"),
+    "for other classes": (to_japan(classes=("30",)), to_japan(classes=("43",)), "classes", "contradiction", ""),
+    "claimed for less": (to_japan(classes=("30",), since=IN_2021), to_japan(), "", "", "yes"),
+}
+
+
+@pytest.mark.parametrize("case", TO_JAPAN)
+def test_no_claim_makes_a_designation_more_than_the_office_says(case):
+    ours, theirs, name, verdict, value = TO_JAPAN[case]
+    claim, found = replace(FOUND, **ours), replace(FOUND, **theirs)
+    told = [each for each in compare(claim, found) if each.field.startswith("designations.")]
+    assert [(each.field, each.verdict) for each in told] == ([(f"designations.JP.{name}", verdict)] if name else [])
+    if value:
+        known = confirmed(claim, told)
+        assert covers(known, territory="JP", cls="30", on=date(2021, 6, 1)).value == value
+
+
+def test_a_regional_record_speaks_for_its_own_designation():
+    claim = replace(FOUND, designations=(Designation(territory="EU", status="registered"),))
+    found = replace(FOUND, designations=(Designation(territory="EU"),))
+    assert not [each for each in compare(claim, found) if each.field.startswith("designations.")]
 
 
 ASSIGNED = Interest(id="A", party=Party(name="Neue GmbH"), role="assignee", recorded_at_office=True)

@@ -20,7 +20,19 @@ from typing import Any, Literal, cast
 
 from chopmark.rights import offices, territories
 from chopmark.rights.numbers import synonyms
-from chopmark.rights.record import Class, Difference, Interest, Level, Mark, Party, Record, Scheme, Verdict
+from chopmark.rights.record import (
+    Class,
+    Designation,
+    Difference,
+    Interest,
+    Level,
+    Mark,
+    Party,
+    Record,
+    Scheme,
+    Status,
+    Verdict,
+)
 
 Method = Literal["papers", "office_record", "control", "signed"]
 
@@ -82,6 +94,7 @@ def compare(claimed: Record, found: Record, *, chain: Iterable[Interest] = ()) -
         _status(claimed, found),
         *_classes(claimed, found),
         _territories(claimed, found),
+        *_designations(claimed, found),
         _date("application_date", claimed.application_date, found.application_date),
         _date("registration_date", claimed.registration_date, found.registration_date),
         _expiry(claimed.expiry_date, found.expiry_date),
@@ -118,9 +131,30 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
             case "classes":
                 classes += [Class(scheme=cast("Scheme", scheme), code=code) for code in each.found.split(", ") if code]
                 changes["classes"] = tuple(classes)
+            case "designations":
+                before = changes.get("designations", record.designations)
+                changes["designations"] = tuple(_designation_changed(one, scheme, each.found) for one in before)
             case _:
                 pass
     return replace(record, **changes) if changes else record
+
+
+def _designation_changed(one: Designation, which: str, found: str) -> Designation:
+    """The designation with what the office says of it; `which` is `CN.status`."""
+    territory, _, name = which.partition(".")
+    if territories.canonical(one.territory) != territory:
+        return one
+    match name:
+        case "status":
+            return replace(one, status=cast("Status", found))
+        case "since":
+            return replace(one, since=date.fromisoformat(found))
+        case "until":
+            return replace(one, until=date.fromisoformat(found))
+        case "classes":
+            return replace(one, classes=tuple(found.split(", ")))
+        case _:
+            return one
 
 
 SURE = frozenset(("", "case", "width", "spaces", "punctuation", "diacritics", "script", "legal_form"))
@@ -312,6 +346,44 @@ def _reach(record: Record) -> set[str]:
     if named or not offices.known(record.office):
         return named
     return {offices.office(record.office).territory} - {""}
+
+
+def _designations(claimed: Record, found: Record) -> list[Difference]:
+    """What differs of the territories that both name: no claim makes one granted, earlier, longer or wider."""
+    told = []
+    for ours in claimed.designations:
+        where = territories.canonical(ours.territory)
+        same = [each for each in found.designations if territories.canonical(each.territory) == where]
+        if same and ours.status not in DEAD:
+            theirs = min(same, key=lambda each: each.status != "registered")
+            told += [each for each in _designation(where, ours, theirs, found) if each not in told]
+    return told
+
+
+def _designation(where: str, ours: Designation, theirs: Designation, found: Record) -> Iterable[Difference]:
+    field = f"designations.{where}"
+    own = offices.office(found.office).territory if offices.known(found.office) else ""
+    if ours.status != theirs.status and not (theirs.status == "unknown" and own == where):
+        rule = "filled_in" if ours.status == "unknown" else "status_newer"
+        yield _tolerated(f"{field}.status", ours.status, theirs.status, rule)
+    begun = theirs.since or found.registration_date
+    if ours.since is None and theirs.since is not None:
+        yield _tolerated(f"{field}.since", "", theirs.since.isoformat(), "filled_in")
+    elif ours.since is not None and begun is not None and ours.since < begun:
+        yield _contradicts(f"{field}.since", ours.since.isoformat(), begun.isoformat(), "other_date")
+    if theirs.until is not None and ours.until is None:
+        yield _tolerated(f"{field}.until", "", theirs.until.isoformat(), "filled_in")
+    elif theirs.until is not None and ours.until is not None and theirs.until < ours.until:
+        yield _contradicts(f"{field}.until", ours.until.isoformat(), theirs.until.isoformat(), "other_date")
+    mine, his = ", ".join(ours.classes), ", ".join(theirs.classes)
+    if theirs.classes and not ours.classes:
+        yield _tolerated(f"{field}.classes", mine, his, "filled_in")
+    elif theirs.classes and {_code(each) for each in ours.classes} - {_code(each) for each in theirs.classes}:
+        yield _contradicts(f"{field}.classes", mine, his, "more_classes")
+
+
+def _contradicts(field: str, claimed: str, found: str, rule: str) -> Difference:
+    return Difference(field=field, claimed=claimed, found=found, verdict="contradiction", rule=rule)
 
 
 def _date(field: str, claimed: date | None, found: date | None) -> Difference:
