@@ -24,10 +24,12 @@ from chopmark.rights.actions import file as filing
 from chopmark.rights.actions import watch
 from chopmark.rights.actions.file import NewPaper, NewRight
 from chopmark.rights.models import LogoCode
+from chopmark.rights.queries import registry
 from chopmark.rights.record import Mark
 from chopmark.web import turns
 from chopmark.web.api import limits
 from chopmark.web.turns import Turns
+from chopmark.web.views import rights
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +142,24 @@ def test_every_address_that_decodes_or_reads_a_table_takes_its_turn(world, mei, 
             assert (answer.status_code, answer.json()["code"]) == (429, "web.heavy_too_fast"), what
         for path, typed in forms.items():
             assert "being looked at already" in mei.client.post(path, typed, headers={"accept-language": "en"}).text
+
+
+# ---- what a form carries
+
+
+def test_what_was_read_for_one_person_fills_nobody_elses_form(world, mei, jo, monkeypatch):
+    table = b"kind,office,registration number,mark,owner\ntrademark,EM,018123456,NIGHT MARKET,Lantern GmbH\n"
+
+    def read():
+        file = SimpleUploadedFile("mine.csv", table, "text/csv")
+        return mei.client.post("/rights/read", {"office_file": file}).json()["fields"]
+
+    def source(person, fields):
+        number = person.client.post("/rights/new", fields)["Location"].rsplit("/", 1)[1]
+        return registry.right_of(person.actor, number).right.record.source.format
+
+    assert source(jo, {**read(), "paper": ""}) == "form"
+    assert source(mei, read()) == "csv"
+    stale = {**read(), "number": "018999999"}
+    monkeypatch.setattr(rights, "READ_FOR", -1)
+    assert source(mei, stale) == "form"

@@ -130,7 +130,7 @@ def new(request: HttpRequest) -> HttpResponse:
         form = RightForm(request.POST or None, clients=_clients(actor))
         if request.method == "POST" and form.is_valid():
             try:
-                made = filing.file_right(_new_right(form.cleaned_data), by=actor, at=clock.now())
+                made = filing.file_right(_new_right(form.cleaned_data, actor), by=actor, at=clock.now())
             except (Refused, Invalid) as error:
                 form.add_error(None, words.sentence(error))
             else:
@@ -161,9 +161,9 @@ def _clients(actor: Actor) -> list[tuple[str, str]]:
     return [(str(each.organisation_id), each.name) for each in may]
 
 
-def _new_right(typed: Mapping[str, Any]) -> NewRight:
+def _new_right(typed: Mapping[str, Any], actor: Actor) -> NewRight:
     """What the form says, upon what the file said."""
-    basis = _basis(typed["read"])
+    basis = _basis(typed["read"], actor)
     record = record_of(typed, basis)
     papers: tuple[NewPaper, ...] = ()
     if typed["paper"] is not None:
@@ -173,14 +173,19 @@ def _new_right(typed: Mapping[str, Any]) -> NewRight:
     return NewRight(record=record, papers=papers, organisation=UUID(client) if client else None)
 
 
-def _basis(signed: str) -> Record | None:
-    """The record that a file gave, from the form's hidden field; one that was tampered with counts as empty."""
+def _basis(signed: str, actor: Actor) -> Record | None:
+    """The record that a file gave this person, from the form's hidden field; what was tampered with is as empty."""
     if not signed:
         return None
     try:
-        return encoding.parse_record(signing.loads(signed, salt=READ_SALT, max_age=READ_FOR))
+        return encoding.parse_record(signing.loads(signed, salt=_read_salt(actor), max_age=READ_FOR))
     except (signing.BadSignature, Invalid):
         return None
+
+
+def _read_salt(actor: Actor) -> str:
+    """What was read for one person fills nobody else's form, nor their own for another organisation."""
+    return f"{READ_SALT}.{actor.user_id}.{actor.organisation_id}"
 
 
 def shown_fields(record: Record) -> dict[str, str]:
@@ -295,7 +300,7 @@ def _read(request: HttpRequest, actor: Actor) -> dict[str, Any]:
         return {"sentence": sentence, "problems": problems}
     record = found.records[0]
     fields = {name: value for name, value in shown_fields(record).items() if value}
-    fields["read"] = signing.dumps(encoding.encode(record), salt=READ_SALT, compress=True)
+    fields["read"] = signing.dumps(encoding.encode(record), salt=_read_salt(actor), compress=True)
     file.seek(0)
     fields["paper"] = str(taken(file, actor, at))
     count = sum(1 for name in fields if name not in {"read", "paper", "status", "kind"})
