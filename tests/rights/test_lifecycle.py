@@ -134,6 +134,54 @@ def test_a_comparison_with_a_newer_record_shows_it_too():
     assert known(replace(seen, verification=replace(checked, differences=(wrong,)))) == american
 
 
+def test_nothing_that_a_claimant_dates_himself_prolongs_a_term():
+    source = Source(format="snapshot", fetched_at=datetime(2026, 11, 1, tzinfo=UTC))
+    checked = Verification(level=2, method="office_record", at=datetime(2026, 11, 2, tzinfo=UTC), source=source)
+    claim = Record(
+        kind="trademark",
+        office="US",
+        status="registered",
+        registration_date=date(2017, 1, 5),
+        status_date=date(2027, 12, 1),
+        source=Source(format="form", fetched_at=datetime(2099, 1, 1, tzinfo=UTC)),
+    )
+    assert end_of(known(right(record=claim, verification=checked))).last == date(2027, 1, 5)
+
+
+COMPUTED = {
+    "an American mark, to its anniversary": ("US", "2020-03-01", "2024-01-01", "2030-03-01"),
+    "a Chinese mark, to the day before": ("CN", "2020-03-01", "2024-01-01", "2030-02-28"),
+    "of a leap year": ("CN", "2022-03-01", "2024-01-01", "2032-02-29"),
+    "from a leap day, in its second term": ("US", "2012-02-29", "2024-01-01", "2032-02-29"),
+    "seen on its last day": ("US", "2014-05-01", "2024-05-01", "2024-05-01"),
+    "seen in the months to renew": ("US", "2014-05-01", "2024-11-01", "2024-05-01"),
+    "seen after them": ("US", "2014-05-01", "2024-11-02", "2034-05-01"),
+}
+
+
+@pytest.mark.parametrize("case", COMPUTED)
+def test_the_last_day_of_a_computed_term(case):
+    office, since, seen, last = COMPUTED[case]
+    fetched = datetime.fromisoformat(f"{seen}T12:00:00+00:00")
+    record = Record(
+        kind="trademark",
+        office=office,
+        status="registered",
+        registration_date=date.fromisoformat(since),
+        source=Source(format="snapshot", fetched_at=fetched),
+    )
+    assert end_of(record).last == date.fromisoformat(last)
+
+
+def test_a_day_at_the_end_of_the_calendar_stops_nobody():
+    source = Source(format="form", fetched_at=datetime.max.replace(tzinfo=UTC))
+    record = Record(
+        kind="trademark", office="US", status="registered", registration_date=date(2014, 5, 1), source=source
+    )
+    assert end_of(record).last.year > 9000
+    assert due(right(record=record), date(2026, 1, 1)) is None
+
+
 def test_what_is_pending_or_of_another_office_has_no_computed_term():
     assert end_of(Record(kind="trademark", office="US", status="pending", registration_date=date(2010, 1, 1))) is None
     assert (

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import count
 from typing import Literal
 
 from chopmark.base.errors import Refused
@@ -88,6 +89,9 @@ NEAR = timedelta(days=180)
 GRACE_MONTHS: Mapping[Kind, int] = {"trademark": 6, "design": 6}
 """Months after the last day in which it may still be renewed (Paris Convention art. 5bis(1)); other kinds: none."""
 
+LAST_YEAR = 9000
+"""No term is computed beyond: a calendar has an end, and whoever says so late a day means none."""
+
 ENDLESS: frozenset[Kind] = frozenset({"copyright", "neighbouring", "gi", "trade_name"})
 """Kinds that no register ends on a day of its own: without an expiry date they are not in doubt."""
 
@@ -129,7 +133,10 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Term:
+    """`whole`: the term ends with the day before its anniversary, not with the anniversary itself."""
+
     years: int
+    whole: bool = False
     of: Literal["application_date", "registration_date"]
     since: date
     source: str
@@ -140,7 +147,11 @@ _TERMS: Mapping[str, _Term] = {
         years=10, of="registration_date", since=date(1989, 11, 16), source="15 U.S.C. 1058(a), 1059(a)"
     ),  # registered before, the first term was twenty years
     "CN": _Term(
-        years=10, of="registration_date", since=date(1983, 3, 1), source="Trademark Law of the PRC, arts. 39-40"
+        years=10,
+        whole=True,
+        of="registration_date",
+        since=date(1983, 3, 1),
+        source="Trademark Law of the PRC, arts. 39-40",
     ),
     "EM": _Term(years=10, of="application_date", since=date(1996, 1, 1), source="Regulation (EU) 2017/1001, art. 52"),
     "WO": _Term(years=10, of="registration_date", since=date(1996, 4, 1), source="Madrid Protocol, arts. 6(1), 7(1)"),
@@ -151,23 +162,23 @@ _TERMS: Mapping[str, _Term] = {
 def known(right: Right) -> Record:
     """What is known of a right: its record, with what the office's added when both were compared and agreed.
 
-    The day of that comparison's source is the last on which the office was seen to say so.
+    The day of that comparison's source is the last on which the office was seen to say so: what the claim says of its
+    own source, and since when it has its status, is nobody's but the claimant's.
     """
     check = right.verification
     if check is None or any(each.verdict == "contradiction" for each in check.differences):
         return right.record
     record = confirmed(right.record, check.differences)
-    seen = [
-        each.fetched_at for each in (record.source, check.source) if each is not None and each.fetched_at is not None
-    ]
-    return replace(record, source=replace(record.source, fetched_at=max(seen))) if seen else record
+    if check.source is None or check.source.fetched_at is None:
+        return record
+    return replace(record, status_date=None, source=replace(record.source, fetched_at=check.source.fetched_at))
 
 
 def end_of(record: Record) -> End | None:
     """The last day, said by the record or, for marks of offices whose term is a plain number of years, computed.
 
     A computed day ends the term in which the office last said that the mark was registered: whether it was renewed
-    after that day nobody here knows.
+    after that day nobody here knows. Offices say so in the months to renew as well, renewed or not.
     """
     months = GRACE_MONTHS.get(record.kind, 0)
     if record.expiry_date is not None:
@@ -182,9 +193,10 @@ def end_of(record: Record) -> End | None:
     ):
         return None
     seen = max(each for each in (record.registration_date, record.status_date, _fetched(record), start) if each)
-    last = start
-    while last <= seen:
-        last = plus_months(last, 12 * term.years)
+    for terms in count(1):
+        last = plus_months(start, 12 * term.years * terms) - timedelta(days=term.whole)
+        if seen <= plus_months(last, months) or last.year > LAST_YEAR:
+            break
     return End(last=last, grace=plus_months(last, months), source=term.source)
 
 
