@@ -8,6 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404
 from django.test import Client
+from django.utils import translation
 from PIL import Image
 from world.pages import PageWorld
 
@@ -15,7 +16,7 @@ from chopmark.rights import territories
 from chopmark.rights.actions import mandate, office, verify
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.queries import registry
-from chopmark.rights.record import Class, Designation, Interest, Mark, Party, Record, Source
+from chopmark.rights.record import Class, Designation, Difference, Interest, Mark, Party, Record, Source
 from chopmark.web.forms.rights import Classes, RightForm, Territories
 from chopmark.web.views import right_words, territory_map
 from chopmark.web.views.rights import record_of, shown_fields
@@ -505,3 +506,18 @@ def test_a_picture_is_encoded_anew_and_what_is_none_has_no_thumbnail():
     for broken in (b"", b"GIF89a", out.getvalue()[:100], b"<svg onload=alert(1)>"):
         with pytest.raises(Http404):
             thumbnail(broken)
+
+
+def test_what_differed_is_said_in_words():
+    told = [
+        Difference(field="owners", claimed="Jo", found="Jo Ltd", verdict="tolerated", rule="legal_form"),
+        Difference(field="classes.nice", claimed="9", found="9", verdict="equal"),
+        Difference(field="designations.JP.status", claimed="", found="", verdict="tolerated", rule="status_newer"),
+    ]
+    with translation.override("zh-hans"):
+        shown = right_words.difference_facts(told)
+    assert [each["field"] for each in shown[:2]] == ["权利人", "地域 · 日本 · 状态"]
+    assert shown[1]["rule"] == "官方状态较新。"
+    assert all(each["rule"].endswith("。") for each in shown[:2])
+    with translation.override("en"):
+        assert right_words.difference_facts(told)[2]["field"] == "Classes"

@@ -377,17 +377,27 @@ def interest_facts(one: Interest, on: date) -> dict[str, Any]:
     }
 
 
+def _field(field: str) -> str:
+    """The name of a field that was compared: `classes.nice`, `designations.JP.status`."""
+    first, _dot, rest = field.partition(".")
+    said = [in_words(FIELD_WORDS, first)]
+    if first == "designations":
+        territory, _dot, name = rest.partition(".")
+        said += [territory_name(territory), *([in_words(FIELD_WORDS, name)] if name in FIELD_WORDS else [])]
+    return " · ".join(said)
+
+
 def difference_facts(found: Sequence[Difference]) -> list[dict[str, Any]]:
     """What was compared, the troubles first."""
     order = ("contradiction", "needs_paper", "tolerated", "equal")
     return [
         {
-            "field": in_words(FIELD_WORDS, each.field),
+            "field": _field(each.field),
             "claimed": each.claimed,
             "found": each.found,
             "verdict": in_words(DIFFERENCE_WORDS, each.verdict),
             "mark": DIFFERENCE_MARKS.get(each.verdict, ""),
-            "rule": coded(f"rules.{each.rule}", {}) if each.rule else "",
+            "rule": coded(f"rules.difference_{each.rule}", {}) if each.rule else "",
         }
         for each in sorted(found, key=lambda one: order.index(one.verdict))
     ]
