@@ -11,7 +11,8 @@ import pytest
 from world import media
 
 from chopmark.base import jcs
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.evidence import wiring
 from chopmark.evidence.actions import append_upload, start_upload
 from chopmark.evidence.queries import deposits_of
 from chopmark.people.actor import Actor
@@ -24,7 +25,7 @@ from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Match, Search, WorkCode
 from chopmark.rights.models import Work as WorkRow
 from chopmark.rights.models import WorkFile as WorkFileRow
-from chopmark.rights.queries import works
+from chopmark.rights.queries import library, works
 from chopmark.rights.record import Party, Publication, WorkRecord
 
 RECORD = WorkRecord(
@@ -302,6 +303,93 @@ def test_a_file_that_matches_too_much_is_quarantined_until_released(world, mei, 
         work.release(made.files[0].id, by=jo.actor, at=world.at)
     work.release(made.files[0].id, by=mei.actor, at=world.at + timedelta(minutes=1))
     assert search(world, jo, media.jpeg(_mirrored(media.picture(1)), 70)).matches
+
+
+def test_an_owner_who_asks_often_does_not_quarantine_what_is_hers(world, mei, monkeypatch):
+    monkeypatch.setattr(copies, "FLOOD", 2)
+    made = registered(world, mei, media.jpeg(media.picture(1)))
+    for quality in (30, 40, 50):
+        assert search(world, mei, media.jpeg(_mirrored(media.picture(1)), quality)).matches
+    assert not works.work_of(mei.actor, made.number).files[0].held
+
+
+def test_what_was_asked_while_a_file_waited_is_matched_with_it(world, mei, jo, monkeypatch):
+    monkeypatch.setattr(work, "AT_ONCE", 1000)
+    made = registered(world, mei, media.jpeg(media.picture(1)))
+    world.at += timedelta(hours=1)
+    asked = search(world, jo, media.jpeg(_mirrored(media.picture(1))))
+    assert not asked.matches
+    world.at += timedelta(hours=1)
+    assert work.fingerprint_waiting(lambda: world.at) == made.number
+    assert copies.compare_with_searches(lambda: world.at) == 1
+    [match] = works.search_of(jo.actor, asked.number).matches
+    assert (match.work, match.later) == (made.number, True)
+
+
+def test_a_work_that_comes_while_it_is_searched_is_found(world, mei, jo, monkeypatch):
+    drawings, made = copies._drawings, []
+
+    def meanwhile(*arguments):
+        made.append(registered(world, mei, media.jpeg(media.picture(1))))
+        assert copies.compare_with_searches(lambda: world.at) == 0  # the search is not there yet
+        return drawings(*arguments)
+
+    monkeypatch.setattr(copies, "_drawings", meanwhile)
+    [match] = search(world, jo, media.jpeg(_mirrored(media.picture(1)))).matches
+    assert (match.work, match.later) == (made[0].number, True)
+
+
+def test_a_withdrawal_that_is_cut_off_is_none(world, mei, monkeypatch):
+    made = registered(world, mei, media.jpeg(media.picture(1)))
+
+    def cut_off(*_):
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(work, "take_changes", cut_off)
+        with pytest.raises(ConnectionError):
+            work.withdraw_work(made.number, by=mei.actor, at=world.at)
+    assert works.work_of(mei.actor, made.number).state == "filed"
+    assert work.withdraw_work(made.number, by=mei.actor, at=world.at).state == "withdrawn"
+    assert not WorkCode.objects.filter(gone=None).exists()
+
+
+def test_a_file_withdrawn_while_it_was_fingerprinted_is_not_matched(world, mei, monkeypatch):
+    monkeypatch.setattr(work, "AT_ONCE", 1000)
+    made = registered(world, mei, media.jpeg(media.picture(1)))
+    row = WorkFileRow.objects.get()
+    work.withdraw_work(made.number, by=mei.actor, at=world.at)
+    found = library.tools().workshop.fingerprint(media.jpeg(media.picture(1)))
+    work._take(row, found, world.at)  # as it was read before
+    assert not WorkCode.objects.exists()
+    assert WorkFileRow.objects.get().gone is not None
+
+
+def test_a_file_that_is_gone_from_the_store_stops_neither_search_nor_worker(world, mei, monkeypatch):
+    made = registered(world, mei, media.jpeg(media.picture(1)))
+    wiring.blobs().path(made.files[0].sha256).unlink()
+    [match] = search(world, mei, media.jpeg(_mirrored(media.picture(1)))).matches
+    assert not match.overlay
+    monkeypatch.setattr(work, "AT_ONCE", 1000)
+    lost = registered(world, mei, media.jpeg(media.picture(2)))
+    world.at += timedelta(minutes=1)
+    other = registered(world, mei, media.jpeg(media.picture(3)))
+    path = wiring.blobs().path(lost.files[0].sha256)
+    data = path.read_bytes()
+    path.unlink()
+    with pytest.raises(Unavailable, match=r"media\.file_missing"):
+        work.fingerprint_waiting(lambda: world.at)
+    assert work.fingerprint_waiting(lambda: world.at) == other.number
+    path.write_bytes(data)
+    assert work.fingerprint_waiting(lambda: world.at) == lost.number
+
+
+def test_a_print_that_cannot_be_read_stops_no_search(world, mei):
+    registered(world, mei, media.jpeg(media.picture(1)))
+    registered(world, mei, media.jpeg(media.picture(2)))
+    WorkFileRow.objects.update(print=b"another version's")
+    assert search(world, mei, media.jpeg(_mirrored(media.picture(1)))).matches
+    assert copies.compare_with_searches(lambda: world.at) == 0
 
 
 @pytest.mark.parametrize("edit", [_mirrored, _mirrored_crop_in_a_page], ids=["by codes", "by features"])

@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from chopmark.base.errors import Invalid
 from chopmark.media import audio, features, text, video
 from chopmark.media.fingerprint import MILLION, Box, Code, Fingerprint, Print
 from chopmark.media.guard import Kind
@@ -223,26 +224,36 @@ class Library:
         last = self._prints.last()
         if last < self._seen:
             self._forget()
-        at = self._seen
-        while rows := self._prints.added(at, last, READ):
-            at = rows[-1][0]
-            for _, file, kind, prints in rows:
-                self._take(file, kind, {each.name: each.data for each in prints})
         for file in self._prints.gone(self._seen, last):
             self._drop(file)
+        while rows := self._prints.added(self._seen, last, READ):
+            for number, file, kind, prints in rows:
+                self._seen = number  # each once, also when what follows cannot be read now
+                self._take(file, kind, {each.name: each.data for each in prints})
         self._seen = last
 
     def _take(self, file: int, kind: Kind, prints: Mapping[str, bytes]) -> None:
         self._kinds[file] = kind
-        if "plain" in prints:
-            self._features[file] = features.Features.decode(prints["plain"])
-            self._pool.add(file, self._features[file])
-        if "sound" in prints:
-            self._sound.add(file, audio.SoundPrint.parse(prints["sound"]))
-        if "film" in prints:
-            self._film[file] = prints["film"]
-        if "text" in prints:
-            self._text.add(file, text.TextPrint.parse(prints["text"]))
+        for name, data in prints.items():
+            try:
+                self._take_one(file, name, data)
+            except Invalid:  # damaged, or another version's: found by what else there is
+                continue
+
+    def _take_one(self, file: int, name: str, data: bytes) -> None:
+        match name:
+            case "plain":
+                self._features[file] = features.Features.decode(data)
+                self._pool.add(file, self._features[file])
+            case "sound":
+                self._sound.add(file, audio.SoundPrint.parse(data))
+            case "film":
+                video.FilmPrint.parse(data)
+                self._film[file] = data
+            case "text":
+                self._text.add(file, text.TextPrint.parse(data))
+            case _:
+                pass
 
     def _drop(self, file: int) -> None:
         if self._kinds.pop(file, None) is None:

@@ -8,7 +8,7 @@ against it. A file of a work that suddenly matches too much is quarantined until
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,14 +18,14 @@ from uuid import UUID
 from django.db import transaction
 
 from chopmark.base.digests import digests_of
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.blobs import digests_of_file
 from chopmark.media.fingerprint import Fingerprint
 from chopmark.media.guard import Limits
 from chopmark.media.index import RADIUS, SIZE
 from chopmark.people.actor import Actor
-from chopmark.rights.actions.common import take_numbers
+from chopmark.rights.actions.common import Operator, take_numbers
 from chopmark.rights.actions.kept import NewWorkFile, keep, take_changes
 from chopmark.rights.models import AskedCode, Common, Search, WorkCode, WorkFile
 from chopmark.rights.models import Match as MatchRow
@@ -79,7 +79,7 @@ def find_copies(
     Raises:
         Refused: what people's `must` and `keep` raise.
         Invalid: `copies.radius_wrong`; what `Workshop.fingerprint` raises, `media.not_distinctive` among them.
-        Unavailable: `media.decoder_missing`, `media.decoder_busy`.
+        Unavailable: what `Workshop.fingerprint` raises.
     """
     by.must("view_rights")
     if not LEAST_RADIUS <= radius <= MOST_RADIUS:
@@ -93,11 +93,16 @@ def find_copies(
         source, digest, size = file, digests.sha256, digests.size
     tools = library.tools()
     query = tools.workshop.fingerprint(source, limits, query=True)
+    known = library.last_change(library.CODES)
     found = matches_of(query, digest, by.organisation_id, radius)
     drawings = _drawings(source, query, found, by.organisation_id, limits)
     with transaction.atomic():
         row = _remember(query, _Asked(sha256=digest, size=size, name=name, radius=radius), by, at)
         _keep(row, found, drawings, at=at, later=False)
+    if library.last_change(library.CODES) != known:  # a work came before this search could be remembered for it
+        found = matches_of(query, digest, by.organisation_id, radius)
+        with transaction.atomic():
+            _keep(row, found, {}, at=at, later=True)
     _quarantine([each.file for each in found], at)
     return search_summary(row)
 
@@ -136,21 +141,7 @@ def suppress(file: NewWorkFile | bytes, reason: str, *, by: Actor, at: datetime)
         Unavailable: as `find_copies`.
     """
     by.must("file_rights")
-    if not reason.strip():
-        raise Invalid("works.incomplete", name="reason")
-    if len(reason) > MAX_REASON:
-        raise Invalid("works.too_long", name="reason", limit=MAX_REASON)
-    if Common.objects.filter(organisation=by.organisation_id, removed_at=None).count() >= MOST_COMMONS:
-        raise Refused("copies.too_many_commons", limit=MOST_COMMONS)
-    source = keep(file, by).path if isinstance(file, NewWorkFile) else file
-    found = library.tools().workshop.fingerprint(source)
-    whole = next((each for each in found.codes if each.region == "whole"), None)
-    if found.kind != "picture" or whole is None:
-        raise Invalid("copies.no_picture")
-    row = Common.objects.create(
-        organisation=by.organisation_id, bits=whole.bits, reason=reason, made_by=by.user_id, made_at=at
-    )
-    return int(row.pk)
+    return _suppress(lambda: keep(file, by).path if isinstance(file, NewWorkFile) else file, reason, by=by, at=at)
 
 
 def unsuppress(common: int, *, by: Actor, at: datetime) -> None:
@@ -160,9 +151,22 @@ def unsuppress(common: int, *, by: Actor, at: datetime) -> None:
         Refused: `copies.not_found`; what people's `must` raises.
     """
     by.must("file_rights")
-    rows = Common.objects.filter(pk=common, organisation=by.organisation_id, removed_at=None)
-    if not rows.update(removed_at=at):
-        raise Refused("copies.not_found")
+    _unsuppress(common, by.organisation_id, at)
+
+
+def suppress_for_all(file: Path, reason: str, *, operator: Operator, at: datetime) -> int:
+    """Put a picture on the platform's list of what is no match for anybody. Its id. Raises as `suppress`."""
+    return _suppress(lambda: file, reason, by=operator, at=at)
+
+
+def unsuppress_for_all(common: int, *, operator: Operator, at: datetime) -> None:
+    """Take one entry off the platform's list.
+
+    Raises:
+        Refused: `copies.not_found`.
+    """
+    del operator
+    _unsuppress(common, None, at)
 
 
 def compare_with_searches(clock: Callable[[], datetime]) -> int | None:
@@ -182,7 +186,7 @@ def compare_with_searches(clock: Callable[[], datetime]) -> int | None:
     at = clock()
     met = 0
     if file.work.state == "filed":
-        for search, match in _asked_before(file, at).items():
+        for search, match in _asked_before(file, at):
             with transaction.atomic():
                 met += _keep(search, [match], {}, at=at, later=True)
     WorkFile.objects.filter(pk=file.pk).update(compared_at=at)
@@ -222,6 +226,27 @@ def _worth_writing(size: Any) -> bool:  # noqa: ANN401 (`index.Size`)
 
 
 # ---- steps -----------------------------------------------------------------------------------------------------------
+
+
+def _suppress(source: Callable[[], Path | bytes], reason: str, *, by: Actor | Operator, at: datetime) -> int:
+    organisation, user = (by.organisation_id, by.user_id) if isinstance(by, Actor) else (None, None)
+    if not reason.strip():
+        raise Invalid("works.incomplete", name="reason")
+    if len(reason) > MAX_REASON:
+        raise Invalid("works.too_long", name="reason", limit=MAX_REASON)
+    if Common.objects.filter(organisation=organisation, removed_at=None).count() >= MOST_COMMONS:
+        raise Refused("copies.too_many_commons", limit=MOST_COMMONS)
+    found = library.tools().workshop.fingerprint(source())
+    whole = next((each for each in found.codes if each.region == "whole"), None)
+    if found.kind != "picture" or whole is None:
+        raise Invalid("copies.no_picture")
+    row = Common.objects.create(organisation=organisation, bits=whole.bits, reason=reason, made_by=user, made_at=at)
+    return int(row.pk)
+
+
+def _unsuppress(common: int, organisation: UUID | None, at: datetime) -> None:
+    if not Common.objects.filter(pk=common, organisation=organisation, removed_at=None).update(removed_at=at):
+        raise Refused("copies.not_found")
 
 
 def _remember(query: Fingerprint, asked: _Asked, by: Actor, at: datetime) -> Search:
@@ -274,7 +299,8 @@ def _keep(row: Search, found: Sequence[Match], drawings: Mapping[int, bytes], *,
                 found_at=at,
             )
             for each in new
-        ]
+        ],
+        ignore_conflicts=True,  # the worker and who searches may find it at the same moment
     )
     return len(new)
 
@@ -299,7 +325,7 @@ def _drawings(
             data = library.tools().workshop.ask(
                 "drawing", [source, wiring.blobs().path(digests[each.file])], {}, limits
             )
-        except Invalid:  # without a drawing a match is a match
+        except (Invalid, Unavailable):  # without a drawing a match is a match
             continue
         if data:
             drawn[each.file] = data
@@ -307,13 +333,12 @@ def _drawings(
 
 
 def _quarantine(files: Collection[int], at: datetime) -> None:
-    """Hold the files that too many different queries have met of late."""
-    for pk in files:
-        since = at - FLOOD_SPAN
-        released = WorkFile.objects.filter(pk=pk).values_list("released_at", flat=True).first()
-        if released is not None and released > since:
-            since = released
-        met = MatchRow.objects.filter(file=pk, found_at__gt=since).exclude(stage="same").exclude(verdict="copy")
+    """Hold the files that too many different queries of others have met of late: who watches over a work asks often."""
+    rows = WorkFile.objects.filter(pk__in=files, held_at=None).values_list("pk", "work__organisation", "released_at")
+    for pk, owner, released in rows:
+        since = max(at - FLOOD_SPAN, released or at - FLOOD_SPAN)
+        met = MatchRow.objects.filter(file=pk, found_at__gt=since).exclude(search__organisation=owner)
+        met = met.exclude(stage="same").exclude(verdict="copy")
         if met.values("search__sha256").distinct().count() >= FLOOD:
             WorkFile.objects.filter(pk=pk, held_at=None).update(held_at=at)
 
@@ -321,24 +346,24 @@ def _quarantine(files: Collection[int], at: datetime) -> None:
 # ---- what was asked before -------------------------------------------------------------------------------------------
 
 
-def _asked_before(file: WorkFile, at: datetime) -> dict[Search, Match]:
-    """The remembered searches that a new file would have matched."""
-    fits = Search.objects.filter(fingerprint__isnull=False, forget_at__gt=at, made_at__lt=file.made_at)
-    met: dict[UUID, Search] = {}
-    for pk, radius in _near_codes(file).items():
-        search = fits.filter(pk=pk, radius__gte=radius).first()
-        if search is not None:
-            met[pk] = search
-    for search in fits.filter(kind=file.work.kind).order_by("-made_at")[:COMPARED]:
-        met.setdefault(search.pk, search)
-    found: dict[Search, Match] = {}
+def _asked_before(file: WorkFile, at: datetime) -> Iterator[tuple[Search, Match]]:
+    """The remembered searches that a new file would have matched; one of them is held in memory at a time.
+
+    What was asked until the file's codes were there counts, also what was asked while it waited for the worker.
+    """
+    fits = Search.objects.filter(fingerprint__isnull=False, forget_at__gt=at, made_at__lte=file.done_at)
+    near = _near_codes(file)
+    of_kind = fits.filter(kind=file.work.kind).order_by("-made_at")
+    newest = set(of_kind.values_list("pk", flat=True)[:COMPARED])
     alone = _Alone(file).library()
-    for search in met.values():
+    for pk in dict.fromkeys([*near, *newest]):
+        search = fits.filter(pk=pk).first()
+        if search is None or (pk in near and near[pk] > search.radius and pk not in newest):
+            continue
         query, common = without_common(Fingerprint.parse(bytes(search.fingerprint or b"")), search.organisation)
         best = () if common else alone.find(query, radius=search.radius, limit=1)
         if best:
-            found[search] = best[0]
-    return found
+            yield search, best[0]
 
 
 def _near_codes(file: WorkFile) -> dict[UUID, int]:
@@ -349,10 +374,8 @@ def _near_codes(file: WorkFile) -> dict[UUID, int]:
 
     import numpy as np  # noqa: PLC0415 (loaded for the first search)
 
-    hits = library.tools().asked.search(np.frombuffer(b"".join(bits), np.uint8).reshape(-1, SIZE), MOST_RADIUS)
-    nearest: dict[int, int] = {}
-    for hit in hits:
-        nearest[hit.id] = min(hit.distance, nearest.get(hit.id, hit.distance))
+    hits = library.tools().asked.nearest(np.frombuffer(b"".join(bits), np.uint8).reshape(-1, SIZE), MOST_RADIUS)
+    nearest = {each.id: each.distance for each in hits}
     found: dict[UUID, int] = defaultdict(lambda: MOST_RADIUS)
     ids = list(nearest)
     for start in range(0, len(ids), library.AT_ONCE):
@@ -416,7 +439,7 @@ class _Print:
         del last, limit
         if after:
             return []
-        prints = Fingerprint.parse(bytes(self._file.print or b"")).prints
+        prints = library.prints_of(bytes(self._file.print or b""))
         return [(1, self._file.pk, library.kind_of(self._file.kind), prints)]
 
     def gone(self, after: int, last: int) -> Sequence[int]:

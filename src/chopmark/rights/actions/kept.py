@@ -13,7 +13,6 @@ from chopmark.evidence import queries as evidence_queries
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.rights.actions.common import servant_of
-from chopmark.rights.models import Serial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +63,10 @@ def take_changes(counter: str, count: int) -> int:
     The row of the counter stays locked until that transaction ends, so numbers appear in their order.
     """
     with connection.cursor() as cursor:
-        cursor.execute("UPDATE rights_serial SET last = last + %s WHERE name = %s RETURNING last", [count, counter])
-        row = cursor.fetchone()
-    if row is None:
-        Serial.objects.create(name=counter, last=count)
-        return 1
-    return int(row[0]) - count + 1
+        cursor.execute(
+            "INSERT INTO rights_serial (name, last) VALUES (%s, %s) "
+            "ON CONFLICT (name) DO UPDATE SET last = rights_serial.last + excluded.last RETURNING last",
+            [counter, count],
+        )
+        [last] = cursor.fetchone()
+    return int(last) - count + 1

@@ -47,7 +47,7 @@ from chopmark.rights.works import WorkAmended, WorkFiled, WorkIdentified, WorkWi
 MAX_FILES = 20
 AT_ONCE = 30_000_000
 """Bytes of a file that is fingerprinted while somebody waits."""
-TRIES = 3
+TRIES = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,40 +176,45 @@ def withdraw_work(which: UUID | str, *, reason: str = "", by: Actor, at: datetim
     by.must("file_rights")
     if len(reason) > works.MAX_NAME:
         raise Invalid("works.too_long", name="reason", limit=works.MAX_NAME)
-    row = _change(own_work(by, which), Step(type="work_withdrawn", payload=WorkWithdrawn(reason=reason)), by, at)
-    with transaction.atomic():
+    row = own_work(by, which)
+
+    def take_away() -> None:
         change = take_changes(library.CODES, 1)
         files = WorkFile.objects.filter(work=row)
         WorkCode.objects.filter(file__in=files, gone=None).update(gone=change)
         files.filter(gone=None).update(gone=change)
-    return summary_of(row)
+
+    step = Step(type="work_withdrawn", payload=WorkWithdrawn(reason=reason))
+    return summary_of(_change(row, step, by, at, also=take_away))
 
 
 def fingerprint_waiting(clock: Callable[[], datetime], limits: Limits | None = None) -> str | None:
     """Fingerprint the file that waits longest; the number of its work, None when none waits. For the worker.
 
-    What cannot be decoded is noted as unfit, with the reason; what the machine could not do is tried again.
+    What cannot be decoded is noted as unfit, with the reason. What the machine could not do is tried again, after the
+    others that wait; a file with which it fails time and again is noted as unfit too.
+
+    Raises:
+        Unavailable: what `Workshop.fingerprint` and a deposit raise.
     """
-    file = WorkFile.objects.filter(state="waiting", gone=None).order_by("made_at", "pk").first()
+    file = WorkFile.objects.filter(state="waiting", gone=None).order_by("tries", "made_at", "pk").first()
     if file is None:
         return None
     digest = bytes(file.sha256)
     try:
         found = library.tools().workshop.fingerprint(wiring.blobs().path(digest), limits or Limits().patient())
         _must_be_of_kind(file.work.kind, found, file.name)
-    except Unavailable:
+    except Unavailable as error:
         WorkFile.objects.filter(pk=file.pk).update(tries=file.tries + 1)
         if file.tries + 1 < TRIES:
             raise
-        _unfit(file, "media.decoder_missing", {}, clock())
+        _unfit(file, error.code, error.facts, clock())
     except Invalid as error:
         _unfit(file, error.code, error.facts, clock())
     else:
         at = clock()
         step = Step(type="work_identified", payload=WorkIdentified(found=_identified(digest, found)))
-        _change(file.work, step, Operator(name="worker"), at)
-        with transaction.atomic():
-            _take(file, found, at)
+        _change(file.work, step, Operator(name="worker"), at, also=lambda: _take(file, found, at))
     return file.work.number
 
 
@@ -298,7 +303,10 @@ def _identified(digest: bytes, found: Fingerprint) -> Identified:
 
 
 def _take(file: WorkFile, found: Fingerprint, at: datetime) -> None:
-    """Keep what was made of a file. Must run inside a transaction."""
+    """Keep what was made of a file, unless its work was withdrawn meanwhile. Must run inside a transaction."""
+    file = WorkFile.objects.select_for_update().get(pk=file.pk)
+    if file.gone is not None:
+        return
     first = take_changes(library.CODES, len(found.codes) + 1)
     WorkCode.objects.bulk_create(
         [
@@ -337,8 +345,14 @@ def _show(row: WorkRow, work: Work, head: bytes, at: datetime) -> None:
 
 
 @wiring.answering()
-def _change(row: WorkRow, step: Step, by: Actor | Operator, at: datetime) -> WorkRow:
-    """Record what happened to a work: deposit the event, then write it and how the work stands after it."""
+def _change(
+    row: WorkRow, step: Step, by: Actor | Operator, at: datetime, also: Callable[[], None] | None = None
+) -> WorkRow:
+    """Record what happened to a work: deposit the event, then write it and how the work stands after it.
+
+    Args:
+        also: what is written with it, or not at all.
+    """
     at = max(at, row.changed_at)
     if row.state == "withdrawn" and step.type != "work_identified":
         raise Refused("works.withdrawn", number=row.number)
@@ -353,6 +367,8 @@ def _change(row: WorkRow, step: Step, by: Actor | Operator, at: datetime) -> Wor
             EventRow.objects.bulk_create(event_rows([event], deposits, row.organisation, by=by))
             _show(fresh, work, event.sha256, at)
             fresh.save()
+            if also is not None:
+                also()
     except IntegrityError as error:
         raise Refused("works.moved", number=row.number) from error
     return fresh

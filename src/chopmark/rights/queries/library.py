@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chopmark.base.errors import Invalid
 from chopmark.evidence import wiring
 from chopmark.media.fingerprint import Code, Fingerprint, Print
 from chopmark.media.guard import KINDS, Kind
@@ -107,7 +108,7 @@ class AskedRows:
 
 
 class PrintRows:
-    """The prints of works' files, see `media.match.Prints`."""
+    """The prints of works' files, see `media.match.Prints`; what cannot be read is found by codes alone."""
 
     def last(self) -> int:
         """See there."""
@@ -117,13 +118,20 @@ class PrintRows:
         """See there."""
         rows = WorkFile.objects.filter(number__gt=after, number__lte=last, gone=None).order_by("number")
         return [
-            (row.number or 0, row.pk, kind_of(row.kind), Fingerprint.parse(bytes(row.print or b"")).prints)
-            for row in rows[:limit]
+            (row.number or 0, row.pk, kind_of(row.kind), prints_of(bytes(row.print or b""))) for row in rows[:limit]
         ]
 
     def gone(self, after: int, last: int) -> Sequence[int]:
         """See there."""
         return list(WorkFile.objects.filter(gone__gt=after, gone__lte=last).values_list("pk", flat=True))
+
+
+def prints_of(data: bytes) -> tuple[Print, ...]:
+    """The prints of a stored fingerprint; none of one that is damaged or another version's: it must stop no search."""
+    try:
+        return Fingerprint.parse(data).prints
+    except Invalid:
+        return ()
 
 
 def owners_of(ids: Sequence[int]) -> Mapping[int, Owned]:

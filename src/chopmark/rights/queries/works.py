@@ -291,7 +291,15 @@ def commons_of(actor: Actor) -> tuple[CommonSummary, ...]:
         Refused: what people's `must` raises.
     """
     actor.must("view_rights")
-    rows = Common.objects.filter(Q(organisation=actor.organisation_id) | Q(organisation=None), removed_at=None)
+    return _commons(Q(organisation=actor.organisation_id) | Q(organisation=None))
+
+
+def commons_for_all() -> tuple[CommonSummary, ...]:
+    """What is no match for anybody: the operator's entries. For the operator's command."""
+    return _commons(Q(organisation=None))
+
+
+def _commons(which: Q) -> tuple[CommonSummary, ...]:
     return tuple(
         CommonSummary(
             id=row.pk,
@@ -300,7 +308,7 @@ def commons_of(actor: Actor) -> tuple[CommonSummary, ...]:
             made_at=row.made_at,
             everybody=row.organisation is None,
         )
-        for row in rows.order_by("pk")
+        for row in Common.objects.filter(which, removed_at=None).order_by("pk")
     )
 
 
