@@ -76,6 +76,13 @@ HOSTILE = {
     "a film cut off": (media.film(1, 2)[:2000], "media.film_unreadable"),
     "a program": (b"\x7fELF\x02\x01\x01" + bytes(200), "media.format_unknown"),
     "an archive": (b"PK\x03\x04" + bytes(200), "media.format_unknown"),
+    "an SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "media.format_refused"),
+    "an SVG after a declaration, a comment and an entity": (
+        b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- > -->\n<!DOCTYPE svg [<!ENTITY a 'b'>]>\n<svg:svg></svg:svg>",
+        "media.format_refused",
+    ),
+    "a photograph of a telephone as HEIC": (b"\x00\x00\x00\x18ftypheic" + bytes(200), "media.format_refused"),
+    "a PDF": (b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n", "media.format_refused"),
     "silence": (media.wav(np.zeros(11025 * 5, np.int16)), "media.sound_not_distinctive"),
     "a sound of no samples": (media.wav(np.zeros(0, np.int16)), "media.sound_unreadable"),
     "a matroska head and nothing else": (b"\x1a\x45\xdf\xa3" + bytes(100), "media.film_unreadable"),
@@ -96,10 +103,9 @@ def test_a_hostile_file_is_refused_with_a_reason(workshop, what):
     "data",
     [
         b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nfile:///etc/passwd\n" + b"one two three four five six " * 9,
-        b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/> seven eight nine ten eleven</svg>'
-        * 3,
+        b'<html><img src="file:///etc/passwd"/> seven eight nine ten eleven <svg></svg></html>' * 3,
     ],
-    ids=["play list", "drawing"],
+    ids=["play list", "page"],
 )
 def test_what_names_other_files_is_plain_text(workshop, data):
     assert workshop.fingerprint(data).kind == "text"

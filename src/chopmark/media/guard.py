@@ -14,6 +14,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import resource
 import struct
 import sys
@@ -94,6 +95,17 @@ _STARTS: tuple[tuple[int, bytes, Kind, str, str], ...] = (
     (0, b"FLV\x01", "video", "video/x-flv", "flv"),
     (0, b"BM", "picture", "image/bmp", "BMP"),
 )
+_REFUSED: tuple[tuple[int, bytes, str], ...] = (
+    *((4, b"ftyp" + brand, "HEIC") for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")),
+    (0, b"%PDF-", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"{\\rtf", "RTF"),
+    (0, b"8BPS", "PSD"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+)
+"""What people take for pictures or texts and cannot be read here: better said than guessed at."""
 _RIFF = frozenset({b"WEBP", b"WAVE", b"AVI "})
 _FORM = frozenset({b"AIFF", b"AIFC"})
 _TS = 188  # bytes of a packet of an MPEG transport stream
@@ -103,10 +115,11 @@ def sniff(head: bytes) -> Sniffed:
     """What begins so; `head` is at least the first `HEAD` bytes, or the whole of a shorter file.
 
     Raises:
-        Invalid: `media.empty`, `media.format_unknown`.
+        Invalid: `media.empty`, `media.format_unknown`, `media.format_refused` with the name of what it is.
     """
     if not head:
         raise Invalid("media.empty")
+    _must_not_be_refused(head)
     for at, start, kind, media_type, form in _STARTS:
         if not head.startswith(start, at):
             continue
@@ -121,6 +134,26 @@ def sniff(head: bytes) -> Sniffed:
     if readable(head):
         return Sniffed(kind="text", media_type="text/plain")
     raise Invalid("media.format_unknown")
+
+
+def _must_not_be_refused(head: bytes) -> None:
+    for at, start, name in _REFUSED:
+        if head.startswith(start, at):
+            raise Invalid("media.format_refused", format=name)
+    if _svg(head):
+        raise Invalid("media.format_refused", format="SVG")
+
+
+def _svg(head: bytes) -> bool:
+    """Whether an XML document of which this is the beginning has `svg` as its root."""
+    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    while text.startswith((b"<?", b"<!")):
+        end = b"?>" if text.startswith(b"<?") else b"-->" if text.startswith(b"<!--") else b">"
+        _, found, text = text.partition(end)
+        if not found:
+            return False
+        text = text.lstrip(b"]> \t\r\n")
+    return re.match(rb"<(?:\w+:)?svg[\s>/]", text) is not None
 
 
 def readable(data: bytes) -> bool:
