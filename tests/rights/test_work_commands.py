@@ -45,3 +45,13 @@ def test_a_work_is_registered_found_and_shown_by_command(db, settings, tmp_path,
     assert chopmark("media", "fingerprint", kept)["iscc"] == made["files"][0]["iscc"]
     assert [each["of"] for each in chopmark("media", "match", found, other, kept)] == [str(kept)]
     assert chopmark("media", "match", other, kept, status=1) == []
+
+    entry = chopmark("media", "ignore", kept, "--reason", "A template of the marketplace")["id"]
+    assert [(each["id"], each["reason"]) for each in chopmark("media", "ignored")] == [
+        (entry, "A template of the marketplace")
+    ]
+    assert chopmark("media", "match", found, status=1) == []
+    assert chopmark("media", "unignore", entry) == {"id": entry}
+    assert chopmark("media", "unignore", entry, status=1)["code"] == "copies.not_found"
+    assert chopmark("media", "ignored") == []
+    assert [each["of"] for each in chopmark("media", "match", found)] == [made["number"]]

@@ -55,7 +55,7 @@ def build() -> App:
         "office": ("import", "fetch", "list", "waiting", "vouch", "code"),
         "mandate": ("give", "revoke", "list"),
         "work": ("add", "list", "show"),
-        "media": ("fingerprint", "match", "index"),
+        "media": ("fingerprint", "match", "index", "ignore", "unignore", "ignored"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")

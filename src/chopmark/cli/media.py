@@ -109,6 +109,64 @@ def index_command(
     return DONE
 
 
+def ignore_command(
+    file: Annotated[Path, Parameter(help=text("cli.media.ignored_file"))],
+    /,
+    *,
+    reason: Annotated[str, Parameter(help=text("cli.media.reason"))],
+    common: Common = PLAIN,
+) -> int:
+    """Put a picture on the list of what is no match for anybody: a template, a shop's logo."""
+    use_platform()
+    from chopmark.rights.actions.common import Operator  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.rights.actions.copies import suppress_for_all  # noqa: PLC0415
+
+    made = suppress_for_all(_readable(file), reason, operator=Operator(), at=clock.now())
+    if common.json:
+        print_json({"id": made})
+    else:
+        say("cli.media.ignored_from_now", common, id=made)
+    return DONE
+
+
+def unignore_command(
+    entry: Annotated[int, Parameter(help=text("cli.media.entry"))],
+    /,
+    *,
+    common: Common = PLAIN,
+) -> int:
+    """Take an entry off that list."""
+    use_platform()
+    from chopmark.rights.actions.common import Operator  # noqa: PLC0415 (the framework is set up only now)
+    from chopmark.rights.actions.copies import unsuppress_for_all  # noqa: PLC0415
+
+    unsuppress_for_all(entry, operator=Operator(), at=clock.now())
+    if common.json:
+        print_json({"id": entry})
+    else:
+        say("cli.media.ignored_no_more", common, id=entry)
+    return DONE
+
+
+def ignored_command(*, common: Common = PLAIN) -> int:
+    """Show what is no match for anybody."""
+    use_platform()
+    from chopmark.rights.queries.works import commons_for_all  # noqa: PLC0415 (the framework is set up only now)
+
+    rows = [
+        {"id": each.id, "made_at": each.made_at.isoformat(), "reason": each.reason, "bits": each.bits.hex()}
+        for each in commons_for_all()
+    ]
+    if common.json:
+        print_json(rows)
+        return DONE
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for row in rows:
+        table.add_row(str(row["id"]), str(row["made_at"]), str(row["reason"]))
+    out().print(table)
+    return DONE
+
+
 def _among(query: Path, references: Sequence[Path], radius: int) -> list[dict[str, Any]]:
     """Compare files with each other, without a home: the same library over rows in memory."""
     from chopmark.media.guard import Limits  # noqa: PLC0415 (only now is it needed)
