@@ -294,8 +294,12 @@ def test_what_is_common_is_no_match(world, mei, jo):
 def test_a_file_that_matches_too_much_is_quarantined_until_released(world, mei, jo, monkeypatch):
     monkeypatch.setattr(copies, "FLOOD", 3)
     made = registered(world, mei, media.jpeg(media.picture(1)))
-    for quality in (30, 40, 50):
+    others = [jo, world.person("Ann Other"), world.person("Bo Other")]
+    for quality in (20, 25, 30, 35):
         assert search(world, jo, media.jpeg(_mirrored(media.picture(1)), quality)).matches
+    assert not works.work_of(mei.actor, made.number).files[0].held  # one organisation alone hides no work
+    for quality, who in zip((40, 45, 50), others, strict=True):
+        assert search(world, who, media.jpeg(_mirrored(media.picture(1)), quality)).matches
     assert works.work_of(mei.actor, made.number).files[0].held
     assert not search(world, jo, media.jpeg(_mirrored(media.picture(1)), 60)).matches
     assert search(world, mei, media.jpeg(_mirrored(media.picture(1)), 60)).matches  # its owner still sees it

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Count
 
 from chopmark.base.digests import digests_of
 from chopmark.base.errors import Invalid, Refused, Unavailable
@@ -45,6 +46,8 @@ DRAWN = 5
 FLOOD = 200
 FLOOD_SPAN = timedelta(hours=24)
 """A file that so many different queries match in so long is quarantined."""
+FLOOD_SHARES = 4
+"""One organisation's queries count for one such part at most: else a copier could hide the work that he copies."""
 COMPARED = 200
 """Remembered queries of a kind that a new file's sound, film and features are compared with, newest first."""
 MAX_REASON = 300
@@ -230,7 +233,8 @@ def _worth_writing(size: Any) -> bool:  # noqa: ANN401 (`index.Size`)
 
 def _suppress(source: Callable[[], Path | bytes], reason: str, *, by: Actor | Operator, at: datetime) -> int:
     organisation, user = (by.organisation_id, by.user_id) if isinstance(by, Actor) else (None, None)
-    if not reason.strip():
+    reason = reason.replace("\x00", "").strip()
+    if not reason:
         raise Invalid("works.incomplete", name="reason")
     if len(reason) > MAX_REASON:
         raise Invalid("works.too_long", name="reason", limit=MAX_REASON)
@@ -256,7 +260,7 @@ def _remember(query: Fingerprint, asked: _Asked, by: Actor, at: datetime) -> Sea
         number=number,
         organisation=by.organisation_id,
         made_by=by.user_id,
-        name=asked.name[:MAX_NAME],
+        name=asked.name.replace("\x00", "")[:MAX_NAME],
         sha256=asked.sha256,
         size=asked.size,
         kind=query.kind,
@@ -339,7 +343,8 @@ def _quarantine(files: Collection[int], at: datetime) -> None:
         since = max(at - FLOOD_SPAN, released or at - FLOOD_SPAN)
         met = MatchRow.objects.filter(file=pk, found_at__gt=since).exclude(search__organisation=owner)
         met = met.exclude(stage="same").exclude(verdict="copy")
-        if met.values("search__sha256").distinct().count() >= FLOOD:
+        asked = met.values_list("search__organisation").annotate(queries=Count("search__sha256", distinct=True))
+        if sum(min(queries, max(1, FLOOD // FLOOD_SHARES)) for _, queries in asked) >= FLOOD:
             WorkFile.objects.filter(pk=pk, held_at=None).update(held_at=at)
 
 
