@@ -16,7 +16,7 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.rights.actions import interest
 from chopmark.rights.actions.customs import NewRecordal, end_customs, record_customs
 from chopmark.rights.actions.dispute import NewDispute, close_dispute, contest, open_dispute
-from chopmark.rights.actions.file import amend, submit
+from chopmark.rights.actions.file import amend, submit, withdraw
 from chopmark.rights.actions.interest import NewInterest, assign, end_interest
 from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_mandate
 from chopmark.rights.actions.remind import remind
@@ -351,6 +351,34 @@ def test_a_dispute_suspends_until_it_is_over(world, mei):
     assert close_dispute(right.id, "D2", "settled", by=mei.actor, at=world.now()).state == "verified"
     with pytest.raises(Refused, match=r"rights.dispute_over"):
         close_dispute(right.id, "D2", "again", by=mei.actor, at=world.now())
+
+
+@pytest.mark.parametrize("way", ["withdrawn", "assigned"])
+def test_nobody_leaves_a_dispute_behind(world, mei, jo, way):
+    """Neither by giving the right up and filing it anew, nor by assigning it to a second account."""
+    right = verified(world, mei)
+    open_dispute(right.id, NewDispute(kind="opposition"), by=mei.actor, at=world.now())
+    open_dispute(right.id, NewDispute(kind="bad_faith", forum="EUIPO"), by=OPERATOR, at=world.now())
+    open_dispute(right.id, NewDispute(kind="court", effect="none"), by=OPERATOR, at=world.now())
+    if way == "withdrawn":
+        withdraw(right.id, by=mei.actor, at=world.now())
+        again, who = filed(world, mei), mei
+    else:
+        vouched(world, jo, "Jo Smith's studio", "GB")
+        where = {"by": mei.actor, "organisation": jo.actor.organisation_id, "recorded_at_office": True}
+        assign(right.id, Party(name="Jo Smith's studio", country="GB"), at=world.now(), **where)
+        [again], who = registry.rights_of(jo.actor).items, jo
+        submit(again.id, by=jo.actor, at=world.now())
+    done = verify_against(again.id, by=who.actor, at=world.now())
+    kinds = ["bad_faith"] if way == "withdrawn" else ["opposition", "bad_faith"]
+    assert (done.state, [each.kind for each in done.right.disputes]) == ("suspended", kinds)
+    with pytest.raises(Refused, match=r"rights.dispute_not_yours"):
+        close_dispute(again.id, "D1", "over", by=who.actor, at=world.now())
+    # Once it is settled it stays so.
+    for each in done.right.disputes:
+        close_dispute(again.id, each.id, "withdrawn by all", by=OPERATOR, at=world.now())
+    later = verify_against(again.id, by_office(fetched=world.now()), by=OPERATOR, at=world.now())
+    assert (later.state, len(later.right.disputes)) == ("verified", len(kinds))
 
 
 def test_who_contests_a_filing_suspends_nothing_and_learns_nothing(world, mei, jo):

@@ -1,4 +1,4 @@
-"""See with whom a right that has just been verified collides, and note a dispute at both.
+"""See with whom a right that has just been verified collides, and note a dispute at both; keep those it had before.
 
 Two verified owners of one sign in one territory and class: neither may act there until a person has looked. Elsewhere
 both may, each in their own countries.
@@ -7,12 +7,17 @@ both may, each in their own countries.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from chopmark.rights.actions.common import Operator, change, current
-from chopmark.rights.actions.dispute import MAX_DISPUTES, NewDispute, made, opened
+from chopmark.rights import history
+from chopmark.rights.actions.common import Operator, Step, change, current
+from chopmark.rights.actions.dispute import MAX_DISPUTES, NewDispute, made, opened, opener
+from chopmark.rights.history import Filed
+from chopmark.rights.keys import claims
 from chopmark.rights.models import Right as RightRow
+from chopmark.rights.queries.registry import events
 from chopmark.rights.queries.rivals import common_ground, rivals_of
 from chopmark.rights.record import Right
 
@@ -39,6 +44,40 @@ def _note(row: RightRow, rival: Right, *, at: datetime) -> RightRow:
         return row
     new = NewDispute(kind="same_territory", effect="limit", territories=ground, other=rival.number)
     return change(row, [opened(made(new, right, at))], by=PLATFORM, at=at)
+
+
+def inherit(row: RightRow, *, at: datetime) -> RightRow:
+    """Note what is open about the same registration at a right that its holder gave up, or that this one follows.
+
+    Nobody leaves a dispute behind by filing anew; what the holder reported himself is his to report again.
+
+    Raises:
+        Refused: `rights.moved`; what a deposit raises.
+    """
+    right = current(row)
+    steps: list[Step] = []
+    for other in _forebears(row, right):
+        for each in current(other).disputes:
+            new = replace(each, id="")
+            if each.closed_on is not None or each.effect == "none" or opener(other, each.id) == row.organisation:
+                continue
+            if new in [replace(one, id="", closed_on=None, outcome="") for one in right.disputes]:
+                continue
+            if len(right.disputes) < MAX_DISPUTES:
+                mine = replace(each, id=f"D{len(right.disputes) + 1}")
+                right = replace(right, disputes=(*right.disputes, mine))
+                steps.append(opened(mine))
+    return change(row, steps, by=PLATFORM, at=at) if steps else row
+
+
+def _forebears(row: RightRow, right: Right) -> list[RightRow]:
+    keys = [each.split(":", 2)[2] for each in claims(right.record)]
+    given_up = RightRow.objects.filter(numbers__key__in=keys, kind=row.kind, state__in=history.CLOSED)
+    found = list(given_up.filter(organisation=row.organisation).exclude(pk=row.pk).distinct().order_by("made_at")[:50])
+    filed = next((each.payload for each in events(row.pk)), None)
+    if isinstance(filed, Filed) and filed.predecessor:
+        found += RightRow.objects.filter(pk=UUID(filed.predecessor)).exclude(pk__in=[each.pk for each in found])
+    return [each for each in found if claims(current(each).record) & claims(right.record)]
 
 
 def known(right: Right, rival: Right, ground: Sequence[str]) -> bool:

@@ -129,13 +129,13 @@ def close_dispute(
         raise Invalid("rights.day_ahead", on=on.isoformat())
     if found.opened_on is not None and on < found.opened_on:
         raise Invalid("rights.dates_contradict", first="opened_on", second="on")
-    if not isinstance(by, Operator) and _opener(row, found.id) != organisation_of(by):
+    if not isinstance(by, Operator) and opener(row, found.id) != organisation_of(by):
         raise Refused("rights.dispute_not_yours", id=found.id)
     payload = DisputeClosed(dispute=found.id, on=on, outcome=outcome)
     return summary_of(change(row, [Step(type="dispute_closed", payload=payload, at_law=on)], by=by, at=at))
 
 
-def _opener(row: RightRow, dispute_id: str) -> UUID | None:
+def opener(row: RightRow, dispute_id: str) -> UUID | None:
     """The organisation that opened a dispute; None for the operator and the platform."""
     for each in EventRow.objects.filter(subject=row.pk, type="dispute_opened").order_by("seq"):
         payload = history.Event.parse(bytes(each.body)).payload

@@ -258,6 +258,8 @@ def _changed(
         if also is not None:
             also()
 
+    if any(each.type == "verified" for each in steps):
+        row = conflict.inherit(row, at=at)
     fresh = change(row, steps, by=by, at=at, also=alone)
     if fresh.state in ("verified", "suspended"):
         fresh = conflict.look(fresh, at=at)
