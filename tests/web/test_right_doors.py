@@ -163,3 +163,42 @@ def test_what_was_read_for_one_person_fills_nobody_elses_form(world, mei, jo, mo
     stale = {**read(), "number": "018999999"}
     monkeypatch.setattr(rights, "READ_FOR", -1)
     assert source(mei, stale) == "form"
+
+
+# ---- values that no clock, index or database takes
+
+ODD_ADDRESSES = (
+    *(f"/rights/{{number}}?as_of={each}" for each in ("9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00%2B23:59", "x")),
+    *(f"/api/v1/rights/{{number}}?as_of={each}" for each in ("9999-12-31T23:59:59-23:59", "1e400", "-1e400")),
+    *(f"/rights/?{each}" for each in ("after=%00", "q=%00", "state=%00", "client=%00", "q=%25_%5C")),
+    *(f"/rights/search?q={each}" for each in ("%00", "%22", "AND+OR+NOT", "a:b", "*", "[a+TO+b]", "%5C", "^~")),
+    *(f"/rights/may?right={{number}}&seller=x&territory=DE&on={each}" for each in ("0001-01-01", "9999-12-31")),
+    *(f"/rights/{{number}}/events/{each}.json" for each in ("0", "9" * 40)),
+    *("/rights/a%00b", "/works/%00", "/copies/%00", "/works/?after=%00", f"/works/W-2026-000001/files/{'9' * 40}"),
+    *(f"/api/v1/rights?limit={each}" for each in ("0", "-1", "9" * 40, "NaN")),
+    *(f"/api/v1/rights/search?q=a&{each}" for each in ("least=nan", "limit=9999", "classes=%00", "territories=%00")),
+    *(f"/api/v1/rights/search?q={each}" for each in ("a" * 201, "%00")),
+    f"/api/v1/works?q={'a' * 301}",
+)
+ODD_BODIES = {
+    "customs that ended in the year one": ("customs", {"authority": "DE", "number": "8", "until": "0001-01-02"}),
+    "a licence until then": ("licences", {"party": {"name": "x"}, "role": "licensee", "until": "0001-01-02"}),
+    "a licence without end": ("licences", {"party": {"name": "x"}, "role": "licensee", "until": "9999-12-31"}),
+    "a seller with a control character": ("may-sell", {"territory": "DE", "class": "\0", "seller_name": "\0"}),
+    "a question of the year one": ("may-act", {"territory": "DE", "on": "0001-01-01"}),
+    "a question of the last day": ("may-act", {"territory": "DE", "on": "9999-12-31"}),
+    "a code with a control character": ("verify", {"code": "\0"}),
+}
+
+
+def test_odd_values_are_answered_and_nothing_breaks(world, mei):
+    number = filing.file_right(NewRight(record=lantern()), by=mei.actor, at=world.now()).number
+    client = Client(raise_request_exception=False)
+    client.force_login(mei.user)
+    for each in ODD_ADDRESSES:
+        assert client.get(each.format(number=number)).status_code < 500, each
+    for what, (path, body) in ODD_BODIES.items():
+        answer = client.post(f"/api/v1/rights/{number}/{path}", json.dumps(body), content_type="application/json")
+        assert answer.status_code < 500, what
+    made = client.post("/api/v1/rights/watches", json.dumps({"text": "a\0b"}), content_type="application/json")
+    assert made.json()["text"] == "ab"  # PostgreSQL stores no such character

@@ -108,6 +108,8 @@ def check_span(given: Interest | Mandate | CustomsRecordal) -> None:
 def _check_span(name: str, since: date | None, until: date | None) -> None:
     if since is not None and since < EARLIEST:
         raise Invalid("rights.date_impossible", name=name, date=since.isoformat())
+    if until is not None and until < EARLIEST:
+        raise Invalid("rights.date_impossible", name="until" if name == "since" else name, date=until.isoformat())
     if since is not None and until is not None and since >= until:
         raise Invalid("rights.dates_contradict", first="since", second="until")
 

@@ -43,7 +43,7 @@ def record_customs(which: UUID | str, new: NewRecordal, *, by: Actor, at: dateti
             `rights.customs_elsewhere` where the right has no effect in that country, `rights.customs_services` for a
             Chinese recordal of a mark for services alone; what people's `must` raises; what a deposit raises.
         Invalid: `rights.recordal_number_missing`, `rights.text_too_long`, `rights.too_many`,
-            `rights.dates_contradict`, `rules.territory_unknown`.
+            `rights.dates_contradict`, `rights.date_impossible`, `rules.territory_unknown`.
     """
     by.must("file_rights")
     row = access.right_to_change(by, which, at, power="customs")
@@ -99,7 +99,7 @@ def end_customs(
     Raises:
         Refused: `rights.not_found`, `rights.mandate_missing`, `rights.state_wrong`, `rights.recordal_not_found`,
             `rights.moved`; what people's `must` raises.
-        Invalid: `rights.dates_contradict`.
+        Invalid: `rights.dates_contradict`, `rights.date_impossible`.
     """
     by.must("file_rights")
     on = on or at.date()

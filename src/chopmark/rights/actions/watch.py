@@ -107,7 +107,7 @@ def save_watch(new: NewWatch, *, by: Actor, at: datetime) -> WatchSummary:
             organisation=by.organisation_id,
             made_by=by.user_id,
             kind="logo" if drawn else "words",
-            text=new.text.strip(),
+            text=new.text.replace("\x00", "").strip(),
             picture=drawn,
             classes=sorted(set(new.narrow.classes)),
             territories=sorted(set(new.narrow.territories)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from ninja import Query, Router
 from pydantic import AwareDatetime, Field
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid
+from chopmark.base.errors import Invalid, Refused
 from chopmark.base.wording import Language, say
 from chopmark.people.actor import Actor
 from chopmark.rights import encoding
@@ -274,7 +274,7 @@ def get(
     as_of: Annotated[AwareDatetime | None, Query(description="As it was known then; with an offset or Z.")] = None,
 ) -> HttpResponse:
     """By id, by short number, or by an office's number in any form where only one of yours has it."""
-    found = registry.right_of(_actor(request), which, at=clock.now(), as_of=as_of)
+    found = registry.right_of(_actor(request), which, at=clock.now(), as_of=_moment(as_of))
     language = language_of(request)
     told = _right(found.summary) | {
         "organisation": {"id": str(found.summary.organisation_id), "name": found.organisation_name},
@@ -696,6 +696,13 @@ def _mandate(each: registry.MandateSummary) -> dict[str, Any]:
         "in_force": each.in_force,
         "created_at": clock.to_text(each.made_at),
     }
+
+
+def _moment(given: datetime | None) -> datetime | None:
+    try:
+        return None if given is None else given.astimezone(UTC)
+    except OverflowError:  # the last hours of the year 9999, or the first of the year 1, elsewhere
+        raise Refused("rights.not_found") from None
 
 
 def _papers(given: Iterable[PaperIn]) -> tuple[file.NewPaper, ...]:

@@ -338,9 +338,9 @@ def as_of_day(text: str) -> datetime | None:
     except ValueError:
         try:
             moment = datetime.fromisoformat(text)
-        except ValueError as error:
+            return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        except (ValueError, OverflowError) as error:
             raise Http404 from error
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return datetime.combine(day, END_OF_DAY)
 
 
