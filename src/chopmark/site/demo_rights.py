@@ -21,8 +21,9 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from chopmark.base import clock
-from chopmark.base.errors import Unavailable
+from chopmark.base.errors import PlatformError, Unavailable
 from chopmark.evidence import actions as evidence
+from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actions import open_account
 from chopmark.people.actor import Actor
 from chopmark.rights import encoding, imports
@@ -59,6 +60,8 @@ OTHERS = "others.txt"
 OPERATOR = Operator()
 NUMBER = "099000001"
 """Of the mark; EUIPO is far from it."""
+DRAFT = "99000001"
+"""Of a mark in China, as far off."""
 CLAIM, SIGN = "blue-wave-st96.xml", "blue-wave-sign.png"
 SELLER = Party(name="Seide & Meer GmbH", country="DE")
 NEIGHBOUR = "Harbour Outfitters 港湾衣铺"
@@ -156,6 +159,7 @@ def make_rights(place: Path, by: Actor) -> DemoRights:
     with alone(place):
         _registers(folder, clock.now())
         _licensed(_filed(folder, by), by)
+        _drafted(by)
         _neighbour(folder)
         _watched(by)
         troubles = _works(folder, by)
@@ -324,6 +328,21 @@ def _licensed(right: RightSummary, by: Actor) -> None:
     license(right.number, new, by=by, at=at)
 
 
+def _drafted(by: Actor) -> None:
+    """A second mark that nobody has handed in yet."""
+    if _known(by, DRAFT) is None:
+        record = Record(
+            kind="trademark",
+            office="CN",
+            registration_number=DRAFT,
+            mark=Mark(verbal="青浪", feature="word", transliteration="Qing Lang"),
+            owners=(Party(name="青浪工作室", country="CN"),),
+            classes=(Class(scheme="nice", code="25"),),
+            designations=(Designation(territory="CN"),),
+        )
+        file_right(NewRight(record=record, submit=False), by=by, at=clock.now())
+
+
 def _watched(by: Actor) -> None:
     if not any(each.text == WATCHED for each in watches_of(by)):
         save_watch(NewWatch(text=WATCHED, narrow=Narrow(classes=("25",))), by=by, at=clock.now())
@@ -416,10 +435,22 @@ def _works(folder: Path, by: Actor) -> tuple[tuple[str, Unavailable], ...]:
 
 
 def _searched(folder: Path, by: Actor) -> None:
+    """Look for the works in a shop's picture, which is kept as evidence."""
     if any(each.name == COPY and each.matches for each in searches_of(by, limit=200)):
         return
     path = _written(folder / COPY, demo_media.copied_picture)
-    find_copies(path, name=COPY, by=by, at=clock.now())
+    new = NewDeposit(
+        kind="evidence",
+        upload=_uploaded(path, "image/jpeg", by),
+        title="Shop's picture of a scarf · 店铺的丝巾图片",
+        file_name=COPY,
+        media_type="image/jpeg",
+        source="cli",
+    )
+    [kept] = evidence.deposit([new], by=by, at=clock.now())
+    if isinstance(kept, PlatformError):
+        raise kept
+    find_copies(NewWorkFile(deposit=kept.id), name=COPY, by=by, at=clock.now())
 
 
 _MEDIA_TYPES = {".jpg": "image/jpeg", ".flac": "audio/flac", ".mp4": "video/mp4"}
