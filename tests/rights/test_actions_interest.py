@@ -92,6 +92,16 @@ def test_a_grant_reaches_no_further_than_what_it_hangs_on(world, mei):
         grant(world, mei, right, **{**below, "granted_by": "I9"})
 
 
+def test_a_grant_that_is_to_end_may_end_earlier_and_never_later(world, mei):
+    right = grant(world, mei, verified(world, mei))
+    for on in (AHEAD, date(2026, 12, 1)):
+        end_interest(right.id, "I1", by=mei.actor, at=world.now(), on=on)
+    for on in (date(2026, 12, 1), AHEAD):
+        with pytest.raises(Refused, match=r"rights.interest_over"):
+            end_interest(right.id, "I1", by=mei.actor, at=world.now(), on=on)
+    assert registry.right_of(mei.actor, right.id).right.interests[0].ended_on == date(2026, 12, 1)
+
+
 def test_an_exclusive_licence_leaves_no_room_beside_it(world, mei):
     right = verified(world, mei)
     grant(world, mei, right, role="licensee_exclusive", territories=("DE",), until=AHEAD)
@@ -270,6 +280,18 @@ def test_a_mandate_shows_an_agent_its_client_s_rights_and_no_more(world, mei, jo
     assert registry.portfolio_of(jo.actor, at=world.now()) == ()
     with pytest.raises(Refused, match=r"rights.mandate_over"):
         revoke_mandate(given.id, by=mei.actor, at=world.now())
+
+
+def test_a_mandate_for_one_country_does_not_reach_what_is_everywhere(world, mei, jo):
+    work = replace(LANTERN, kind="copyright", office="", mark=None, title="Lanterns", classes=(), designations=())
+    work = replace(work, application_number="", registration_number="", registration_date=None, expiry_date=None)
+    made = filed(world, mei, work)
+    new = NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"withdraw"}), territories=("DE",))
+    give_mandate(new, by=mei.actor, at=world.now())
+    with pytest.raises(Refused, match=r"rights.mandate_missing"):
+        withdraw(made.id, by=jo.actor, at=world.now())
+    give_mandate(replace(new, territories=()), by=mei.actor, at=world.now())
+    assert withdraw(made.id, by=jo.actor, at=world.now()).state == "withdrawn"
 
 
 def test_an_agent_cannot_put_off_the_end_of_its_mandate(world, mei, jo):

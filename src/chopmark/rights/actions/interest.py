@@ -229,6 +229,7 @@ def end_interest(
     """End a grant from a day on: today unless said otherwise; those that hang on it end with it.
 
     A day in the past may be named, since grants often end before anybody tells; `recorded_at` shows when it was told.
+    One that is to end may be ended earlier, never later.
 
     Raises:
         Refused: `rights.not_found`, `rights.interest_not_found`, `rights.interest_over`, `rights.moved`; what people's
@@ -241,7 +242,7 @@ def end_interest(
     found = next((each for each in current(row).interests if each.id == interest_id), None)
     if found is None:
         raise Refused("rights.interest_not_found", id=interest_id[:40])
-    if found.ended_on is not None:
+    if found.ended_on is not None and found.ended_on <= on:
         raise Refused("rights.interest_over", id=found.id)
     if found.since is not None and on < found.since:
         raise Invalid("rights.dates_contradict", first="since", second="on")

@@ -98,7 +98,7 @@ def right_to_change(by: Actor, which: UUID | str, at: datetime, *, power: Power,
     """
     row = named(visible(by, at), which)
     if row.organisation != by.organisation_id:
-        places = list(row.territories.values_list("territory", flat=True))
+        places = list(row.territories.values_list("territory", flat=True)) or [""]  # none named: everywhere
         given = mandates_for(by.organisation_id, at.date(), row.organisation)
         if not any(reaches(each, row.pk, places, power, at.date()) for each in given):
             raise Refused("rights.mandate_missing", power=power)
