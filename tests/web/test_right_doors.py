@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import json
 import threading
 import time
@@ -12,6 +14,7 @@ from uuid import uuid4
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from PIL import Image, ImageOps
 from web.test_work_pages import LANTERN as WORK
 from web.test_work_pages import deposited, photograph
 from world.pages import PageWorld
@@ -20,8 +23,8 @@ from world.rights import lantern
 from chopmark.base import clock
 from chopmark.base.errors import Refused, Unavailable
 from chopmark.people import actions as people
+from chopmark.rights.actions import copies, watch
 from chopmark.rights.actions import file as filing
-from chopmark.rights.actions import watch
 from chopmark.rights.actions.file import NewPaper, NewRight
 from chopmark.rights.models import LogoCode
 from chopmark.rights.queries import registry
@@ -202,3 +205,41 @@ def test_odd_values_are_answered_and_nothing_breaks(world, mei):
         assert answer.status_code < 500, what
     made = client.post("/api/v1/rights/watches", json.dumps({"text": "a\0b"}), content_type="application/json")
     assert made.json()["text"] == "ab"  # PostgreSQL stores no such character
+
+
+# ---- what is private
+
+
+def test_nothing_of_a_private_work_but_its_statement_is_told_to_whoever_finds_it(world, mei, jo):
+    """Before it was registered and after, by page and API, while filing a copy, and in the reasons."""
+    data = photograph()
+    with Image.open(io.BytesIO(data)) as whole:
+        turned = io.BytesIO()
+        ImageOps.mirror(whole).save(turned, "PNG")
+    text = people.create_api_key("jo", ["rights:write", "rights:read"], by=jo.actor, at=world.now()).text
+    auth = {"Authorization": f"Bearer {text}", "Accept-Language": "en"}
+    asked = json.dumps({"file": base64.b64encode(turned.getvalue()).decode()})
+
+    def find():
+        return Client().post("/api/v1/copies", asked, content_type="application/json", headers=auth).json()
+
+    before = find()["number"]
+    number = deposited(mei, data, name="hush-file.png", title="Hush Title", authors="Hush Author", licence="CC-BY-4.0")
+    copies.compare_with_searches(clock.now)
+    told = []
+    for search in (before, find()["number"]):
+        shown = Client().get(f"/api/v1/copies/{search}", headers=auth)
+        [match] = shown.json()["matches"]
+        assert (match["work"], match["own"], match["statement"]) == (number, False, "All rights reserved.")
+        assert not match["licence"]
+        here = f"/api/v1/copies/{search}/matches/{match['id']}"
+        assert Client().get(f"{here}/overlay.png", headers=auth).status_code == 404
+        assert jo.client.get(f"/copies/{search}/matches/{match['id']}.png").status_code == 404
+        told += [shown.text, Client().get(here, headers=auth).text, jo.client.get(f"/copies/{search}").text]
+    file = SimpleUploadedFile("mine.png", turned.getvalue(), "image/png")
+    told.append(jo.client.post("/works/new", {**WORK, "title": "Mine", "authors": "Me", "file": file}).text)
+    assert number in told[-1]
+    told += [jo.client.get(path).text for path in ("/copies/", "/works/", "/explorer/")]
+    for page in told:
+        for secret in ("Hush", "hush", hashlib.sha256(data).hexdigest()):
+            assert secret not in page, secret

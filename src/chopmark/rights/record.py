@@ -370,7 +370,7 @@ class WorkRecord:
         tdm_policy: address of the terms on which it may be mined.
         series: name of the series that it belongs to.
         version_of: id of the work that it is a later version of.
-        shown: whether others see title and authors beside a match, or the statement alone; nobody else sees the file.
+        shown: whether others see title, authors and licence beside a match, or the statement alone; never the file.
     """
 
     kind: WorkKind

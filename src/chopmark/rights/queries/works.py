@@ -1,7 +1,7 @@
 """What may be read about works and about searches for copies, and by whom.
 
 A work, its files and its history are seen by its organisation. Of another organisation's work a match shows its
-number, its kind, its public statement and, where its owner says so, title and authors: never the file, nor its papers.
+number, its kind, its public statement and, where its owner says so, title, authors and licence: never the file.
 A search and its matches are seen by the organisation that searched.
 """
 
@@ -91,7 +91,7 @@ class MatchSummary:
 
     Attributes:
         own: the work is the searching organisation's.
-        title, authors: empty where the work's owner does not show them.
+        title, authors, licence: empty where the work's owner does not show them.
         parts: where in the query is where in the reference, as `media.match.Part` names them.
         overlay: whether there is a drawing.
         later: the work came after the search.
@@ -398,7 +398,7 @@ def _match(row: Match, organisation: UUID, *, drawn: bool) -> MatchSummary:
         title=record.title if open_ else "",
         authors=tuple(each.name for each in record.authors) if open_ else (),
         statement=record.statement,
-        licence=record.licence,
+        licence=record.licence if open_ else "",
         registered_at=work.made_at,
         file=row.file.name if own else "",
         stage=row.stage,
