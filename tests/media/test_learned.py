@@ -1,7 +1,8 @@
-"""The place for a learned model: the file that was named and no other, vectors, codes, a shortlist."""
+"""The place for a learned model: the file that was named and no other, vectors, a shortlist."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 
 import cv2
@@ -10,8 +11,12 @@ import pytest
 from media.drawn import jpeg, scene
 
 from chopmark.base.errors import Invalid
-from chopmark.media import learned
-from chopmark.media.learned import Model, Shortlist
+from chopmark.media import shortlist
+from chopmark.media.index.codes import CodeIndex
+from chopmark.media.learned import Model
+from chopmark.media.match import Library
+from chopmark.media.shortlist import Shortlist
+from chopmark.media.workshop import Workshop
 
 
 def _varint(value: int) -> bytes:
@@ -90,7 +95,7 @@ def test_a_shortlist_proposes_the_nearest_and_a_removed_one_no_more(model):
     known = Shortlist(vectors.items())
     query = model.describe(jpeg(cv2.GaussianBlur(scene(2), (0, 0), 3), 40))
     assert known.candidates(query)[0][0] == 2
-    assert all(cosine >= learned.GATE for _, cosine in known.candidates(query))
+    assert all(cosine >= shortlist.GATE for _, cosine in known.candidates(query))
     known.remove(2)
     known.remove(2)
     assert 2 not in dict(known.candidates(query, gate=-1))
@@ -100,11 +105,56 @@ def test_a_shortlist_proposes_the_nearest_and_a_removed_one_no_more(model):
     assert Shortlist().candidates(query) == ()
 
 
-def test_near_vectors_have_near_codes(model):
-    one, same, other = (
-        learned.code(model.describe(data)) for data in (jpeg(scene(1)), jpeg(scene(1), 30), jpeg(scene(2)))
-    )
-    distance = [(int.from_bytes(one) ^ int.from_bytes(each)).bit_count() for each in (same, other)]
-    assert len(one) == 32
-    assert distance[0] < 20
-    assert distance[1] > 60
+def test_a_model_in_the_cage_proposes_and_local_features_decide(tmp_path):
+    path = tmp_path / "means.onnx"
+    path.write_bytes(network())
+    workshop = Workshop(1, model=f"{sha256(network()).hexdigest()}:{path}")
+    try:
+        kept = [workshop.fingerprint(jpeg(scene(number))) for number in range(4)]
+        query = workshop.fingerprint(jpeg(scene(2), 60), query=True)
+    finally:
+        workshop.close()
+    assert shortlist.decode(kept[2].named("learned"))[0] == f"means-{sha256(network()).hexdigest()[:12]}"
+
+    def found(asked, prints):
+        library = Library(CodeIndex(tmp_path / "none", Nothing(), "test"), lambda _: {}, Prints(prints))
+        library.find(asked)
+        library._pool.candidates = lambda *_: ()  # nothing but the model proposes
+        return [(each.file, each.stage) for each in library.find(asked)]
+
+    asked = replace(query, codes=())
+    assert found(asked, kept) == [(2, "features")]
+    alike = [replace(each, prints=(kept[0].prints[0], each.prints[-1])) for each in kept]  # resembles, does not agree
+    assert found(asked, alike) == []
+    plain = replace(asked, prints=tuple(each for each in asked.prints if each.name != "learned"))
+    assert found(plain, kept) == []
+
+
+class Nothing:
+    """No codes."""
+
+    def last(self):
+        return 0
+
+
+class Prints:
+    def __init__(self, kept):
+        self._kept = kept
+
+    def last(self):
+        return len(self._kept)
+
+    def added(self, after, last, limit):
+        some = enumerate(self._kept[after : min(last, after + limit)], after)
+        return [(place + 1, place, each.kind, each.prints) for place, each in some]
+
+    def gone(self, *_):
+        return []
+
+
+@pytest.mark.parametrize("data", [b"", b"x", shortlist.encode("m", np.ones(4, np.float32))])
+def test_what_is_no_vector_of_length_one_is_not_read(data):
+    with pytest.raises(Invalid, match=r"media\.print_malformed"):
+        shortlist.decode(data)
+    vector = np.array([0.6, 0.8], np.float32)
+    assert shortlist.decode(shortlist.encode("m", vector))[1].tolist() == vector.tolist()

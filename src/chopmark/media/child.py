@@ -1,4 +1,4 @@
-"""The process that decodes files: `python -m chopmark.media.child`, started and asked by `media.workshop` alone.
+"""The process that decodes files: `python -m chopmark.media.child MODEL`, started and asked by `media.workshop` alone.
 
 It loads the decoders once and touches no file itself: for each job it forks, and the fork shuts itself in
 (`guard.shut_in`), decodes what lies open before it, answers and ends. So a file that crashes or takes over a decoder
@@ -35,11 +35,11 @@ def main() -> None:
     """Take jobs from standard input until it ends."""
     from chopmark.media import making  # noqa: PLC0415 (the decoders: loaded before the first fork, in this process alone)
 
-    making.warm_up()
+    operations = making.operations(sys.argv[1])
     channel, answers = sys.stdin.buffer, sys.stdout.buffer
     _send(answers, cbor.encode({"ready": True}))
     while job := receive(channel):
-        _send(answers, cbor.encode(_forked(making.OPERATIONS, cbor.decode(job))))
+        _send(answers, cbor.encode(_forked(operations, cbor.decode(job))))
 
 
 def receive(stream: BinaryIO) -> bytes:

@@ -428,7 +428,7 @@ class Pool:
         Args:
             query: what `of_query` gave; the mirrored features are asked when the others find nothing.
             reference: the features of a reference by its identity.
-            also: references that somebody else proposes (`media.learned`).
+            also: references that somebody else proposes (`media.shortlist`).
         """
         for features in query:
             proposed = dict.fromkeys([*(who for who, _ in self.candidates(features)), *also])

@@ -10,7 +10,9 @@ import os
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
@@ -21,9 +23,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from chopmark.base.errors import Invalid
-from chopmark.media import audio, features, iscc, picture, text, video
+from chopmark.media import audio, features, iscc, picture, shortlist, text, video
 from chopmark.media.fingerprint import MILLION, Code, Fingerprint, Print
 from chopmark.media.guard import HEAD, Limits, Sniffed, sniff, text_of
+from chopmark.media.learned import Model
 from chopmark.media.match import overlap
 
 _SAMPLE = 128  # pixels
@@ -33,6 +36,25 @@ SHOWN = 32
 """Frames of a film, at least, that its ISCC is made of."""
 STILL = 8
 """Bits by which a frame must differ from the one before to be kept."""
+
+
+def operations(model: str) -> Mapping[str, Callable[[Sequence[BinaryIO], Mapping[str, Any], Limits], bytes]]:
+    """What can be asked for, ready to be done in the cage.
+
+    Args:
+        model: SHA-256 and path of a learned model (`learned`), a colon between; empty for none.
+
+    Raises:
+        Invalid: `media.model_wrong`.
+    """
+    warm_up()
+    digest, _, path = model.partition(":")
+    loaded = Model(Path(path), digest) if model else None
+    if loaded is not None:
+        data = BytesIO()
+        Image.fromarray(np.eye(_SAMPLE, dtype=np.uint8)).save(data, "PNG")
+        loaded.describe(data.getvalue())
+    return {"fingerprint": partial(fingerprint, model=loaded), "drawing": drawing, "brightness": brightness}
 
 
 def warm_up() -> None:
@@ -87,7 +109,9 @@ def _sample(form: str, pixels: npt.NDArray[np.uint8], noise: npt.NDArray[np.int1
     return file
 
 
-def fingerprint(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits) -> bytes:
+def fingerprint(
+    files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits, model: Model | None = None
+) -> bytes:
     """The fingerprint of one file; `given.query` for what is looked up with it, else for what is kept.
 
     Raises:
@@ -103,6 +127,10 @@ def fingerprint(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Lim
     found = sniff(head)
     made = _MAKERS[found.kind](file, found, limits, query=bool(given["query"]))
     file.seek(0)
+    if model is not None and made.kind == "picture":
+        resembled = Print(name="learned", data=shortlist.encode(model.name, model.describe(file.read())))
+        made = replace(made, prints=(*made.prints, resembled))
+        file.seek(0)
     return replace(made, iscc=iscc.composite(made.iscc, *iscc.file_codes(file)) if made.iscc else "").encode()
 
 
@@ -269,4 +297,3 @@ _MAKERS: Mapping[str, Callable[..., Fingerprint]] = {
     "video": _film,
     "text": _text,
 }
-OPERATIONS = {"fingerprint": fingerprint, "drawing": drawing, "brightness": brightness}

@@ -3,7 +3,8 @@
     library = Library(codes, owners, prints)
     library.find(query)       -> (Match, ...), best first
 
-Pictures: near codes in the index, then local features that agree on one map. Sound: landmarks and Chromaprint codes
+Pictures: near codes in the index, then local features that agree on one map; a learned model, where there is one, may
+propose what features are compared. Sound: landmarks and Chromaprint codes
 on one offset. Film: frame codes that follow each other, and the sound track as a sound. A picture that is a frame of a
 film, or a film that shows a picture, is found by codes. Text: passages of the same words.
 The library is made from rows and follows them (see `index.codes.Source`); nothing is stored here.
@@ -21,7 +22,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from chopmark.base.errors import Invalid
-from chopmark.media import audio, features, text, video
+from chopmark.media import audio, features, shortlist, text, video
 from chopmark.media.fingerprint import MILLION, Box, Code, Fingerprint, Print
 from chopmark.media.guard import Kind
 from chopmark.media.index import RADIUS, SIZE
@@ -158,7 +159,7 @@ class Library:
     ) -> Iterable[Match]:
         """By codes, with what local features say of the same file; by local features alone."""
         asked = features_of(query)
-        proposed = {file for each in asked for file, _ in self._pool.candidates(each)}
+        proposed = {file for each in asked for file, _ in self._pool.candidates(each)} | self._resembling(query)
         seen = sorted(by_code, key=lambda file: by_code[file][0][0])[: features.CANDIDATES * 2]
         overlaps: dict[int, features.Overlap] = {}
         for file in proposed | (set(seen) & set(self._features)) if asked else ():
@@ -173,6 +174,16 @@ class Library:
         for file, over in overlaps.items():
             if file not in by_code:
                 yield _by_features(file, over)
+
+    def _resembling(self, query: Fingerprint) -> set[int]:
+        """What a learned model proposes, where one described both; local features decide."""
+        data = query.named("learned")
+        if not data:
+            return set()
+        model, vector = shortlist.decode(data)
+        known = self._learned.get(model)
+        found = known.candidates(vector) if known is not None else ()
+        return {file for file, _ in found if file in self._features}
 
     # ---- sound and film ----------------------------------------------------------------------------------------------
 
@@ -216,6 +227,7 @@ class Library:
         self._kinds: dict[int, Kind] = {}
         self._features: dict[int, features.Features] = {}
         self._pool = features.Pool()
+        self._learned: dict[str, shortlist.Shortlist] = {}
         self._sound = audio.SoundIndex()
         self._film: dict[int, bytes] = {}
         self._text = text.TextIndex()
@@ -245,6 +257,9 @@ class Library:
             case "plain":
                 self._features[file] = features.Features.decode(data)
                 self._pool.add(file, self._features[file])
+            case "learned":
+                model, vector = shortlist.decode(data)
+                self._learned.setdefault(model, shortlist.Shortlist()).add(file, vector)
             case "sound":
                 self._sound.add(file, audio.SoundPrint.parse(data))
             case "film":
@@ -260,6 +275,8 @@ class Library:
             return
         if self._features.pop(file, None) is not None:
             self._pool.remove(file)
+        for each in self._learned.values():
+            each.remove(file)
         self._sound.remove(file)
         self._film.pop(file, None)
         self._text.remove(file)

@@ -50,9 +50,14 @@ T = TypeVar("T")
 
 
 class Workshop:
-    """Some warm processes; may be shared by threads. Processes start when they are needed."""
+    """Some warm processes; may be shared by threads. Processes start when they are needed.
 
-    def __init__(self, processes: int = PROCESSES) -> None:
+    Args:
+        model: a learned model that describes pictures too, as `making.operations` takes it; empty for none.
+    """
+
+    def __init__(self, processes: int = PROCESSES, *, model: str = "") -> None:
+        self._model = model
         self._turns = BoundedSemaphore(processes)
         self._lock = Lock()
         self._idle: list[_Process] = []
@@ -100,7 +105,9 @@ class Workshop:
             except Unavailable:
                 if process.jobs == 1 or not process.died:
                     raise
-            return self._asked(_Process(), job, limits)  # a warm one had been killed meanwhile: not this job's fault
+            return self._asked(
+                _Process(self._model), job, limits
+            )  # a warm one had been killed meanwhile: not this job's fault
         finally:
             self._turns.release()
 
@@ -122,7 +129,7 @@ class Workshop:
                 if process.alive():
                     return process
                 process.end()
-        return _Process()
+        return _Process(self._model)
 
     def _give_back(self, process: _Process) -> None:
         if process.jobs >= JOBS:
@@ -135,12 +142,12 @@ class Workshop:
 class _Process:
     """One warm process."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
         self.jobs = 0
         self.died = False
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-m", "chopmark.media.child"],
+            self._process = subprocess.Popen(  # noqa: S603 (this program, and what the operator has set)
+                [sys.executable, "-I", "-m", "chopmark.media.child", model],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

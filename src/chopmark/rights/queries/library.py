@@ -12,6 +12,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from django.conf import settings
+
 from chopmark.base.errors import Invalid
 from chopmark.evidence import wiring
 from chopmark.media.fingerprint import Code, Fingerprint, Print
@@ -42,11 +44,11 @@ class Tools:
 
 def tools() -> Tools:
     """Those of this process for the home in use."""
-    return _tools(str(wiring.home()))
+    return _tools(str(wiring.home()), workshop())
 
 
 @lru_cache(maxsize=2)
-def _tools(home: str) -> Tools:
+def _tools(home: str, decoders: Workshop) -> Tools:
     from chopmark.media.index.codes import CodeIndex  # noqa: PLC0415 (loaded for the first search)
     from chopmark.media.match import Library  # noqa: PLC0415 (the same)
 
@@ -56,14 +58,18 @@ def _tools(home: str) -> Tools:
         library=Library(codes, owners_of, PrintRows()),
         codes=codes,
         asked=CodeIndex(folder / ASKED, AskedRows(), NAME),
-        workshop=workshop(),
+        workshop=decoders,
     )
 
 
-@cache
 def workshop() -> Workshop:
-    """One a process: it knows nothing of homes."""
-    made = Workshop()
+    """The one of this process: it knows nothing of homes."""
+    return _workshop(str(settings.CHOPMARK_MEDIA_MODEL))
+
+
+@cache
+def _workshop(model: str) -> Workshop:
+    made = Workshop(model=model)
     atexit.register(made.close)
     return made
 
