@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from datetime import timedelta
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -23,12 +24,14 @@ from world.rights import lantern
 from chopmark.base import clock
 from chopmark.base.errors import Refused, Unavailable
 from chopmark.people import actions as people
-from chopmark.rights.actions import copies, watch
+from chopmark.rights.actions import copies, interest, watch
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions.file import NewPaper, NewRight
+from chopmark.rights.actions.interest import NewInterest
+from chopmark.rights.actions.watch import NewWatch
 from chopmark.rights.models import LogoCode
 from chopmark.rights.queries import registry
-from chopmark.rights.record import Mark
+from chopmark.rights.record import Class, Mark, Party, Text
 from chopmark.web import turns
 from chopmark.web.api import limits
 from chopmark.web.turns import Turns
@@ -243,3 +246,27 @@ def test_nothing_of_a_private_work_but_its_statement_is_told_to_whoever_finds_it
     for page in told:
         for secret in ("Hush", "hush", hashlib.sha256(data).hexdigest()):
             assert secret not in page, secret
+
+
+# ---- what people type is text
+
+
+def test_names_goods_and_reasons_are_text_on_every_page(world, mei):
+    evil = "<img src=x onerror=alert(1)>"
+    goods = Class(scheme="nice", code="11", goods=(Text(lang="en", text=evil),))
+    record = lantern(mark=Mark(verbal=evil, feature="word"), title=evil, owners=(Party(name=evil),), classes=(goods,))
+    right = filing.file_right(NewRight(record=record), by=mei.actor, at=world.now())
+    new = NewInterest(party=Party(name=evil), role="authorised_seller", channels=('"><script>x',))
+    interest.license(right.id, new, by=mei.actor, at=world.now())
+    watch.save_watch(NewWatch(text=evil), by=mei.actor, at=world.now())
+    for address in (
+        *(f"/rights/{right.number}{path}" for path in ("", "/licence", "/change", "?as_of=2100-01-01")),
+        *("/rights/", f"/rights/?q={quote(evil)}", f"/rights/search?q={quote(evil)}"),
+        f"/rights/may?right={right.number}&seller={quote(evil)}&territory=DE",
+    ):
+        page = mei.client.get(address)
+        assert page.status_code == 200, address
+        assert "&lt;img src=x onerror=alert(1)&gt;" in page.text, address
+        assert "<img src=x" not in page.text, address
+        assert "<script>x" not in page.text, address
+        assert "unsafe-inline" not in page["Content-Security-Policy"], address
