@@ -122,6 +122,17 @@ def test_a_namesake_in_another_country_is_somebody_else(world, mei):
     assert verify_against(made.id, by_office(), by=OPERATOR, at=world.now()).state == "checking"
 
 
+def test_a_namesake_of_another_form_is_somebody_else(world, jo):
+    """Anybody may found a firm of that name elsewhere, and offices do not always say the country."""
+    famous = lantern(owners=(Party(name="Grand Lamps Inc."),))
+    vouched(world, jo, "Grand Lamps Ltd", "GB")
+    made = filed(world, jo, famous)
+    done = verify_against(made.id, by_office(famous), by=OPERATOR, at=world.now())
+    assert (done.state, reasons(jo.actor, made.id)) == ("checking", ["rights.standing_missing"])
+    vouched(world, jo, "GRAND LAMPS, Inc", "US")
+    assert verify_against(made.id, by=jo.actor, at=world.now()).state == "verified"
+
+
 def test_a_dead_right_is_not_verified_and_one_that_dies_is_cancelled(world, mei):
     made = verified(world, mei)
     newer = by_office(

@@ -319,13 +319,16 @@ def standing_of(row: RightRow, owners: Sequence[Party]) -> str:
     vouched = Standing.objects.filter(organisation=row.organisation, revoked_at=None)
     for each in vouched:
         party = Party(name=each.name, country=each.country)
-        if any(comparison.same_party(party, owner) is not None and _same_country(party, owner) for owner in owners):
+        if any(_is(party, owner) for owner in owners):
             return "identity"
     return ""
 
 
-def _same_country(one: Party, other: Party) -> bool:
-    return not one.country or not other.country or one.country == other.country
+def _is(vouched: Party, owner: Party) -> bool:
+    """Whether the operator's word for one is about the other: a firm of another form or country is another firm."""
+    rule = comparison.same_party(vouched, owner)
+    apart = vouched.country and owner.country and vouched.country != owner.country
+    return rule is not None and rule != "other_legal_form" and not apart
 
 
 @wiring.answering()
