@@ -240,6 +240,19 @@ def test_no_claim_makes_a_designation_more_than_the_office_says(case):
         assert covers(known, territory="JP", cls="30", on=date(2021, 6, 1)).value == value
 
 
+def test_who_leaves_the_goods_out_claims_no_whole_class():
+    claim = replace(FOUND, classes=nice("30", "43"))
+    found = replace(FOUND, classes=(Class(scheme="nice", code="30", goods=(Text(text="Tea"),)), *nice("43")))
+    told = compare(claim, found)
+    assert [(each.found, each.verdict) for each in told if each.field == "goods.nice"] == [("30", "tolerated")]
+    known = confirmed(claim, told)
+    assert covers(claim, territory="DE", cls="cn_subclass:3002", on=date(2021, 6, 1)).value == "yes"
+    answers = {cls: covers(known, territory="DE", cls=cls, on=date(2021, 6, 1)).value for cls in ("30", "43")}
+    assert answers == {"30": "yes", "43": "yes"}
+    assert covers(known, territory="DE", cls="cn_subclass:3002", on=date(2021, 6, 1)).value == "unknown"
+    assert not [each for each in compare(found, found) if each.field.startswith("goods.")]
+
+
 def test_a_regional_record_speaks_for_its_own_designation():
     claim = replace(FOUND, designations=(Designation(territory="EU", status="registered"),))
     found = replace(FOUND, designations=(Designation(territory="EU"),))

@@ -31,6 +31,7 @@ from chopmark.rights.record import (
     Record,
     Scheme,
     Status,
+    Text,
     Verdict,
 )
 
@@ -93,6 +94,7 @@ def compare(claimed: Record, found: Record, *, chain: Iterable[Interest] = ()) -
         *_owners(claimed.owners, found.owners, tuple(chain)),
         _status(claimed, found),
         *_classes(claimed, found),
+        *_goods(claimed, found),
         _territories(claimed, found),
         *_designations(claimed, found),
         _date("application_date", claimed.application_date, found.application_date),
@@ -131,12 +133,22 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
             case "classes":
                 classes += [Class(scheme=cast("Scheme", scheme), code=code) for code in each.found.split(", ") if code]
                 changes["classes"] = tuple(classes)
+            case "goods":
+                listed = {_code(code) for code in each.found.split(", ")}
+                before_goods = changes.get("classes", tuple(classes))
+                classes = [_with_goods(one, scheme, listed) for one in before_goods]
+                changes["classes"] = tuple(classes)
             case "designations":
                 before = changes.get("designations", record.designations)
                 changes["designations"] = tuple(_designation_changed(one, scheme, each.found) for one in before)
             case _:
                 pass
     return replace(record, **changes) if changes else record
+
+
+def _with_goods(one: Class, scheme: str, listed: set[str]) -> Class:
+    """The class with a list of goods in it that only the office has."""
+    return replace(one, goods=(AT_OFFICE,)) if one.scheme == scheme and _code(one.code) in listed else one
 
 
 def _designation_changed(one: Designation, which: str, found: str) -> Designation:
@@ -156,6 +168,9 @@ def _designation_changed(one: Designation, which: str, found: str) -> Designatio
         case _:
             return one
 
+
+AT_OFFICE = Text(text="")
+"""Stands for a list of goods that the office has and the claim leaves out: it is not the class as a whole."""
 
 SURE = frozenset(("", "case", "width", "spaces", "punctuation", "diacritics", "script", "legal_form"))
 """Rules by which two names are one without anybody's word for it: nothing that a claimant adds is among them."""
@@ -325,6 +340,18 @@ def _class_codes(scheme: str, claimed: Iterable[Class], found: Iterable[Class]) 
     if ours < theirs:
         return _tolerated(field, mine, his, "fewer_classes")
     return Difference(field=field, claimed=mine, found=his, verdict="contradiction", rule="more_classes")
+
+
+def _goods(claimed: Record, found: Record) -> list[Difference]:
+    """The classes of which the office lists goods and the claim does not: leaving them out claims no more."""
+    told = []
+    for scheme in sorted({each.scheme for each in claimed.classes}):
+        whole = {_code(each.code) for each in claimed.classes if each.scheme == scheme and not each.goods}
+        listed = {_code(each.code) for each in found.classes if each.scheme == scheme and each.goods}
+        if whole & listed:
+            codes = ", ".join(sorted(whole & listed, key=_in_order))
+            told.append(_tolerated(f"goods.{scheme}", "", codes, "filled_in"))
+    return told
 
 
 def _territories(claimed: Record, found: Record) -> Difference:
