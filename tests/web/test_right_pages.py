@@ -521,3 +521,18 @@ def test_what_differed_is_said_in_words():
     assert all(each["rule"].endswith("。") for each in shown[:2])
     with translation.override("en"):
         assert right_words.difference_facts(told)[2]["field"] == "Classes"
+
+
+def test_a_record_that_names_no_territory_stands_in_its_offices_own():
+    record = Record(kind="trademark", office="EM", registration_date=date(2021, 5, 1), status="registered")
+    [row] = right_words.designation_facts(record)
+    assert (row["code"], row["since"]) == ("EU", date(2021, 5, 1))
+    painted = right_words.map_of(record, date(2026, 11, 22))
+    assert (
+        painted["used"]
+        == right_words.map_of(
+            Record(kind="trademark", office="EM", designations=right_words.places(record)), date(2026, 11, 22)
+        )["used"]
+    )
+    assert painted["used"]
+    assert right_words.designation_facts(Record(kind="copyright", office="")) == []

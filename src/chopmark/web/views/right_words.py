@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from chopmark.base.errors import Invalid, PlatformError
 from chopmark.base.wording import Language, catalogue, say
-from chopmark.rights import territories
+from chopmark.rights import offices, territories
 from chopmark.rights.record import Designation, Difference, Interest, Record, Right, Text
 from chopmark.web.context import language
 from chopmark.web.views import territory_map
@@ -299,6 +299,14 @@ def _paint(one: Designation, on: date) -> str:
 _ORDER = {"yes": 3, "wait": 2, "no": 1}
 
 
+def places(record: Record) -> tuple[Designation, ...]:
+    """Where the right is; what its record names or, where it names nothing, its office's own territory."""
+    own = offices.office(record.office).territory if offices.known(record.office) else ""
+    if record.designations or not own:
+        return record.designations
+    return (Designation(territory=own, status=record.status, since=record.registration_date),)
+
+
 def designation_facts(record: Record) -> list[dict[str, Any]]:
     """Where the right stands, one row a territory."""
     return [
@@ -313,7 +321,7 @@ def designation_facts(record: Record) -> list[dict[str, Any]]:
             "until": each.until,
             "classes": ", ".join(each.classes),
         }
-        for each in record.designations
+        for each in places(record)
     ]
 
 
@@ -338,7 +346,7 @@ def map_facts(painted: Iterable[tuple[str, str]], on: date) -> dict[str, Any]:
 
 def map_of(record: Record, on: date) -> dict[str, Any]:
     """The map of a record's territories."""
-    return map_facts(((each.territory, _paint(each, on)) for each in record.designations), on)
+    return map_facts(((each.territory, _paint(each, on)) for each in places(record)), on)
 
 
 def interest_tree(interests: Sequence[Interest], on: date) -> list[dict[str, Any]]:
@@ -416,8 +424,8 @@ def row_facts(right: Right) -> dict[str, Any]:
         "state_mark": STATE_MARKS.get(right.state, ""),
         "level": level_facts(right.level),
         "classes": ", ".join(each.code for each in record.classes[:8]) + (" …" if len(record.classes) > 8 else ""),
-        "territories": ", ".join(each.territory for each in record.designations[:6])
-        + (" …" if len(record.designations) > 6 else ""),
+        "territories": ", ".join(each.territory for each in places(record)[:6])
+        + (" …" if len(places(record)) > 6 else ""),
         "expires": record.expiry_date,
     }
 
