@@ -1,7 +1,7 @@
 """Search of look-alikes: words among 79,050 real brand names and among a million, logos among 3,470, import of records.
 
-Look-alikes are planted by tests/world/lookalikes.py and logos.py, which were written apart from what they measure, and
-must be found again. Beside each figure stand two simple peers over the same names in the same run: plain n-grams
+Look-alikes are planted by tests/world/lookalikes.py and logos.py, which import nothing of what they measure but were
+written by the same hand, and must be found again. Beside each figure stand two simple peers over the same names in the same run: plain n-grams
 (letters by two and three, BM25, the same engine) and Soundex with substrings, sorted by edit distance, as the usual
 open-source checks do. Times are of one thread, from the query's text to the sorted answer.
 

@@ -1,7 +1,9 @@
 """Look-alikes of words, planted to be found again: sixteen ways to copy a name. For tests and the benchmark.
 
-Written apart from `chopmark.rights.similarity`: homoglyphs come from Unicode's own table in the reference data, sounds
-from tables of this file, so that the search is not asked for what it was taught.
+It imports nothing of `chopmark.rights.similarity`: homoglyphs come from Unicode's own table in the reference data,
+sounds from tables of this file, pinyin and traditional forms from the same libraries that the search uses.
+One hand wrote these copies and the search, knowing both: what is found of them is what can be reached with such copies,
+not what strangers' copies would show.
 """
 
 from __future__ import annotations
