@@ -291,6 +291,17 @@ def test_what_is_common_is_no_match(world, mei, jo):
     assert search(world, jo, query).matches
 
 
+def test_an_organisation_searches_so_often_a_day_and_others_are_not_held_up(world, mei, jo, monkeypatch):
+    monkeypatch.setattr(copies, "MOST_A_DAY", 1)
+    data = media.jpeg(media.picture(1))
+    search(world, jo, data)
+    with pytest.raises(Refused, match=r"copies\.searches_too_fast"):
+        search(world, jo, data)
+    search(world, mei, data)
+    world.at += timedelta(hours=25)
+    search(world, jo, data)
+
+
 def test_a_file_that_matches_too_much_is_quarantined_until_released(world, mei, jo, monkeypatch):
     monkeypatch.setattr(copies, "FLOOD", 3)
     made = registered(world, mei, media.jpeg(media.picture(1)))
@@ -393,6 +404,7 @@ def test_a_print_that_cannot_be_read_stops_no_search(world, mei):
     registered(world, mei, media.jpeg(media.picture(2)))
     WorkFileRow.objects.update(print=b"another version's")
     assert search(world, mei, media.jpeg(_mirrored(media.picture(1)))).matches
+    Search.objects.update(fingerprint=b"another version's")
     assert copies.compare_with_searches(lambda: world.at) == 0
 
 

@@ -41,6 +41,9 @@ LEAST_RADIUS, MOST_RADIUS = 0, 48
 REMEMBERED = timedelta(days=30)
 MOST_REMEMBERED = 5000
 """Codes of one query that are kept: a long film has more, and is matched by its print."""
+DAY = timedelta(hours=24)
+MOST_A_DAY = 20_000
+"""Searches of one organisation: each is remembered, and every work that comes is compared with them."""
 DRAWN = 5
 """Matches of a search that get a drawing."""
 FLOOD = 200
@@ -80,13 +83,15 @@ def find_copies(
         limits: what decoding may cost; the usual ones when None.
 
     Raises:
-        Refused: what people's `must` and `keep` raise.
+        Refused: `copies.searches_too_fast`; what people's `must` and `keep` raise.
         Invalid: `copies.radius_wrong`; what `Workshop.fingerprint` raises, `media.not_distinctive` among them.
         Unavailable: what `Workshop.fingerprint` raises.
     """
     by.must("view_rights")
     if not LEAST_RADIUS <= radius <= MOST_RADIUS:
         raise Invalid("copies.radius_wrong", least=LEAST_RADIUS, most=MOST_RADIUS)
+    if Search.objects.filter(organisation=by.organisation_id, made_at__gt=at - DAY).count() >= MOST_A_DAY:
+        raise Refused("copies.searches_too_fast", limit=MOST_A_DAY)
     source: Path | bytes
     if isinstance(file, NewWorkFile):
         kept = keep(file, by)
