@@ -370,7 +370,11 @@ def _asked_before(file: WorkFile, at: datetime) -> Iterator[tuple[Search, Match]
         search = fits.filter(pk=pk).first()
         if search is None or (pk in near and near[pk] > search.radius and pk not in newest):
             continue
-        query, common = without_common(Fingerprint.parse(bytes(search.fingerprint or b"")), search.organisation)
+        try:
+            asked = Fingerprint.parse(bytes(search.fingerprint or b""))
+        except Invalid:  # another version's: it can be compared with nothing any more
+            continue
+        query, common = without_common(asked, search.organisation)
         best = () if common else alone.find(query, radius=search.radius, limit=1)
         if best:
             yield search, best[0]
