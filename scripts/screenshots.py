@@ -143,7 +143,7 @@ def _rights(page: Page, language: str) -> None:
     page.goto("/copies/")
     page.get_by_role("link", name="harbour-scarf").first.click()
     page.wait_for_url("**/copies/C-*")
-    _shoot(page, f"copies-{language}", whole=True)
+    _shoot(page, f"copies-{language}")
 
 
 def _reader(browser: Browser, demo: Path, locale: str, language: str) -> None:
