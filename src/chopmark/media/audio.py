@@ -16,10 +16,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-import av
-import av.error
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,6 +26,9 @@ from chopmark.media import chromaprint, landmarks
 from chopmark.media.landmarks import Peaks
 from chopmark.media.postings import Postings
 from chopmark.media.segment import Segment, Span
+
+if TYPE_CHECKING:
+    import av.container
 
 ALGORITHM: Final = "chromaprint2+landmarks-v1"
 RATE: Final = 11025
@@ -166,6 +167,9 @@ def decode(file: BinaryIO, *, longest: float = LONGEST) -> Sound:
     Raises:
         Invalid: `media.sound_unreadable`, `media.no_sound`, `media.sound_too_long`.
     """
+    import av  # noqa: PLC0415 (in the decoding process alone: its wheel brings encoders under the GPL, see decision 0015)
+    import av.error  # noqa: PLC0415 (the same)
+
     pieces: list[NDArray[np.int16]] = []
     complete, room = True, int(longest * RATE)
     try:
@@ -188,6 +192,8 @@ def decode(file: BinaryIO, *, longest: float = LONGEST) -> Sound:
 
 def _resampled(container: av.container.InputContainer) -> Iterator[NDArray[np.int16]]:
     """Pieces in order; a track that changes its form half-way gets a new resampler."""
+    import av  # noqa: PLC0415 (as above)
+
     form, resampler = None, None
     for frame in container.decode(container.streams.audio[0]):
         if not 4_000 <= frame.sample_rate <= 768_000:

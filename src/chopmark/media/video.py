@@ -18,10 +18,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-import av
-import av.error
 import cv2
 import faiss
 import numpy as np
@@ -31,6 +29,9 @@ from chopmark.base.errors import Invalid
 from chopmark.media import picture
 from chopmark.media.picture import LEAST_QUALITY, WHOLE, Gray, Region
 from chopmark.media.segment import Segment, Span
+
+if TYPE_CHECKING:
+    import av.container
 
 ALGORITHM: Final = f"film-{picture.ALGORITHM}-v1"
 FORMATS: Final = "asf,avi,flv,gif,matroska,webm,mov,mp4,mpeg,mpegts,mpegvideo,ogg"
@@ -154,6 +155,9 @@ def frames(
         Invalid: `media.film_unreadable`, `media.no_film`, `media.film_too_long`, `media.film_too_large`. Damage after
             the first frame ends the film there.
     """
+    import av  # noqa: PLC0415 (in the decoding process alone: its wheel brings encoders under the GPL, see decision 0015)
+    import av.error  # noqa: PLC0415 (the same)
+
     step = QUERY_STEP if query else REFERENCE_STEP
     due, given = 0, 0
     try:
@@ -176,6 +180,8 @@ def frames(
 
 
 def _stream(container: av.container.InputContainer) -> av.video.VideoStream:
+    import av.stream  # noqa: PLC0415 (as above)
+
     moving = [each for each in container.streams.video if not each.disposition & av.stream.Disposition.attached_pic]
     if not moving:
         raise Invalid("media.no_film")
