@@ -507,4 +507,4 @@ def _answer(value: str, reasons: Iterable[Reason], more: dict[str, Any], common:
         out().print(f"  {text(f'cli.state.may_{each.value}')}: {sentence(each.code, each.facts, language)}")
     for name, listed in more.items():
         if listed:
-            out().print(f"{text(f'cli.right.may_{name}')}: {' '.join(listed)}")
+            out().print(f"{text(f'cli.right.may_{name}')} {' '.join(listed)}")
