@@ -130,13 +130,12 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
                 changes[field] = each.found
             case "application_date" | "registration_date" | "expiry_date":
                 changes[field] = date.fromisoformat(each.found)
+            case "classes" if scheme.endswith(".goods"):
+                listed = {_code(code) for code in each.found.split(", ")}
+                classes = [_with_goods(one, scheme.removesuffix(".goods"), listed) for one in classes]
+                changes["classes"] = tuple(classes)
             case "classes":
                 classes += [Class(scheme=cast("Scheme", scheme), code=code) for code in each.found.split(", ") if code]
-                changes["classes"] = tuple(classes)
-            case "goods":
-                listed = {_code(code) for code in each.found.split(", ")}
-                before_goods = changes.get("classes", tuple(classes))
-                classes = [_with_goods(one, scheme, listed) for one in before_goods]
                 changes["classes"] = tuple(classes)
             case "designations":
                 before = changes.get("designations", record.designations)
@@ -350,7 +349,7 @@ def _goods(claimed: Record, found: Record) -> list[Difference]:
         listed = {_code(each.code) for each in found.classes if each.scheme == scheme and each.goods}
         if whole & listed:
             codes = ", ".join(sorted(whole & listed, key=_in_order))
-            told.append(_tolerated(f"goods.{scheme}", "", codes, "filled_in"))
+            told.append(_tolerated(f"classes.{scheme}.goods", "", codes, "filled_in"))
     return told
 
 
