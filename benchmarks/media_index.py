@@ -1,9 +1,10 @@
 """The index of codes, against a full count and against faiss's tables, in the same run on the same machine.
 
-    ./run bench media_index [--json] [--full]
+    ./run bench media_index [--json] [--full | --quick]
 
-A million codes of 256 bits (ten million with `--full`), half of them by chance, half in families of near ones, as the
-pictures of one work are. Queries are codes of the index with 0 to 31 bits turned, evenly; an answer counts when it has
+A million codes of 256 bits (ten million with `--full`, a hundred thousand with `--quick`), half of them by chance, half
+in families of near ones, as the pictures of one work are.
+Queries are codes of the index with 0 to 31 bits turned, evenly; an answer counts when it has
 the code it was made from. Per CPU second of one thread. Peers: faiss BinaryFlat (counts everything) and faiss
 MultiHash, 10 bands of 24 bits, one bit turned (at a million only: at ten it takes 7 GB). Also: how long the index takes
 to build, to write, to map again with its checksum, what it holds in memory and on disk, and when a new code is found.
@@ -27,7 +28,7 @@ from chopmark.media.index.bands import codes_of, words_of
 from chopmark.media.index.codes import CodeIndex
 from chopmark.media.index.segment import Segment
 
-MILLION = 1_000_000
+FEW, MILLION = 100_000, 1_000_000
 FULL = 10 * MILLION
 QUERIES = 4000
 FLAT_QUERIES = 60
@@ -40,7 +41,7 @@ Row = dict[str, object]
 def main() -> None:
     """Print a table, or one JSON object a line."""
     faiss.omp_set_num_threads(1)
-    sizes = [MILLION, FULL] if "--full" in sys.argv[1:] else [MILLION]
+    sizes = [MILLION, FULL] if "--full" in sys.argv[1:] else [FEW] if "--quick" in sys.argv[1:] else [MILLION]
     for row in (row for size in sizes for row in rows(size)):
         print(json.dumps(row) if "--json" in sys.argv[1:] else _line(row), flush=True)
 

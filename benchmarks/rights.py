@@ -1,7 +1,8 @@
 """Search of look-alikes: words among 79,050 real brand names and among a million, logos among 3,470, import of records.
 
 Look-alikes are planted by tests/world/lookalikes.py and logos.py, which import nothing of what they measure but were
-written by the same hand, and must be found again. Beside each figure stand two simple peers over the same names in the same run: plain n-grams
+written by the same hand, and must be found again.
+Beside each figure stand two simple peers over the same names in the same run: plain n-grams
 (letters by two and three, BM25, the same engine) and Soundex with substrings, sorted by edit distance, as the usual
 open-source checks do. Times are of one thread, from the query's text to the sorted answer.
 
@@ -74,12 +75,12 @@ def measure(*, quick: bool = False) -> Iterator[Line]:
         sys.stderr.write("no icons (npm is needed once): logos are left out\n")
     else:
         yield from logo_lines(icons)
-    yield from imports()
+    yield from imports(quick=quick)
 
 
-def imports() -> list[Line]:
+def imports(*, quick: bool) -> list[Line]:
     """Records brought in a second, by the benchmark of its own (it needs a home of its own)."""
-    program = [sys.executable, str(REPOSITORY / "benchmarks" / "rights_import.py"), "--json"]
+    program = [sys.executable, str(REPOSITORY / "benchmarks" / "rights_import.py"), "--json", *["--quick"] * quick]
     said = subprocess.run(program, check=True, capture_output=True, text=True).stdout
     return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
 
