@@ -176,6 +176,8 @@ def _features(pixels: Gray, working: int, most: int, *, mirrored: bool) -> Featu
     rows, columns = pixels.shape
     scale = working / max(rows, columns)
     width, height = max(1, round(columns * scale)), max(1, round(rows * scale))
+    if min(width, height) < _STEP**_LEVELS:  # a line: of its smallest scale nothing would be left
+        return Features(rows=np.zeros(0, _ROW), width=width, height=height, mirrored=mirrored)
     if scale != 1:
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         pixels = np.asarray(cv2.resize(pixels, (width, height), interpolation=how), np.uint8)
