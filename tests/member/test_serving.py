@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import socket
 import threading
 import time
@@ -52,6 +54,21 @@ def test_callers_who_send_many_requests_and_read_nothing_hold_no_thread():
         time.sleep(0.5)
         assert answers(server)
         assert all(is_closed(caller) for caller in callers)
+
+
+def test_a_server_with_a_thousand_open_files_answers():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(2048, hard)), hard))
+    held: list[int] = []
+    try:
+        while not held or held[-1] < 1024:
+            held.append(os.dup(0))
+        with served(app) as server:
+            assert answers(server)
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_an_answer_that_nobody_takes_is_given_up():

@@ -110,7 +110,6 @@ def run(home: DeskHome, stop: threading.Event, ready: Callable[[int], None], ope
             cleanup_interval=5,
             max_request_header_size=16 * 1024,
             max_request_body_size=MAX_BODY,
-            asyncore_use_poll=True,
             log_socket_errors=False,
         )
     except OSError as error:

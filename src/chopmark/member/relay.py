@@ -363,7 +363,6 @@ class RelayServer:
                     cleanup_interval=5,
                     max_request_header_size=16 * 1024,
                     max_request_body_size=MOST_GIVEN,
-                    asyncore_use_poll=True,
                     log_socket_errors=False,
                 )
             )

@@ -113,7 +113,6 @@ def _run(
             cleanup_interval=5,
             max_request_header_size=MAX_HEADER,
             max_request_body_size=MAX_ENTRIES,
-            asyncore_use_poll=True,
             log_socket_errors=False,
         )
     except OSError as error:

@@ -130,7 +130,10 @@ class Server:
         **settings: Any,  # noqa: ANN401 (the same)
     ) -> None:
         self._map: dict[int, Any] = {}
-        self._server = waitress.server.create_server(app, host=host, port=port, map=self._map, ident=None, **settings)
+        # poll: select knows no descriptor beyond 1,023, and one such would end the server.
+        self._server = waitress.server.create_server(
+            app, host=host, port=port, map=self._map, ident=None, asyncore_use_poll=True, **settings
+        )
         self._server.channel_class = _Channel
         self._server.request_patience = request_patience
         self._server.answer_patience = answer_patience
@@ -143,9 +146,7 @@ class Server:
         """Serve until told to stop; then let requests in hand end, for a few seconds at most."""
         try:
             while not stop.is_set():
-                self._server.asyncore.loop(
-                    timeout=LOOK_UP, map=self._map, use_poll=self._server.adj.asyncore_use_poll, count=1
-                )
+                self._server.asyncore.loop(timeout=LOOK_UP, map=self._map, use_poll=True, count=1)
                 self._let_go()
         finally:
             self._server.task_dispatcher.shutdown(cancel_pending=True, timeout=2)
