@@ -11,6 +11,7 @@ The parts are the real ones: stores on disk, Django's database, the log's one wr
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -68,6 +69,7 @@ class PageWorld:
         book = wiring.book(on_settled=settle)
         world = cls(home=home, at=at, log=Log(wiring.origin(), wiring.objects(), journal, book, signing, lambda: at))
         world.log = Log(wiring.origin(), wiring.objects(), journal, book, signing, world.now)
+        weakref.finalize(world, journal.release)  # thousands of tests make a world, and none closes its log
         genesis(world.now())
         world.publish()
         return world
