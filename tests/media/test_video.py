@@ -6,6 +6,7 @@ import io
 import struct
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -100,9 +101,23 @@ def test_key_frames_alone_are_a_net():
     assert video.hits(net, work(1), radius=picture.RADIUS).distance.size > 0
 
 
+def test_the_beginning_of_a_query_is_looked_at_more_often():
+    times = [each.at for each in video.frames(io.BytesIO(written(scenes(1))), query=True)]
+    early = [at for at in times if at < video.BEGINNING]
+    assert len(early) == 38
+    assert {at % 500 for at in early} == {0, 125, 250, 375}
+    assert [round(at / 1000) for at in times[38:]] == [15, 16, 17, 18, 19]
+
+
+def test_frames_that_agree_for_less_than_three_seconds_are_not_enough():
+    query = searched(written(film(34, 4) + excerpt(scenes(1), START, 1.5) + film(35, 4)))
+    assert video.hits(query, work(1), radius=picture.RADIUS).distance.size > 0
+    assert video.match(query, work(1)) == ()
+
+
 def test_black_frames_have_no_codes():
     made = searched(written([np.zeros((180, 320), np.uint8)] * 24))
-    assert (made.frames, made.distinctive) == (3, False)
+    assert (made.frames, made.distinctive) == (8, False)
     assert video.match(made, work(1)) == ()
 
 
@@ -158,6 +173,18 @@ def test_an_inlaid_picture_is_seen_by_its_lasting_edges():
     seen = video.inlaid(_frames(inlaid(scenes(1)[::8], scenes(9)[::8])))
     want = (20 / 320, 12 / 180, (20 + 144) / 320, (12 + 81) / 180)
     assert any(np.allclose(video._sides(region), want, atol=0.015) for region in seen)
+
+
+def test_an_inlaid_picture_is_seen_between_edges_that_last_longer():
+    small = [each[::2, ::2] for each in scenes(1)[::8]]
+    over = []
+    for number, each in enumerate(small):
+        whole = np.kron(np.indices((9, 16)).sum(axis=0) % 2, np.ones((20, 20))).astype(np.uint8) * 200 + 20
+        cv2.circle(whole, (40 + number * 11, 60 + number * 5), 25, 120, -1)
+        whole[36:126, 130:290] = each
+        over.append(whole)
+    want = (130 / 320, 36 / 180, 290 / 320, 126 / 180)
+    assert any(np.allclose(video._sides(region), want, atol=0.015) for region in video.inlaid(_frames(over)))
 
 
 def test_what_moves_before_a_still_is_seen():

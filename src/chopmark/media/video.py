@@ -1,6 +1,7 @@
 """Film: codes of its frames, and which part of one film is which part of another.
 
-    frames(file, query=)               the frames to look at: two a second of a reference, one a second of a query
+    frames(file, query=)               the frames to look at: two a second of a reference, one a second of a query,
+                                       but five in two seconds of its beginning
     fingerprint(frames, query=)        their codes (PDQ, `media.picture`) for regions and turns
     match(query, reference)            -> (Segment, ...), best first
     hits(query, reference)             the pairs of frames behind it, for who keeps an index of codes
@@ -37,6 +38,9 @@ ALGORITHM: Final = f"film-{picture.ALGORITHM}-v1"
 FORMATS: Final = "asf,avi,flv,gif,matroska,webm,mov,mp4,mpeg,mpegts,mpegvideo,ogg"
 """Containers that are opened; none that names other files or addresses, as play lists do."""
 REFERENCE_STEP, QUERY_STEP = 500, 1000  # milliseconds between frames
+BEGINNING, BEGINNING_STEP = 15_000, 400
+"""Of a query the first milliseconds, and those between its frames there: a short one has few, and 400 drifts through
+the 500 of a reference, so that some frames are near one of its own whatever was cut off."""
 LONGEST: Final = 4 * 3600.0
 MOST_PIXELS: Final = 8192 * 4352
 HEIGHT: Final = 240
@@ -53,7 +57,10 @@ _SPEEDS = (1.0, 0.8, 0.9, 0.95, 1.05, 1.1, 1.25)
 _SLACK = 700  # milliseconds
 _CHUNK = 60  # frames whose bars and edges are looked for together
 _GAP = 3500
-_LEAST_FRAMES = 3
+_STILL: Final = 60.0
+"""Squared gray levels: what changes less over time is taken to stay."""
+_LEAST_SECONDS = _LEAST_SCENES = 3
+_LEAST_FRAMES = 6
 _MOST_HITS, _LEAST_HITS = 4_000_000, 50
 """Pairs of codes that are held at once, and of each code at least."""
 _MAGIC: Final = b"CMfilm01"
@@ -62,6 +69,8 @@ _REGION: Final = struct.Struct("<16s4H")
 _ROW: Final = np.dtype([("at", "<u4"), ("region", "<u2"), ("turn", "u1"), ("quality", "u1"), ("bits", "u1", 32)])
 
 Rows = NDArray[np.void]
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +156,7 @@ def frames(
     """The frames to look at, in order, from what is decoded; what the header says counts for nothing.
 
     Args:
-        query: one frame a second, not two.
+        query: one frame a second, not two, after the first `BEGINNING`.
         keyframes_only: the film's own key frames, at a fiftieth of the cost: the net thrown first.
         longest: seconds of film that are accepted.
 
@@ -158,7 +167,6 @@ def frames(
     import av  # noqa: PLC0415 (in the decoding process alone: its wheel brings encoders under the GPL, see decision 0015)
     import av.error  # noqa: PLC0415 (the same)
 
-    step = QUERY_STEP if query else REFERENCE_STEP
     due, given = 0, 0
     try:
         with av.open(file, "r", metadata_errors="ignore", options={"format_whitelist": FORMATS}) as container:
@@ -169,7 +177,7 @@ def frames(
                     raise Invalid("media.film_too_long", seconds=int(longest))
                 if at < due:
                     continue
-                due = (at // step + 1) * step
+                due = _due(at, query=query)
                 given += 1
                 yield Frame(at, _small(frame))
     except (av.error.FFmpegError, ValueError, OverflowError) as error:
@@ -177,6 +185,14 @@ def frames(
             raise Invalid("media.film_unreadable") from error
     if not given:
         raise Invalid("media.film_unreadable")
+
+
+def _due(at: int, *, query: bool) -> int:
+    """When the frame after one at `at` is looked at."""
+    step = REFERENCE_STEP
+    if query:
+        step = BEGINNING_STEP if at < BEGINNING else QUERY_STEP
+    return (at // step + 1) * step
 
 
 def _stream(container: av.container.InputContainer) -> av.video.VideoStream:
@@ -349,11 +365,16 @@ def _stack(chunk: Sequence[Frame]) -> NDArray[np.float32]:
 def inlaid(chunk: Sequence[Frame], *, most: int = 3) -> tuple[Region, ...]:
     """Rectangles whose four edges stay in place while the picture changes, the clearest first.
 
+    `most` by edges that stand out, then `most` others by how independently their two sides change.
     Where nothing around it moves, also the rectangle in which anything moves.
     """
     stack = _stack(chunk)
     rows, columns = stack.shape[1:]
-    found = [_box("inlaid", box, rows, columns) for box in _rectangles(stack)[:most]]
+    sideways = stack.transpose(0, 2, 1)
+    clearest: list[Box] = []
+    for judge in (_lasting, _parting):
+        clearest += _distinct(_rectangles(judge(stack), judge(sideways).T), clearest, most)
+    found = [_box("inlaid", box, rows, columns) for box in clearest]
     moving = _moving(stack)
     if moving is not None:
         found.append(_box("moving", moving, rows, columns))
@@ -379,11 +400,20 @@ def _moving(stack: NDArray[np.float32]) -> tuple[int, int, int, int] | None:
     return box if fits else None
 
 
-def _rectangles(stack: NDArray[np.float32]) -> list[tuple[int, int, int, int]]:
-    """Left, top, right, bottom of rectangles of lasting edges, by how clear their weakest side is."""
-    rows, columns = stack.shape[1:]
-    upright = _lasting(stack)
-    level = _lasting(stack.transpose(0, 2, 1)).T
+def _distinct(boxes: Sequence[Box], known: Sequence[Box], most: int) -> list[Box]:
+    """The first with a side that is more than two pixels from that of each known one and of each before."""
+    kept: list[Box] = []
+    for box in boxes:
+        if len(kept) == most:
+            break
+        if all(max(abs(one - two) for one, two in zip(box, other, strict=True)) > 2 for other in (*known, *kept)):
+            kept.append(box)
+    return kept
+
+
+def _rectangles(upright: NDArray[np.float32], level: NDArray[np.float32]) -> list[Box]:
+    """Rectangles of edges (0 to 1 for each step across and down), by how clear their weakest side is."""
+    rows, columns = len(upright), level.shape[1]
     down = np.vstack([np.zeros((1, columns - 1)), np.cumsum(upright, axis=0)])
     along = np.hstack([np.zeros((rows - 1, 1)), np.cumsum(level, axis=1)])
     lines_x = [0, *_strongest(upright.sum(axis=0) / rows), columns]
@@ -418,6 +448,18 @@ def _lasting(stack: NDArray[np.float32]) -> NDArray[np.float32]:
         around = np.maximum((11 * cv2.blur(steps, (11, 1)) - 3 * cv2.blur(steps, (3, 1))) / 8, 1.0)
         total += np.clip((steps / around - 1.4) / 1.6, 0, 1)
     return (total / len(stack)).astype(np.float32)
+
+
+def _parting(stack: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For each step across: how far the pixels beside it change independently of each other, against steps around it.
+
+    Edges that belong to one picture stay or move with it; at the edge of a picture laid over another they do not.
+    """
+    spread = stack.var(axis=0)
+    apart = np.diff(stack, axis=2).var(axis=0)
+    apart /= spread[:, 1:] + spread[:, :-1] + _STILL
+    around = (11 * cv2.blur(apart, (11, 1)) - 3 * cv2.blur(apart, (3, 1))) / 8
+    return np.asarray(np.clip(1.5 * (apart - around), 0, 1), np.float32)
 
 
 def _strongest(lines: NDArray[np.float32]) -> list[int]:
@@ -554,7 +596,9 @@ def _align(
     looked_at = np.unique(query.rows["at"])
     of = int(np.count_nonzero((looked_at >= run[0]) & (looked_at <= run[-1])))
     words = _words(reference.rows)[pairs.reference[chosen]]
-    if not _enough(distance, words, of=of, every=len(looked_at)):
+    if len(np.unique(np.floor_divide(run, 1000))) < min(_LEAST_SECONDS, len(np.unique(looked_at // 1000))):
+        return None
+    if not _enough(distance, words, of=of):
         return None
     low, high = (int(at_reference[chosen[place]]) for place in (0, -1))
     best_pair = chosen[int(np.argmin(distance))]
@@ -608,15 +652,15 @@ def _gain(distance: NDArray[np.int64], closest: dict[int, int], run: Sequence[in
     return float(sum(64 - distance[closest[at]] for at in run))
 
 
-def _enough(distance: NDArray[np.int64], words: NDArray[np.uint64], *, of: int, every: int) -> bool:
-    """Half of the frames agree, three of them at least (or all of a shorter film), and they show different pictures.
+def _enough(distance: NDArray[np.int64], words: NDArray[np.uint64], *, of: int) -> bool:
+    """Half of the frames agree, and they show different pictures or are close.
 
     A still that lasts is one picture however many frames it fills, so it must agree like a picture.
     """
     count = len(distance)
-    if count < min(_LEAST_FRAMES, every) or count < 0.5 * of:
+    if count < 0.5 * of:
         return False
     if distance.min() <= TIGHT and np.median(distance) <= TIGHT + 8:
         return True
     scenes = 1 + sum(int(np.bitwise_count(one ^ two).sum()) > TIGHT + 29 for one, two in pairwise(words))
-    return count >= 2 * _LEAST_FRAMES and scenes >= _LEAST_FRAMES and float(distance.mean()) <= LOOSE - 10
+    return count >= _LEAST_FRAMES and scenes >= _LEAST_SCENES and float(distance.mean()) <= LOOSE - 10
