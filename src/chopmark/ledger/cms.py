@@ -27,7 +27,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from chopmark.base.errors import Fact
@@ -245,13 +244,7 @@ def read_certificate(data: bytes) -> x509.Certificate:
         # Read when asked for, so all that is used later is asked for now.
         _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.serial_number
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    except (
-        ValueError,
-        x509.InvalidVersion,
-        x509.DuplicateExtension,
-        x509.UnsupportedGeneralNameType,
-        CryptographyDeprecationWarning,  # where warnings are errors: an issuer's number that is not positive
-    ) as error:
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise CmsError("malformed") from error
     return certificate
 
