@@ -374,7 +374,6 @@ def make_server(folder: Path, host: str, port: int) -> Any:  # noqa: ANN401 (wai
         port=port,
         threads=4,
         connection_limit=100,
-        asyncore_use_poll=True,  # select knows no descriptor beyond 1,023
         backlog=64,
         channel_timeout=15,
         max_request_body_size=MAX_REQUEST,
