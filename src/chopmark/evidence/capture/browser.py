@@ -14,6 +14,7 @@ import base64
 import contextlib
 import os
 import queue
+import shutil
 import signal
 import tempfile
 import threading
@@ -634,10 +635,28 @@ def processes_of(profile: Path) -> list[int]:
 
 
 def end_processes_of(profile: Path) -> None:
-    """Kill the browser processes that use a profile."""
-    for number in processes_of(profile):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(number, signal.SIGKILL)
+    """Kill the browser processes that use a profile, and wait until they are gone (five seconds at most)."""
+    for _ in range(50):
+        found = processes_of(profile)
+        if not found:
+            return
+        for number in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def remove_folder_of(work: Path) -> None:
+    """Remove a capture's working folder, whose profile the browser's helpers may still be writing.
+
+    They bear no mark in their command line and end by themselves a moment after the browser, so that a file can
+    appear in a folder that has just been emptied: five seconds at most. What remains goes with the capture's folder.
+    """
+    for _ in range(50):
+        shutil.rmtree(work, ignore_errors=True)
+        if not work.exists():
+            return
+        time.sleep(0.1)
 
 
 def _layout(session: CDPSession) -> tuple[int, int, int]:

@@ -31,7 +31,7 @@ from chopmark.base import clock as clocks
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.evidence.capture import cleanliness, names, sealed, vantage, warc
-from chopmark.evidence.capture.browser import Browsing, Found, end_processes_of
+from chopmark.evidence.capture.browser import Browsing, Found, end_processes_of, remove_folder_of
 from chopmark.evidence.capture.commands import Source
 from chopmark.evidence.capture.guard import Contact, Guard
 from chopmark.evidence.capture.processlog import ProcessLog, moment, tidy
@@ -352,7 +352,7 @@ class _Capture:
         self._log.add("worker", "cleanliness.after", verdict=after["verdict"])
         clean = cleanliness.FAIL if cleanliness.FAIL in {before["verdict"], after["verdict"]} else cleanliness.PASS
         self._json("cleanliness.json", {"verdict": clean, "before": before, "after": after})
-        shutil.rmtree(self._work, ignore_errors=True)
+        remove_folder_of(self._work)
         return self._finish(found, clean=clean, engine_sha256=_engine_digest(before), vantages=tuple(vantages))
 
     def _place(self, host: str) -> cleanliness.Place:
@@ -402,7 +402,7 @@ class _Capture:
         archive = self._work / warc.ARCHIVE
         if ARCHIVED not in self._kept and archive.is_file() and warc.repair(archive) > 1:
             self._wacz(found)
-        shutil.rmtree(self._work, ignore_errors=True)
+        remove_folder_of(self._work)
         return self._finish(
             found, clean=cleanliness.NOT_MEASURED, engine_sha256=engine_sha256, vantages=(self._station.name,)
         )
