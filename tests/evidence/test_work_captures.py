@@ -116,6 +116,8 @@ def test_the_shop_becomes_an_item_and_a_bundle_that_passes(world, mei, asked, ki
     assert told["log"]["head"] == processlog.check(wiring.blobs().path(files["process.jsonl"].sha256).read_bytes())[0]
     own = {"capture.json", "process.jsonl", "process.jsonl.tst"}  # deposited too, but the description ends before
     assert {each["path"] for each in told["deposits"]} == set(files) - own
+    looked = json.loads(wiring.blobs().path(files["cleanliness.json"].sha256).read_bytes())
+    assert [line for when in ("before", "after") for line in looked[when]["lines"] if line["status"] == "fail"] == []
 
     world.publish()
     bundle = actions.request_bundle(Capture.objects.get(pk=asked.id).matter_id, by=mei.actor, at=clock())
