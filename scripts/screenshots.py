@@ -1,6 +1,7 @@
-"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about two minutes.
+"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about three minutes.
 
-python scripts/screenshots.py
+python scripts/screenshots.py            all of them
+python scripts/screenshots.py rights     those of rights, works and copies alone
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def main() -> int:
             platform.wait_until_ready()
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-                _take(browser, platform)
+                if sys.argv[1:] == ["rights"]:
+                    _rights_alone(browser, platform)
+                else:
+                    _take(browser, platform)
                 browser.close()
         finally:
             platform.kill()
@@ -51,7 +55,7 @@ def main() -> int:
 def _take(browser: Browser, platform: Running) -> None:
     shutil.rmtree(TARGET, ignore_errors=True)
     TARGET.mkdir(parents=True)
-    password = (platform.home / "demo.txt").read_text("utf-8").splitlines()[1].removeprefix("password: ")
+    password = _password(platform)
     demo = platform.home / "demo"
     for language, locale in (("en", "en-GB"), ("zh", "zh-CN")):
         page = _page(browser, platform, locale, DESKTOP)
@@ -68,6 +72,7 @@ def _take(browser: Browser, platform: Running) -> None:
         page.wait_for_url("**/deposits/*-*")
         _shoot(page, f"receipt-{language}", whole=True)
         _evidence(page, language)
+        _rights(page, language)
         page.context.close()
         _reader(browser, demo, locale, language)
         _clerk(browser, platform, locale, language)
@@ -118,6 +123,29 @@ def _evidence(page: Page, language: str) -> None:
     _shoot(page, f"filing-{language}")
 
 
+def _rights_alone(browser: Browser, platform: Running) -> None:
+    for language, locale in (("en", "en-GB"), ("zh", "zh-CN")):
+        page = _page(browser, platform, locale, DESKTOP)
+        _sign_in(page, _password(platform))
+        _rights(page, language)
+        page.context.close()
+
+
+def _rights(page: Page, language: str) -> None:
+    """The demo's rights, a search among all, and the copy that was found."""
+    page.goto("/rights/")
+    _shoot(page, f"rights-{language}")
+    page.get_by_role("link", name="R-2026-000001").first.click()
+    page.wait_for_url("**/rights/R-*")
+    _shoot(page, f"right-{language}", whole=True)
+    page.goto("/rights/search?q=Bleu%20Waves")
+    _shoot(page, f"right-search-{language}")
+    page.goto("/copies/")
+    page.get_by_role("link", name="harbour-scarf").first.click()
+    page.wait_for_url("**/copies/C-*")
+    _shoot(page, f"copies-{language}")
+
+
 def _reader(browser: Browser, demo: Path, locale: str, language: str) -> None:
     """What a judge sees: verify.html of the bundle, from disk, without a network."""
     [bundle] = demo.glob("*.asice")
@@ -153,6 +181,10 @@ def _page(browser: Browser, platform: Running, locale: str, size: dict[str, int]
     context = browser.new_context(viewport=size, locale=locale, base_url=base, reduced_motion="reduce")
     context.set_default_timeout(20_000)
     return context.new_page()
+
+
+def _password(platform: Running) -> str:
+    return (platform.home / "demo.txt").read_text("utf-8").splitlines()[1].removeprefix("password: ")
 
 
 def _sign_in(page: Page, password: str) -> None:

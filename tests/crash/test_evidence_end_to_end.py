@@ -76,12 +76,16 @@ def test_the_demo_has_everything_and_the_second_time_adds_nothing(made):
     platform, told = made
     assert told["captured"] == (CHROMIUM is not None)
     assert "浙0192民初" in told["case"]
+    assert (len(told["works"]), bool(told["copies"]), told["finds"]) == (3, True, 1)
     again = json.loads(platform.chopmark("demo", "--json", "--quiet").stdout)
     assert again == told
     shown = json.loads(platform.chopmark("matter", "show", told["matter"], "--json").stdout)
     assert shown["held"]
     assert {each["kind"] for each in shown["items"]} >= {"work", "purchase", "invoice", "photograph", "correspondence"}
     assert [each["state"] for each in shown["jobs"]] == ["done"] * len(shown["jobs"])
+    right = json.loads(platform.chopmark("right", "show", told["right"], "--json").stdout)
+    verdicts = {each["verdict"] for each in right["right"]["verification"]["differences"]}
+    assert (right["level"], verdicts) == (2, {"equal", "tolerated"})
 
 
 def test_the_bundle_alone_passes_without_a_home(alone):

@@ -73,6 +73,9 @@ WRONG = {
     "a full-width size": ({"CHOPMARK_UPLOAD_LIMIT": "５"}, "chopmark.E009"),
     "sign-up for some": ({"CHOPMARK_SIGNUP": "friends"}, "chopmark.E010"),
     "a proxy by name": ({"CHOPMARK_TRUSTED_PROXIES": "proxy.example"}, "chopmark.E011"),
+    "a model without a digest": ({"CHOPMARK_MEDIA_MODEL": "/model.onnx"}, "chopmark.E025"),
+    "a model that is not there": ({"CHOPMARK_MEDIA_MODEL": f"{'0' * 64}:/none/model.onnx"}, "chopmark.E025"),
+    "a model of another digest": ({"CHOPMARK_MEDIA_MODEL": f"{'0' * 64}:/dev/null"}, "chopmark.E025"),
     "a network with host bits": ({"CHOPMARK_TRUSTED_PROXIES": "10.0.0.1/8"}, "chopmark.E011"),
 }
 

@@ -14,14 +14,16 @@ import httpx
 
 COMMAND = [sys.executable, "-m", "chopmark.site.command"]
 START_PATIENCE = 150.0
+SCOPES = ("deposits:write", "deposits:read", "keys:write")
 MAKE_KEY = """
+import sys
 import django
 django.setup()
 from chopmark.base import clock
 from chopmark.people import operator
 from chopmark.people.actions import create_api_key
-[actor] = operator.actors()
-scopes = ["deposits:write", "deposits:read", "keys:write"]
+actor, *_ = operator.actors()  # by name: a demo's own comes before its neighbour
+scopes = sys.argv[1:]
 print(create_api_key("test", scopes, by=actor, at=clock.now()).text)
 """
 
@@ -58,11 +60,16 @@ class Running:
         assert not check or done.returncode == 0, f"chopmark {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
 
-    def api_key(self) -> str:
-        """A new API key of the home's only organisation."""
+    def api_key(self, *scopes: str) -> str:
+        """A new API key of the home's only organisation, or of the demo's."""
         environment = self.environment | {"DJANGO_SETTINGS_MODULE": "chopmark.site.settings"}
         made = subprocess.run(
-            [sys.executable, "-c", MAKE_KEY], env=environment, check=True, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", MAKE_KEY, *(scopes or SCOPES)],
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         return made.stdout.strip()
 

@@ -23,6 +23,13 @@ SITE_PACKAGES = frozenset(
     }
 )
 INTERRUPTED = 130
+MODULES = {
+    ("right", "import"): "right_import",
+    ("right", "search"): "right_search",
+    ("right", "watch"): "right_search",
+    ("office", "fetch"): "office_fetch",
+}
+"""Verbs whose command stands in a module of its own."""
 
 
 def build() -> App:
@@ -41,11 +48,20 @@ def build() -> App:
         "ledger": ("restore", "rotate"),
         "desk": ("init", "serve", "card", "platform", "clerk"),
         "matter": ("open", "list", "show", "add", "capture", "bundle", "grant", "custody"),
+        "right": (
+            *("add", "list", "show", "history", "verify", "license", "may", "decide"),
+            *("import", "search", "watch"),
+        ),
+        "office": ("import", "fetch", "list", "waiting", "vouch", "code"),
+        "mandate": ("give", "revoke", "list"),
+        "work": ("add", "list", "show"),
+        "media": ("fingerprint", "match", "index", "ignore", "unignore", "ignored"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
         group = _group(noun, f"cli.{noun}.help")
         for verb in verbs:
-            path = f"chopmark.cli.{noun}:{verb.replace('-', '_')}_command"
+            module = MODULES.get((noun, verb), noun)
+            path = f"chopmark.cli.{module}:{verb.replace('-', '_')}_command"
             group.command(path, name=verb, help=text(f"cli.{noun}.{verb}.help"))
         app.command(group)
     return app

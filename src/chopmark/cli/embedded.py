@@ -153,20 +153,30 @@ def write_batch() -> bool:
 
 
 def choose(organisation: str | None) -> Actor:
-    """The organisation named, by id or name, or the only one.
+    """The organisation named, by id or name, or the only one; those that play somebody else in a demo do not count.
 
     Raises:
         Refused: `cli.organisation_unknown`; `cli.organisation_unclear` when there are several, or none.
     """
     actors = operator.actors()
     if organisation is None:
-        if len(actors) != 1:
+        others = _others()
+        ours = [actor for actor in actors if str(actor.organisation_id) not in others]
+        if len(ours) != 1:
             raise Refused("cli.organisation_unclear", names=[actor.organisation_name for actor in actors])
-        return actors[0]
+        return ours[0]
     for actor in actors:
         if organisation in (str(actor.organisation_id), actor.organisation_name):
             return actor
     raise Refused("cli.organisation_unknown", name=organisation)
+
+
+def _others() -> frozenset[str]:
+    """Organisations that a demo made beside its own, by id; none where there is no demo."""
+    try:
+        return frozenset((wiring.home() / "demo" / "others.txt").read_text("ascii").split())
+    except FileNotFoundError:
+        return frozenset()
 
 
 def _answer(answer: DepositSummary | PlatformError) -> Made | PlatformError:

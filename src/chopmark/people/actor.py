@@ -14,18 +14,27 @@ from uuid import UUID
 
 from chopmark.base.errors import Refused
 
-Permission = Literal["deposit", "view", "manage_members", "manage_keys"]
+Permission = Literal["deposit", "view", "file_rights", "view_rights", "manage_members", "manage_keys"]
 Role = Literal["owner", "depositor", "viewer"]
 
-PERMISSIONS: tuple[Permission, ...] = ("deposit", "view", "manage_members", "manage_keys")
+PERMISSIONS: tuple[Permission, ...] = (
+    "deposit",
+    "view",
+    "file_rights",
+    "view_rights",
+    "manage_members",
+    "manage_keys",
+)
 ROLES: Mapping[str, frozenset[Permission]] = {
     "owner": frozenset(PERMISSIONS),
-    "depositor": frozenset(("deposit", "view")),
-    "viewer": frozenset(("view",)),
+    "depositor": frozenset(("deposit", "view", "file_rights", "view_rights")),
+    "viewer": frozenset(("view", "view_rights")),
 }
 SCOPES: Mapping[str, Permission] = {
     "deposits:write": "deposit",
     "deposits:read": "view",
+    "rights:write": "file_rights",
+    "rights:read": "view_rights",
     "keys:write": "manage_keys",
 }
 

@@ -9,6 +9,7 @@ Reads files and creates none, except in `prepare_home`, which `chopmark init` ca
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import os
@@ -322,6 +323,17 @@ class Config:
             "CHOPMARK_CAPTURE_TIME_SOURCES",
             "host or host:port, separated by commas",
             "Time servers (SNTP) that a capture compares the machine's clock with; two or more.",
+        ),
+    )
+
+    media_model: str = field(
+        default="",
+        metadata=_about(
+            "chopmark.E025",
+            "CHOPMARK_MEDIA_MODEL",
+            "SHA-256 in hexadecimal, a colon, absolute path of an ONNX file",
+            "A model of your own that describes pictures by vectors and so proposes more works to compare a picture "
+            "with. Works registered before it was set are not proposed by it. Default: none.",
         ),
     )
 
@@ -646,6 +658,21 @@ def _networks(raw: object) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word) for word in _words(raw))
 
 
+def _model(raw: object) -> str:
+    text = _text(raw)
+    digest, _, path = text.partition(":")
+    if re.fullmatch(r"[0-9a-f]{64}", digest) is None or not Path(path).is_absolute():
+        raise ValueError("a SHA-256 in hexadecimal, a colon and an absolute path are needed")
+    try:
+        with Path(path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read") from error
+    if found != digest:
+        raise ValueError(f"the SHA-256 of {path} is {found}")
+    return text
+
+
 READERS: Mapping[str, Callable[[object], Any]] = {
     "base_url": _base_url,
     "origin": _origin,
@@ -666,6 +693,7 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "capture_allow": _ends,
     "capture_resolvers": _words,
     "capture_time_sources": _words,
+    "media_model": _model,
 }
 
 

@@ -1,4 +1,4 @@
-"""`chopmark demo`: an organisation, somebody to sign in as, a few deposits and a matter, made as anybody makes them."""
+"""`chopmark demo`: an organisation, its account, deposits, a matter, rights and works, made as anybody makes them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from chopmark.site.members import local_members
 if TYPE_CHECKING:
     from chopmark.people.actor import Actor
     from chopmark.site.demo_matter import DemoMatter
+    from chopmark.site.demo_rights import DemoRights
 
 EMAIL = "demo@chopmark.example"
 NAME = "Demo 示范"
@@ -46,6 +47,7 @@ def command(*, common: Common = PLAIN) -> int:
     from chopmark.cli.embedded import Embedded  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.evidence import wiring  # noqa: PLC0415
     from chopmark.people.actions import open_account  # noqa: PLC0415
+    from chopmark.site import demo_rights  # noqa: PLC0415
     from chopmark.site.demo_matter import finished, publish  # noqa: PLC0415
 
     note = place / "demo.txt"
@@ -60,12 +62,18 @@ def command(*, common: Common = PLAIN) -> int:
             raise answer
         made.append(answer)
     published = door.wait(made, 0.0)
-    matter = finished(place, demo.actor)
-    if matter is None or wiring.book().pending_count() or any(each.position is None for each in published):
+    matter, rights = finished(place, demo.actor), demo_rights.finished(demo.actor)
+    if (
+        matter is None
+        or rights is None
+        or wiring.book().pending_count()
+        or any(each.position is None for each in published)
+    ):
         with local_members(place):
             published = door.wait(made, WAIT)
             publish()
-            matter = _matter(place, demo.actor, common)
+            matter, rights = _more(place, demo.actor, common)
+            publish()
     for wish, each in zip(wishes, published, strict=True):
         if each.position is None:
             raise Unavailable("evidence.not_published", number=each.number)
@@ -73,22 +81,28 @@ def command(*, common: Common = PLAIN) -> int:
         write_papers(wish.path, papers.tlog_proof, papers.cose, force=True)
     if common.json:
         told = {"email": EMAIL, "password_file": str(note), "deposits": [each.number for each in published]}
-        print_json({**told, **(matter.told() if matter is not None else {})})
+        more = [each.told() for each in (matter, rights) if each is not None]
+        print_json({name: value for part in (told, *more) for name, value in part.items()})
     say("site.demo_made", common, count=len(published), folder=str(folder))
     if matter is not None:
         _say_matter(place, matter, common)
+    if rights is not None:
+        _say_rights(rights, common)
     say("site.demo_account", common, email=EMAIL, path=str(note))
     return DONE
 
 
-def _matter(place: Path, by: Actor, common: Common) -> DemoMatter | None:
-    """The demo's matter; None where it cannot be made now, and why was said."""
+def _more(place: Path, by: Actor, common: Common) -> tuple[DemoMatter | None, DemoRights | None]:
+    """The demo's matter, its rights and works; None for what cannot be made now, and why was said."""
     from chopmark.site.demo_matter import make_matter, must_have_authority  # noqa: PLC0415 (the framework is set up)
+    from chopmark.site.demo_rights import make_rights  # noqa: PLC0415
 
     config, _ = read_config()
+    matter = None
     try:
         must_have_authority(config)
-        return make_matter(place, config, by)
+        matter = make_matter(place, config, by)
+        return matter, make_rights(place, by)
     except Refused as error:
         if error.code == "site.demo_no_authority":
             say(error.code, common)
@@ -96,7 +110,14 @@ def _matter(place: Path, by: Actor, common: Common) -> DemoMatter | None:
             say("site.demo_waits", common, reason=error.code)
         else:
             raise
-    return None
+    return matter, None
+
+
+def _say_rights(rights: DemoRights, common: Common) -> None:
+    facts = {"right": rights.right, "works": ", ".join(rights.works) or "–", "copies": rights.copies or "–"}
+    say("site.demo_rights", common, **facts)
+    for name, error in rights.troubles:
+        say("site.demo_no_work", common, name=name, reason=error.code)
 
 
 def _say_matter(place: Path, matter: DemoMatter, common: Common) -> None:

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,6 +74,7 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
     from chopmark.evidence.actions import plan_captures  # noqa: PLC0415
     from chopmark.evidence.actions.work import give_back, work  # noqa: PLC0415
+    from chopmark.rights.actions.media_work import work_media  # noqa: PLC0415
 
     tools = make_tools(name, _config())
     with wiring.answering():
@@ -85,28 +86,47 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
         try:
             with wiring.answering():
                 plan_captures(clock.now())
-            number = work(tools, clock.now)
+            number = work(tools, clock.now) or work_media(clock.now)
         except Unavailable as error:
             lines.info("waiting", code=error.code)
         if number is not None:
             seen.append(number)
             lines.info("worked", number=number)
             continue
-        if once:
+        more = _watch(lines)
+        if once and not more:
             break
-        night = _renew_once_a_day(tools, night, lines)
-        stop.wait(ROUND)
+        if not once:
+            night = _renew_once_a_day(tools, night, lines)
+            stop.wait(0 if more else ROUND)
     if once and common.json:
         print_json(seen)
     lines.info("stopped")
     return DONE
 
 
+def _watch(lines: structlog.stdlib.BoundLogger) -> bool:
+    """Compare new filings with the saved watches, and ask those that are due; whether more is left to do."""
+    from chopmark.rights.actions.watch import run_watches  # noqa: PLC0415 (the framework is set up by the caller)
+
+    try:
+        ran = run_watches(clock.now())
+    except PlatformError as error:
+        lines.warning("watches did not run", code=error.code)  # the next round is early enough
+        return False
+    if ran.described or ran.filings or ran.searches:
+        lines.info("watched", pictures=ran.described, filings=ran.filings, searches=ran.searches, finds=ran.finds)
+    return ran.more
+
+
 def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib.BoundLogger) -> date:
-    """At the first idle moment of a day (UTC), deposit custody logs and renew proofs that end soon; the day done."""
+    """At the first idle moment of a day (UTC): custody logs, proofs that end soon, dates of rights; the day done."""
     from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
     from chopmark.evidence.actions.heads import deposit_heads  # noqa: PLC0415
     from chopmark.evidence.actions.renew import renew_bundles  # noqa: PLC0415
+    from chopmark.rights.actions.common import Operator  # noqa: PLC0415
+    from chopmark.rights.actions.recheck import recheck  # noqa: PLC0415
+    from chopmark.rights.actions.remind import remind  # noqa: PLC0415
 
     today = clock.now().date()
     if today == before:
@@ -122,6 +142,19 @@ def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib
         lines.info("renewed", seen=came.seen, due=len(came.due), made=len(came.made), troubles=list(came.troubles))
     except PlatformError as error:
         lines.warning("not renewed", code=error.code)  # the day after is early enough
+    try:
+        with wiring.answering():
+            told = remind(clock.now())
+        lines.info("reminded", seen=told.seen, moved=told.moved, reminded=told.reminded, busy=told.busy)
+    except PlatformError as error:
+        lines.warning("not reminded", code=error.code)  # as above
+    try:
+        with wiring.answering():
+            now = clock.now()
+            again = recheck(now - timedelta(days=3), operator=Operator(name="platform"), at=now)
+        lines.info("rechecked", compared=again.compared, moved=again.moved, left=again.left)
+    except PlatformError as error:
+        lines.warning("not rechecked", code=error.code)  # as above
     return today
 
 

@@ -43,6 +43,7 @@ def logging_config(*, debug: bool) -> dict[str, Any]:
             "django.request": {"level": "ERROR"},
             "django.security.DisallowedHost": {"level": "CRITICAL"},
             "httpx": {"level": "WARNING"},  # a line for every call to a member
+            "faiss": {"level": "WARNING"},  # lines at start about what this processor can do
             "pyhanko": {"level": "ERROR"},  # a line for every signature: that it fetches nothing
         },
     }

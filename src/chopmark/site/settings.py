@@ -32,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = [CONFIG.base_url]
 INSTALLED_APPS = [
     "chopmark.web",
     "chopmark.cases",
+    "chopmark.rights",
     "chopmark.evidence",
     "chopmark.people",
     "chopmark.site",
@@ -219,6 +220,7 @@ CHOPMARK_PDF_SEAL = "chopmark.site.seal.seal_pdf"
 # An upload holds its thread as long as its line is slow: half of the server's threads stay for everybody else.
 CHOPMARK_UPLOADS_AT_ONCE = max(1, int(os.environ.get("CHOPMARK_THREADS", "8")) // 2)
 CHOPMARK_SIGNUP = CONFIG.signup
+CHOPMARK_MEDIA_MODEL = CONFIG.media_model
 CHOPMARK_TRUSTED_PROXIES = CONFIG.trusted_proxies
 CHOPMARK_METRICS_TOKEN = CONFIG.metrics_token
 CHOPMARK_OIDC = CONFIG.oidc

@@ -41,7 +41,9 @@ _ENDINGS: Mapping[str, HTTPStatus] = {
     "_conflict": HTTPStatus.CONFLICT,
     "_differs": HTTPStatus.CONFLICT,
     "_moved": HTTPStatus.CONFLICT,
+    ".moved": HTTPStatus.CONFLICT,
     "already_member": HTTPStatus.CONFLICT,
+    "similar_before": HTTPStatus.CONFLICT,
     "last_owner_stays": HTTPStatus.CONFLICT,
 }
 

@@ -41,7 +41,10 @@ PLAIN_PREFIXES = (
     "/policy",
 )
 OWN_LIMITS = ("/api/", "/entries", "/uploads")
-TAKES_A_FILE = re.compile(r"/deposits/new|/matters/[0-9a-f-]{36}/upload")
+TAKES_A_FILE = re.compile(
+    r"/deposits/new|/matters/[0-9a-f-]{36}/upload|/works/new|/copies/"
+    r"|/rights/(?:new|read|import|search|R-[0-9]{4}-[0-9]{6,}/(?:papers|sign))"
+)
 FORWARDED = ("HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_PROTO", "HTTP_X_FORWARDED_HOST", "HTTP_FORWARDED")
 PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()"
 

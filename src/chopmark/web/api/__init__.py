@@ -12,14 +12,15 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from chopmark.web import errors
-from chopmark.web.api import deposits, filings, log, matters, problems
+from chopmark.web.api import deposits, filings, log, matters, problems, rights, rights_import, search, works
 from chopmark.web.api.shown import Json, JsonParser
 
 DESCRIPTION = """Deposits, receipts and verification.
 
 Send an API key as `Authorization: Bearer chopmark_…`; keys are made on your organisation's page and have the scopes
-`deposits:write`, `deposits:read` and `keys:write`. Errors are problem documents (RFC 9457) in the language that
-`Accept-Language` asks for (zh or en). Files of up to 5 GB are uploaded at `/uploads/` (tus 1.0)."""
+`deposits:write`, `deposits:read`, `rights:write`, `rights:read` and `keys:write`. Errors are problem documents
+(RFC 9457) in the language that `Accept-Language` asks for (zh or en). Files of up to 5 GB are uploaded at `/uploads/`
+(tus 1.0)."""
 
 
 class Api(NinjaAPI):
@@ -67,10 +68,15 @@ _BINARY = {
     "get_certificate": "application/pdf",
     "get_statement": "application/cose",
     "get_file": "application/octet-stream",
+    "get_work_file": "application/octet-stream",
+    "get_overlay": "image/png",
     "get_item_file": "application/octet-stream",
     "get_bundle_file": "application/octet-stream",
     "get_custody": "application/jsonl",
     "get_custody_case": "application/ld+json",
+    "get_right_event": "application/json",
+    "get_right_receipt_tlog_proof": "text/plain",
+    "get_right_receipt_cose": "application/cose",
     "access_file": "application/octet-stream",
     "access_bundle": "application/octet-stream",
     "access_custody": "application/jsonl",
@@ -89,10 +95,16 @@ problems.install(api)
 api.add_router("/deposits", deposits.router)
 api.add_router("/matters", matters.router)
 api.add_router("/access", matters.access)
+api.add_router("/works", works.router)
+api.add_router("/copies", works.searches)
 api.add_router("", log.public)
 api.add_router("", log.members)
 api.add_router("", filings.router)
 api.add_router("", filings.desks)
+api.add_router("/rights", search.router)
+api.add_router("/rights", rights_import.router)  # before what stands at /rights/{which}
+api.add_router("/rights", rights.router)
+api.add_router("/mandates", rights.mandates)
 
 
 @require_safe

@@ -25,7 +25,7 @@ from chopmark.evidence import actions, queries
 from chopmark.evidence.actions import NewDeposit
 from chopmark.evidence.actions.certify import certificate
 from chopmark.evidence.queries import DepositSummary
-from chopmark.people.actor import Actor
+from chopmark.people.actor import Actor, Permission
 from chopmark.web.api import problems, schemas, shown
 from chopmark.web.api.auth import MEMBERS
 from chopmark.web.downloads import COSE, TLOG_PROOF, ReceiptForm, attachment
@@ -318,12 +318,14 @@ def _refused(error: PlatformError, language: Any) -> dict[str, Any]:  # noqa: AN
     return {"status": trouble["status"], "error": trouble}
 
 
-def _once(request: HttpRequest, key: str | None, work: Callable[[], HttpResponse]) -> HttpResponse:
+def _once(
+    request: HttpRequest, key: str | None, work: Callable[[], HttpResponse], permission: Permission = "deposit"
+) -> HttpResponse:
     """Do the work, or repeat the answer that the same request with the same key got before."""
     if key is None:
         return work()
     actor, method_and_path = _actor(request), f"{request.method} {request.path}\n".encode()
-    actor.must("deposit")
+    actor.must(permission)
     fingerprint = hashlib.sha256(method_and_path + request.body).digest()
     if (before := actions.recall(key, fingerprint, by=actor, at=clock.now())) is not None:
         response = HttpResponse(before.body, status=before.status, content_type="application/json")

@@ -42,6 +42,8 @@ ROLE_NAMES = {
 SCOPE_NAMES = {
     "deposits:write": gettext_lazy("make deposits"),
     "deposits:read": gettext_lazy("read deposits and receipts"),
+    "rights:write": gettext_lazy("file rights and works"),
+    "rights:read": gettext_lazy("read rights and works, search"),
     "keys:write": gettext_lazy("manage keys"),
 }
 LIFETIMES = {

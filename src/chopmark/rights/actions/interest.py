@@ -1,0 +1,377 @@
+"""Grant licences and name authorised sellers, end them, assign a right.
+
+The holder's own organisation alone does so: an agent's powers do not reach so far.
+A grant never reaches further than the one it hangs on; what would is refused, because a licence that says more than its
+giver has misleads whoever reads it. What follows from a chain of grants on a day is asked of `coverage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import get_args
+from uuid import UUID, uuid4
+
+from chopmark.base.errors import Invalid, Refused
+from chopmark.evidence import wiring
+from chopmark.people.actor import Actor
+from chopmark.people.queries import organisation_name
+from chopmark.rights import history, territories
+from chopmark.rights.actions.common import (
+    Step,
+    chained,
+    change,
+    current,
+    deposit_events,
+    event_rows,
+    must_allow,
+    must_fit,
+    show,
+    take_numbers,
+    write_filters,
+)
+from chopmark.rights.consistency import check_span
+from chopmark.rights.coverage import channel_matches
+from chopmark.rights.history import Assigned, Ended, Filed, Granted
+from chopmark.rights.keys import claims, claims_of
+from chopmark.rights.models import Event as EventRow
+from chopmark.rights.models import Right as RightRow
+from chopmark.rights.queries import access
+from chopmark.rights.queries.access import places_of
+from chopmark.rights.queries.registry import RightSummary, summary_of
+from chopmark.rights.record import Interest, Party, Record, Right, Role
+
+GRANTED: frozenset[str] = frozenset(get_args(Role)) - {"owner", "assignee"}
+"""Roles that are granted; who owns a right is amended or assigned."""
+GRANTING: frozenset[str] = frozenset(("co_owner", "assignee", "licensee_exclusive", "licensee"))
+MAX_INTERESTS = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInterest:
+    """What is granted; see `record.Interest` for its members.
+
+    Attributes:
+        organisation: of the party, where it has one here.
+        granted_by: id of the interest that it hangs on; empty when the owner grants it.
+    """
+
+    party: Party
+    role: str
+    granted_by: str = ""
+    organisation: UUID | None = None
+    territories: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    quantity: int | None = None
+    share: str = ""
+    since: date | None = None
+    until: date | None = None
+    recorded_at_office: bool = False
+    document: bytes = b""
+
+
+@wiring.answering()
+def license(which: UUID | str, new: NewInterest, *, by: Actor, at: datetime) -> RightSummary:  # noqa: A001 (the glossary's word)
+    """Grant a licence, or name an authorised seller; its id is that of the last interest of the right.
+
+    Raises:
+        Refused: `rights.not_found`, `rights.state_wrong`, `rights.moved`, `rights.interest_not_found`,
+            `rights.interest_over`, `rights.grant_too_wide`, `rights.exclusive_granted`, `rights.agent_unknown`; what
+            people's `must` raises; what a deposit raises.
+        Invalid: `rights.role_unknown`, `rights.party_missing`, `rights.text_too_long`, `rights.number_not_positive`,
+            `rights.dates_contradict`, `rules.territory_unknown`, `rights.too_many`.
+    """
+    by.must("file_rights")
+    row = access.own_right(by, which)
+    right = current(row)
+    must_allow(right, "interest_granted")
+    interest = _interest(new, right)
+    _must_be_within(interest, right, at.date())
+    _must_not_clash(interest, right, at.date())
+    step = Step(type="interest_granted", payload=Granted(interest=interest), at_law=interest.since)
+    return summary_of(change(row, [step], by=by, at=at))
+
+
+def _interest(new: NewInterest, right: Right) -> Interest:
+    if new.role not in GRANTED:
+        raise Invalid("rights.role_unknown", role=new.role[:40], roles=sorted(GRANTED))
+    if not new.party.name.strip():
+        raise Invalid("rights.party_missing")
+    if len(right.interests) >= MAX_INTERESTS:
+        raise Invalid("rights.too_many", name="interests", limit=MAX_INTERESTS)
+    if new.quantity is not None and new.quantity <= 0:
+        raise Invalid("rights.number_not_positive", name="quantity")
+    if new.organisation is not None and organisation_name(new.organisation) is None:
+        raise Refused("rights.agent_unknown")
+    must_fit("party", new.party.name, 300)
+    must_fit("share", new.share, 40)
+    for each in new.channels:
+        must_fit("channel", each, 253)
+    interest = Interest(
+        id=_next_id(right),
+        party=new.party,
+        role=next(each for each in get_args(Role) if each == new.role),
+        granted_by=new.granted_by,
+        organisation="" if new.organisation is None else str(new.organisation),
+        territories=tuple(dict.fromkeys(territories.territory(each).code for each in new.territories)),
+        classes=tuple(dict.fromkeys(each.strip() for each in new.classes)),
+        channels=tuple(dict.fromkeys(each.strip().lower() for each in new.channels if each.strip())),
+        quantity=new.quantity,
+        share=new.share,
+        since=new.since,
+        until=new.until,
+        recorded_at_office=new.recorded_at_office,
+        document=new.document,
+    )
+    check_span(interest)
+    return interest
+
+
+def _next_id(right: Right) -> str:
+    taken = {each.id for each in right.interests}
+    return next(name for number in range(1, len(taken) + 2) if (name := f"I{number}") not in taken)
+
+
+def _must_be_within(interest: Interest, right: Right, today: date) -> None:
+    """Stop at a grant that reaches further than what it hangs on: the right, and the interest above it."""
+    on = max(today, interest.since or today)
+    _places_within(interest.territories, places_of(right.record), on)
+    _within("classes", interest.classes, {each.code for each in right.record.classes})
+    if not interest.granted_by:
+        return
+    above = next((each for each in right.interests if each.id == interest.granted_by), None)
+    if above is None:
+        raise Refused("rights.interest_not_found", id=interest.granted_by[:40])
+    ends = [each for each in (above.until, above.ended_on) if each is not None]
+    if any(each <= on for each in ends):
+        raise Refused("rights.interest_over", id=above.id)
+    if above.role not in GRANTING:
+        raise Refused("rights.grantor_may_not", id=above.id, role=above.role)
+    _places_within(interest.territories, above.territories, on)
+    _within("classes", interest.classes, above.classes)
+    _channels_within(interest.channels, above.channels)
+    if above.until is not None and (interest.until is None or interest.until > above.until):
+        raise Refused(
+            "rights.grant_too_wide", name="until", value="" if interest.until is None else str(interest.until)
+        )
+    if above.since is not None and (interest.since or today) < above.since:
+        raise Refused("rights.grant_too_wide", name="since", value=str(interest.since or today))
+    if above.quantity is not None and (interest.quantity is None or interest.quantity > above.quantity):
+        raise Refused("rights.grant_too_wide", name="quantity", value=str(interest.quantity or ""))
+
+
+def _within(name: str, wanted: Iterable[str], given: Collection[str]) -> None:
+    beyond = [each for each in wanted if each not in given] if given else []
+    if beyond:
+        raise Refused("rights.grant_too_wide", name=name, value=", ".join(beyond)[:100])
+
+
+def _places_within(wanted: Iterable[str], given: Collection[str], on: date) -> None:
+    """Where the rules do not know whether one lies in the other, the holder's word stands; `coverage` asks again."""
+    known = [each for each in given if territories.known(each)]
+    beyond = [
+        each
+        for each in wanted
+        if given and len(known) == len(given) and all(territories.contains(one, each, on) is False for one in known)
+    ]
+    if beyond:
+        raise Refused("rights.grant_too_wide", name="territories", value=", ".join(beyond)[:100])
+
+
+def _channels_within(wanted: Iterable[str], given: Collection[str]) -> None:
+    beyond = [
+        each for each in wanted if given and each not in given and not any(channel_matches(one, each) for one in given)
+    ]
+    if beyond:
+        raise Refused("rights.grant_too_wide", name="channels", value=", ".join(beyond)[:100])
+
+
+def _must_not_clash(interest: Interest, right: Right, today: date) -> None:
+    """An exclusive licence leaves no room for another licence of the same place, class and time beside it."""
+    licences = ("licensee", "licensee_exclusive")
+    if interest.role not in licences:
+        return
+    for each in right.interests:
+        if each.role not in licences or each.granted_by != interest.granted_by:
+            continue
+        if "licensee_exclusive" not in (each.role, interest.role) or each.party == interest.party:
+            continue
+        if _same_time(each, interest) and _meet(each, interest, right, today):
+            raise Refused("rights.exclusive_granted", id=each.id)
+
+
+def _same_time(one: Interest, other: Interest) -> bool:
+    def ends(each: Interest) -> date:
+        return min((day for day in (each.until, each.ended_on) if day is not None), default=date.max)
+
+    return (one.since or date.min) < ends(other) and (other.since or date.min) < ends(one)
+
+
+def _meet(one: Interest, other: Interest, right: Right, today: date) -> bool:
+    classes = not one.classes or not other.classes or bool(set(one.classes) & set(other.classes))
+    everywhere = tuple(places_of(right.record))
+    places = [
+        territories.overlap(here, there, today)
+        for here in one.territories or everywhere
+        for there in other.territories or everywhere
+        if territories.known(here) and territories.known(there)
+    ]
+    channels = not one.channels or not other.channels or bool(set(one.channels) & set(other.channels))
+    return classes and channels and (True in places or not places)
+
+
+@wiring.answering()
+def end_interest(
+    which: UUID | str, interest_id: str, *, by: Actor, at: datetime, on: date | None = None
+) -> RightSummary:
+    """End a grant from a day on: today unless said otherwise; those that hang on it end with it.
+
+    A day in the past may be named, since grants often end before anybody tells; `recorded_at` shows when it was told.
+    One that is to end may be ended earlier, never later.
+
+    Raises:
+        Refused: `rights.not_found`, `rights.interest_not_found`, `rights.interest_over`, `rights.moved`; what people's
+            `must` raises.
+        Invalid: `rights.dates_contradict`.
+    """
+    by.must("file_rights")
+    on = on or at.date()
+    row = access.own_right(by, which)
+    found = next((each for each in current(row).interests if each.id == interest_id), None)
+    if found is None:
+        raise Refused("rights.interest_not_found", id=interest_id[:40])
+    if found.ended_on is not None and found.ended_on <= on:
+        raise Refused("rights.interest_over", id=found.id)
+    if found.since is not None and on < found.since:
+        raise Invalid("rights.dates_contradict", first="since", second="on")
+    step = Step(type="interest_ended", payload=Ended(interest=found.id, on=on), at_law=on)
+    return summary_of(change(row, [step], by=by, at=at))
+
+
+@wiring.answering()
+def assign(
+    which: UUID | str,
+    party: Party,
+    *,
+    by: Actor,
+    at: datetime,
+    on: date | None = None,
+    organisation: UUID | None = None,
+    classes: tuple[str, ...] = (),
+    recorded_at_office: bool = False,
+    document: bytes = b"",
+) -> RightSummary:
+    """Assign a right, or some of its classes, to somebody else; for good.
+
+    The new owner, where their organisation is here, finds a draft of the right with the licences that go with it: they
+    submit it, and it has to be verified anew in their name.
+
+    Raises:
+        Refused: `rights.not_found`, `rights.state_wrong`, `rights.moved`, `rights.agent_unknown`, `rights.agent_self`,
+            `rights.grant_too_wide` for classes that the right has not; what people's `must` raises; what a deposit
+            raises.
+        Invalid: `rights.party_missing`, `rights.text_too_long`, `rights.day_ahead`.
+    """
+    by.must("file_rights")
+    by.must("manage_members")
+    on = on or at.date()
+    row = access.own_right(by, which)
+    right = current(row)
+    must_allow(right, "assigned")
+    if on > at.date():
+        raise Invalid("rights.day_ahead", on=on.isoformat())
+    _check_assignment(right, party, organisation, classes, by)
+    everything = {each.code for each in right.record.classes}
+    classes = () if set(classes) >= everything else tuple(dict.fromkeys(classes))
+    interest = Interest(
+        id=_next_id(right),
+        party=party,
+        role="assignee",
+        organisation="" if organisation is None else str(organisation),
+        classes=classes,
+        since=on,
+        recorded_at_office=recorded_at_office,
+        document=document,
+    )
+    at = max(at, row.changed_at)
+    successor = None if organisation is None else _successor(row, right, interest, organisation, by=by, at=at)
+    payload = Assigned(interest=interest, successor=successor.id if successor else "", classes=classes)
+    step = Step(type="assigned", payload=payload, at_law=on)
+    return summary_of(change(row, [step], by=by, at=at, also=successor.write if successor else None))
+
+
+def _check_assignment(
+    right: Right, party: Party, organisation: UUID | None, classes: tuple[str, ...], by: Actor
+) -> None:
+    if not party.name.strip():
+        raise Invalid("rights.party_missing")
+    must_fit("party", party.name, 300)
+    if organisation == by.organisation_id:
+        raise Refused("rights.agent_self")
+    if organisation is not None and organisation_name(organisation) is None:
+        raise Refused("rights.agent_unknown")
+    beyond = sorted(set(classes) - {each.code for each in right.record.classes})
+    if beyond:
+        raise Refused("rights.grant_too_wide", name="classes", value=", ".join(beyond)[:100])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Successor:
+    """The new owner's draft, or what they have filed of the same registration already."""
+
+    id: str
+    row: RightRow | None = None
+    record: Record | None = None
+    events: tuple[EventRow, ...] = ()
+
+    def write(self) -> None:
+        """Inside the transaction of the assignment."""
+        if self.row is not None and self.record is not None:
+            self.row.save(force_insert=True)
+            EventRow.objects.bulk_create(self.events)
+            write_filters([(self.row, self.record)])
+
+
+def _successor(
+    row: RightRow, right: Right, interest: Interest, organisation: UUID, *, by: Actor, at: datetime
+) -> _Successor:
+    wanted = claims(right.record)
+    theirs = RightRow.objects.filter(organisation=organisation, kind=row.kind, office=row.office)
+    for each in theirs.filter(state__in=history.OPEN, numbers__key__in=[one.split(":", 2)[2] for one in wanted]):
+        if wanted & claims_of(each.kind, each.office, each.application_number, each.registration_number):
+            return _Successor(id=str(each.pk))
+    record = replace(right.record, owners=(interest.party,))
+    if interest.classes:
+        kept = tuple(each for each in record.classes if each.code in interest.classes)
+        record = replace(record, classes=kept)
+    [number] = take_numbers("R", 1, at)
+    new = RightRow(
+        id=uuid4(),
+        number=number,
+        organisation=organisation,
+        filed_by=by.organisation_id,
+        made_by=by.user_id,
+        made_at=at,
+    )
+    filed = Filed(
+        number=number,
+        organisation=str(organisation),
+        record=record,
+        filed_by=str(by.organisation_id),
+        predecessor=right.id,
+        interests=(*(each for each in right.interests if _goes_along(each, interest)), interest),
+    )
+    events = chained(new.pk, 0, b"", [Step(type="filed", payload=filed)], by=by, at=at)
+    show(new, history.fold(events), events[-1].sha256, at)
+    deposits = deposit_events([(number, each) for each in events], organisation, by=by, at=at)
+    rows = tuple(event_rows(events, deposits, organisation, by=by))
+    return _Successor(id=str(new.pk), row=new, record=record, events=rows)
+
+
+def _goes_along(each: Interest, assignment: Interest) -> bool:
+    """Licences outlive an assignment, where they concern what was assigned; how ownership came about stays behind."""
+    if each.role in ("assignee", "owner", "co_owner") or each.ended_on is not None:
+        return False
+    return not assignment.classes or not each.classes or bool(set(each.classes) & set(assignment.classes))

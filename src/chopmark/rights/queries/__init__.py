@@ -1,0 +1,1 @@
+"""What may be read of rights and works: frozen summaries, never rows."""

@@ -1,0 +1,48 @@
+"""What the processes of the platform load when they start: every start pays for it, and so does each command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+HEAVY = (
+    *("av", "cv2", "faiss", "iscc_lib", "lxml", "numpy", "onnxruntime", "opencc"),
+    *("openpyxl", "pypdf", "pypinyin", "rapidfuzz", "signxml", "tantivy"),
+)
+STARTING = (
+    *("chopmark.cli", "chopmark.web"),
+    *("chopmark.site.command", "chopmark.site.jobs", "chopmark.site.sequencer", "chopmark.site.supervisor"),
+    *("chopmark.rights.actions", "chopmark.rights.queries", "chopmark.rights.imports", "chopmark.rights.connectors"),
+)
+"""Modules that a process imports when it starts or begins a round, and packages with all that is in them."""
+PROBE = """
+import importlib, itertools, json, os, pkgutil, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "chopmark.site.settings"
+import django
+django.setup()
+starting, heavy = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+loaded = {}
+for first in starting:
+    path = getattr(importlib.import_module(first), "__path__", ())
+    within = (each.name for each in pkgutil.walk_packages(path, first + "."))
+    for name in itertools.chain([first], within):
+        importlib.import_module(name)
+        for each in heavy:
+            if each in sys.modules:
+                loaded.setdefault(each, name)
+print(json.dumps(loaded))
+"""
+
+
+def test_no_process_that_starts_loads_what_only_pictures_searches_or_offices_files_need(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, json.dumps(STARTING), json.dumps(HEAVY)],
+        env={"CHOPMARK_HOME": str(tmp_path), "LC_ALL": "C.UTF-8"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {}, "import it in the function that needs it first"
