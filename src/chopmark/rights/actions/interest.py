@@ -31,11 +31,13 @@ from chopmark.rights.actions.common import (
     take_numbers,
     write_filters,
 )
+from chopmark.rights.actions.file import MAX_PAPERS, NewPaper, bring_papers
 from chopmark.rights.consistency import check_span
 from chopmark.rights.coverage import channel_matches
-from chopmark.rights.history import Assigned, Ended, Filed, Granted
+from chopmark.rights.history import Assigned, Ended, Filed, Granted, PaperAdded
 from chopmark.rights.keys import claims, claims_of
 from chopmark.rights.models import Event as EventRow
+from chopmark.rights.models import Paper
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
 from chopmark.rights.queries.access import places_of
@@ -262,17 +264,22 @@ def assign(
     classes: tuple[str, ...] = (),
     recorded_at_office: bool = False,
     document: bytes = b"",
+    paper: NewPaper | None = None,
 ) -> RightSummary:
     """Assign a right, or some of its classes, to somebody else; for good.
 
     The new owner, where their organisation is here, finds a draft of the right with the licences that go with it: they
     submit it, and it has to be verified anew in their name.
 
+    Args:
+        document: SHA-256 of the deed, where it is not brought here as `paper`, which is put beside the right.
+
     Raises:
         Refused: `rights.not_found`, `rights.state_wrong`, `rights.moved`, `rights.agent_unknown`, `rights.agent_self`,
             `rights.grant_too_wide` for classes that the right has not; what people's `must` raises; what a deposit
             raises.
-        Invalid: `rights.party_missing`, `rights.text_too_long`, `rights.day_ahead`.
+        Invalid: `rights.party_missing`, `rights.text_too_long`, `rights.day_ahead`, `rights.too_many`,
+            `rights.paper_empty`.
     """
     by.must("file_rights")
     by.must("manage_members")
@@ -285,6 +292,7 @@ def assign(
     _check_assignment(right, party, organisation, classes, by)
     everything = {each.code for each in right.record.classes}
     classes = () if set(classes) >= everything else tuple(dict.fromkeys(classes))
+    deed, brought = (None, False) if paper is None else _deed(row, paper, by=by, at=at)
     interest = Interest(
         id=_next_id(right),
         party=party,
@@ -293,13 +301,32 @@ def assign(
         classes=classes,
         since=on,
         recorded_at_office=recorded_at_office,
-        document=document,
+        document=document if deed is None else bytes(deed.sha256),
     )
     at = max(at, row.changed_at)
     successor = None if organisation is None else _successor(row, right, interest, organisation, by=by, at=at)
     payload = Assigned(interest=interest, successor=successor.id if successor else "", classes=classes)
-    step = Step(type="assigned", payload=payload, at_law=on)
-    return summary_of(change(row, [step], by=by, at=at, also=successor.write if successor else None))
+    steps = [Step(type="assigned", payload=payload, at_law=on)]
+    if deed is not None and brought:
+        deed.right = row
+        steps.insert(0, Step(type="paper_added", payload=PaperAdded(kind=deed.kind, sha256=bytes(deed.sha256))))
+
+    def also() -> None:
+        if deed is not None and brought:
+            deed.save(force_insert=True)
+        if successor is not None:
+            successor.write()
+
+    return summary_of(change(row, steps, by=by, at=at, also=also))
+
+
+def _deed(row: RightRow, paper: NewPaper, *, by: Actor, at: datetime) -> tuple[Paper, bool]:
+    """The deed of an assignment, and whether it is new: it may stand beside the right already."""
+    [brought] = bring_papers([replace(paper, kind="assignment")], row.organisation, by=by, at=at)
+    there = row.papers.filter(kind=brought.kind, sha256=brought.sha256).first()
+    if there is None and row.papers.count() >= MAX_PAPERS:
+        raise Invalid("rights.too_many", name="papers", limit=MAX_PAPERS)
+    return there or brought, there is None
 
 
 def _check_assignment(
