@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from world.rights import LANTERN, OPERATOR, filed, lantern, paper, verified
+from world.rights import LANTERN, OPERATOR, filed, lantern, mandated, paper, verified
 
 from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence.queries import deposits_of, receipt_for
@@ -22,7 +22,7 @@ from chopmark.rights.actions.file import (
     submit,
     withdraw,
 )
-from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_mandate
+from chopmark.rights.actions.mandate import revoke_mandate
 from chopmark.rights.actions.verify import check_papers
 from chopmark.rights.consistency import check_record
 from chopmark.rights.history import Amended, Closed
@@ -253,18 +253,10 @@ def test_an_agent_files_for_a_client_under_a_mandate_in_force(world, mei, jo):
     with pytest.raises(Refused, match=r"rights.mandate_missing"):
         filed(world, jo, organisation=client)
     for powers, places in (({"notice"}, ()), ({"file"}, ("US",)), ({"file"}, ("DE", "FR"))):
-        give_mandate(
-            NewMandate(agent=jo.actor.organisation_id, powers=frozenset(powers), territories=places),
-            by=mei.actor,
-            at=world.now(),
-        )
+        mandated(world, mei, jo, *powers, territories=places)
         with pytest.raises(Refused, match=r"rights.mandate_missing"):
             filed(world, jo, organisation=client)
-    mandate = give_mandate(
-        NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"file"}), territories=("EU",)),
-        by=mei.actor,
-        at=world.now(),
-    )
+    mandate = mandated(world, mei, jo, "file", territories=("EU",))
     french = lantern(office="FR", designations=(Designation(territory="FR"),))
     assert filed(world, jo, french, organisation=client).filed_by == jo.actor.organisation_id
     made = filed(world, jo, lantern(designations=()), organisation=client)  # an EU mark says where by its office

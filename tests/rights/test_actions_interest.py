@@ -9,16 +9,17 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, paper, verified, vouched
+from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, mandated, paper, verified, vouched
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
+from chopmark.rights import history
 from chopmark.rights.actions import interest
 from chopmark.rights.actions.customs import NewRecordal, end_customs, record_customs
 from chopmark.rights.actions.dispute import NewDispute, close_dispute, contest, open_dispute
 from chopmark.rights.actions.file import amend, submit, withdraw
 from chopmark.rights.actions.interest import NewInterest, assign, end_interest
-from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_mandate
+from chopmark.rights.actions.mandate import NewMandate, accept_mandate, give_mandate, revoke_mandate
 from chopmark.rights.actions.remind import remind
 from chopmark.rights.actions.verify import verify_against
 from chopmark.rights.queries import registry
@@ -240,18 +241,9 @@ def test_chinese_customs_records_no_mark_for_services_alone(world, mei):
 
 def test_a_mandate_shows_an_agent_its_client_s_rights_and_no_more(world, mei, jo):
     one, two = filed(world, mei), filed(world, mei, lantern(application_number="2", registration_number="2"))
-    agent = jo.actor.organisation_id
     assert registry.portfolio_of(jo.actor, at=world.now()) == ()
-    given = give_mandate(
-        NewMandate(
-            agent=agent,
-            powers=frozenset({"notice", "customs"}),
-            rights=(one.number,),
-            paper=paper(world, mei, kind="mandate"),
-        ),
-        by=mei.actor,
-        at=world.now(),
-    )
+    power = paper(world, mei, kind="mandate")
+    given = mandated(world, mei, jo, "notice", "customs", rights=(one.number,), paper=power)
     [client] = registry.portfolio_of(jo.actor, at=world.now())
     assert (client.organisation_id, client.rights) == (mei.actor.organisation_id, 1)
     assert registry.right_of(jo.actor, one.number, at=world.now()).summary.id == one.id
@@ -282,21 +274,67 @@ def test_a_mandate_shows_an_agent_its_client_s_rights_and_no_more(world, mei, jo
         revoke_mandate(given.id, by=mei.actor, at=world.now())
 
 
+def test_a_mandate_has_no_effect_until_an_owner_of_the_agent_accepts_it(world, mei, jo):
+    right = verified(world, mei)
+    asked = {"territory": "DE", "cls": "11"}
+    new = NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"notice", "file"}))
+    given = give_mandate(new, by=mei.actor, at=world.now())
+    assert (given.in_force, given.offered) == (False, True)
+    assert registry.portfolio_of(jo.actor, at=world.now()) == ()
+    with pytest.raises(Refused, match=r"rights.not_found"):
+        registry.decision_of(jo.actor, right.id, **asked, at=world.now())
+    with pytest.raises(Refused, match=r"rights.mandate_missing"):
+        filed(world, jo, lantern(registration_number="9"), organisation=mei.actor.organisation_id)
+    stranger, clerk = world.person("Sam Stranger"), world.person("Cle Clerk", role="depositor", of=jo)
+    for who, why in (
+        (mei, "rights.mandate_not_yours"),
+        (stranger, "rights.mandate_not_found"),
+        (clerk, "people.not_allowed"),
+    ):
+        with pytest.raises(Refused) as raised:
+            accept_mandate(given.id, by=who.actor, at=world.now())
+        assert raised.value.code == why
+    accepted = accept_mandate(given.id, by=jo.actor, at=world.now())
+    assert (accepted.in_force, accepted.offered) == (True, False)
+    assert accept_mandate(given.id, by=jo.actor, at=world.now()) == accepted
+    assert registry.decision_of(jo.actor, right.id, **asked, at=world.now()).may == "yes"
+    before = world.now().date() - timedelta(days=1)
+    told = registry.decision_of(jo.actor, right.id, **asked, at=world.now(), on=before)
+    assert told.may == "no"
+    story = [each.type for each in registry.events(given.id)]
+    assert story == ["mandate_given", "mandate_accepted"]
+    revoke_mandate(given.id, by=mei.actor, at=world.at - timedelta(days=0, hours=1))  # the clock went back
+    assert [each.type for each in registry.events(given.id)] == [*story, "mandate_revoked"]
+    assert history.fold_mandate(registry.events(given.id)) == registry.mandates_of(jo.actor, at=world.now())[0].mandate
+
+
+@pytest.mark.parametrize("who", ["principal", "agent"])
+def test_a_mandate_that_was_revoked_refused_or_is_over_is_not_accepted(world, mei, jo, who):
+    by = {"principal": mei, "agent": jo}[who]
+    new = NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"notice"}))
+    given = give_mandate(new, by=mei.actor, at=world.now())
+    ended = revoke_mandate(given.id, by=by.actor, at=world.now())
+    assert (ended.in_force, ended.offered) == (False, False)
+    today = world.now().date()
+    brief = give_mandate(replace(new, until=today + timedelta(days=1)), by=mei.actor, at=world.now())
+    for which, at in ((given, world.now()), (brief, world.now() + timedelta(days=1))):
+        with pytest.raises(Refused, match=r"rights.mandate_over"):
+            accept_mandate(which.id, by=jo.actor, at=at)
+
+
 def test_a_mandate_for_one_country_does_not_reach_what_is_everywhere(world, mei, jo):
     work = replace(LANTERN, kind="copyright", office="", mark=None, title="Lanterns", classes=(), designations=())
     work = replace(work, application_number="", registration_number="", registration_date=None, expiry_date=None)
     made = filed(world, mei, work)
-    new = NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"withdraw"}), territories=("DE",))
-    give_mandate(new, by=mei.actor, at=world.now())
+    mandated(world, mei, jo, "withdraw", territories=("DE",))
     with pytest.raises(Refused, match=r"rights.mandate_missing"):
         withdraw(made.id, by=jo.actor, at=world.now())
-    give_mandate(replace(new, territories=()), by=mei.actor, at=world.now())
+    mandated(world, mei, jo, "withdraw")
     assert withdraw(made.id, by=jo.actor, at=world.now()).state == "withdrawn"
 
 
 def test_an_agent_cannot_put_off_the_end_of_its_mandate(world, mei, jo):
-    new = NewMandate(agent=jo.actor.organisation_id, powers=frozenset({"withdraw"}))
-    given = give_mandate(new, by=mei.actor, at=world.now())
+    given = mandated(world, mei, jo, "withdraw")
     assert revoke_mandate(given.id, by=jo.actor, at=world.now(), on=date(9999, 12, 31)).in_force
     with pytest.raises(Refused, match=r"rights.mandate_over"):
         revoke_mandate(given.id, by=jo.actor, at=world.now(), on=date(9999, 12, 31))
@@ -308,16 +346,7 @@ def test_an_agent_cannot_put_off_the_end_of_its_mandate(world, mei, jo):
 def test_a_mandate_counts_from_its_first_day_to_the_day_before_its_end(world, mei, jo):
     right = filed(world, mei)
     today = world.at.date()
-    give_mandate(
-        NewMandate(
-            agent=jo.actor.organisation_id,
-            powers=frozenset({"file"}),
-            since=today + timedelta(days=1),
-            until=today + timedelta(days=2),
-        ),
-        by=mei.actor,
-        at=world.now(),
-    )
+    mandated(world, mei, jo, "file", since=today + timedelta(days=1), until=today + timedelta(days=2))
     seen = [bool(registry.rights_of(jo.actor, at=world.at + timedelta(days=each)).items) for each in range(3)]
     assert seen == [False, True, False]
     assert right.state == "submitted"

@@ -19,7 +19,7 @@ from chopmark.rights.actions.customs import NewRecordal, end_customs, record_cus
 from chopmark.rights.actions.dispute import NewDispute, close_dispute, contest, open_dispute
 from chopmark.rights.actions.file import NewRight, add_papers, amend, file_right, submit, withdraw, would_file
 from chopmark.rights.actions.interest import NewInterest, assign, end_interest
-from chopmark.rights.actions.mandate import NewMandate, give_mandate, revoke_mandate
+from chopmark.rights.actions.mandate import NewMandate, accept_mandate, give_mandate, revoke_mandate
 from chopmark.rights.actions.verify import renew, show_control, verify_against
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Party
@@ -47,6 +47,7 @@ OTHERS = {
     "file": lambda by, at: file_right(NewRight(record=LANTERN), by=by, at=at),
     "try to file": lambda by, at: would_file([NewRight(record=LANTERN)], by=by, at=at),
     "give a mandate": lambda by, at: give_mandate(NewMandate(agent=uuid4(), powers=frozenset({"file"})), by=by, at=at),
+    "accept a mandate": lambda by, at: accept_mandate(uuid4(), by=by, at=at),
     "revoke a mandate": lambda by, at: revoke_mandate(uuid4(), by=by, at=at),
 }
 READS = {

@@ -25,6 +25,7 @@ from chopmark.rights.history import (
     Event,
     Filed,
     Granted,
+    MandateAccepted,
     MandateGiven,
     MandateRevoked,
     Nothing,
@@ -291,11 +292,19 @@ def test_each_state_is_reached_and_no_event_leaves_the_table():
 def test_a_mandate_is_what_its_events_say():
     given_one = Mandate(id=RIGHT, principal="p", agent="a", powers=frozenset(("file",)))
     events = story(
-        ("mandate_given", MandateGiven(mandate=given_one)), ("mandate_revoked", MandateRevoked(on=date(2026, 12, 1)))
+        ("mandate_given", MandateGiven(mandate=given_one)),
+        ("mandate_accepted", MandateAccepted(on=date(2026, 11, 30))),
+        ("mandate_revoked", MandateRevoked(on=date(2026, 12, 1))),
     )
     assert fold_mandate(events[:1]) == given_one
+    assert fold_mandate(events[:2]) == replace(given_one, accepted_on=date(2026, 11, 30))
     assert fold_mandate(events).revoked_on == date(2026, 12, 1)
-    for wrong in (events[1:], LIFE[:1], []):
+    twice = story(
+        ("mandate_given", MandateGiven(mandate=given_one)),
+        ("mandate_accepted", MandateAccepted(on=date(2026, 11, 30))),
+        ("mandate_accepted", MandateAccepted(on=date(2026, 11, 1))),
+    )
+    for wrong in (events[1:], LIFE[:1], [], twice):
         with pytest.raises(Invalid):
             fold_mandate(wrong)
 

@@ -136,7 +136,10 @@ def test_mandates_are_given_listed_and_revoked(world, mei, filed, chopmark):
     world.person("Jo Smith")
     mine = ("--organisation", "Mei Lan's studio")
     [made] = chopmark("mandate", "give", "Jo Smith's studio", "--power", "notice", "--right", filed, *mine)
-    assert made["in_force"] is True
+    assert (made["in_force"], made["offered"]) == (False, True)
+    assert chopmark("right", "list", "--organisation", "Jo Smith's studio") == []
+    [accepted] = chopmark("mandate", "accept", made["id"], "--organisation", "Jo Smith's studio")
+    assert (accepted["in_force"], accepted["accepted_on"]) == (True, clock.now().date().isoformat())
     theirs = chopmark("right", "list", "--organisation", "Jo Smith's studio")
     assert [each["number"] for each in theirs] == [filed]
     assert chopmark("mandate", "revoke", made["id"], *mine)[0]["in_force"] is False
@@ -150,6 +153,7 @@ WRONG = {
     "a right that is not there": (("right", "show", "R-2020-000001"), "rights.not_found"),
     "a moment without a zone": (("right", "show", "R", "--as-of", "2026-01-01T00:00:00"), "rules.value_malformed"),
     "a mandate that is none": (("mandate", "revoke", "x"), "rules.value_malformed"),
+    "a mandate to accept that is none": (("mandate", "accept", "x"), "rules.value_malformed"),
     "a place that is none": (("right", "may", "R-2020-000001", "XX"), "rights.not_found"),
 }
 

@@ -678,7 +678,13 @@ def rival(record, **more):
 
 
 def mandate(**more):
-    values = {"id": "M1", "principal": OWNER, "agent": AGENT, "powers": frozenset({"notice"})}
+    values = {
+        "id": "M1",
+        "principal": OWNER,
+        "agent": AGENT,
+        "powers": frozenset({"notice"}),
+        "accepted_on": date(2020, 1, 1),
+    }
     return Mandate(**(values | more))
 
 
@@ -1035,9 +1041,7 @@ FOR_FRANCE_ALONE = {
 @pytest.mark.parametrize("case", FOR_FRANCE_ALONE)
 def test_a_measure_for_one_country_does_not_reach_where_it_would_not_be_allowed(case):
     asked, more = FOR_FRANCE_ALONE[case]
-    power = Mandate(
-        id="M1", principal=OWNER, agent=AGENT, powers=frozenset({"notice"}), territories=(asked.get("mandates", "FR"),)
-    )
+    power = mandate(territories=(asked.get("mandates", "FR"),))
     one = verified(madrid(part("DE"), part("FR")), **more)
     question = {
         "cls": "25",

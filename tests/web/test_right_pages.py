@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import translation
 from PIL import Image
 from world.pages import PageWorld
+from world.rights import mandated
 
 from chopmark.rights import territories
 from chopmark.rights.actions import mandate, office, verify
@@ -237,8 +238,7 @@ def test_disputes_recordals_and_papers_are_noted_from_the_page(mei):
 def test_an_agent_files_for_a_client_and_sees_no_more_than_the_mandate(world, mei):
     agent, stranger = world.person("Lu Xi"), world.person("Bo Wen")
     assert 'name="client"' not in agent.client.get("/rights/new").text
-    new = mandate.NewMandate(agent=agent.actor.organisation_id, powers=frozenset({"file"}))
-    given = mandate.give_mandate(new, by=mei.actor, at=world.now())
+    given = mandated(world, mei, agent, "file")
     page = agent.client.get("/rights/new").text
     assert "Mei Lan&#x27;s studio" in page
     assert f'value="{stranger.actor.organisation_id}"' not in page

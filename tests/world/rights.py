@@ -10,12 +10,13 @@ from chopmark.base import jcs
 from chopmark.rights import encoding, history, numbers
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewPaper, NewRight, file_right
+from chopmark.rights.actions.mandate import NewMandate, accept_mandate, give_mandate
 from chopmark.rights.actions.verify import verify_against, vouch
 from chopmark.rights.history import Event
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries.access import places_of
-from chopmark.rights.queries.registry import RightSummary
+from chopmark.rights.queries.registry import MandateSummary, RightSummary
 from chopmark.rights.record import Class, Designation, Mark, Party, Record, Source
 from world.pages import PageWorld, Person
 
@@ -71,6 +72,13 @@ def paper(world: PageWorld, who: Person, data: bytes = b"certificate", kind: str
     """A paper whose digest somebody deposited."""
     made = world.deposit(who, data, kind="document", title="", file_name="paper.pdf", private=True)
     return NewPaper(kind=kind, deposit=made.id)
+
+
+def mandated(world: PageWorld, principal: Person, agent: Person, *powers: Any, **more: Any) -> MandateSummary:
+    """A mandate that was given and accepted."""
+    new = NewMandate(agent=agent.actor.organisation_id, powers=frozenset(powers), **more)
+    given = give_mandate(new, by=principal.actor, at=world.now())
+    return accept_mandate(given.id, by=agent.actor, at=world.now())
 
 
 def rebuilt() -> None:

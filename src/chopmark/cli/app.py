@@ -53,7 +53,7 @@ def build() -> App:
             *("import", "search", "watch"),
         ),
         "office": ("import", "fetch", "list", "waiting", "vouch", "code"),
-        "mandate": ("give", "revoke", "list"),
+        "mandate": ("give", "accept", "revoke", "list"),
         "work": ("add", "list", "show"),
         "media": ("fingerprint", "match", "index", "ignore", "unignore", "ignored"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),

@@ -54,6 +54,21 @@ def give_command(
     return DONE
 
 
+def accept_command(
+    mandate: Annotated[str, Parameter(help=text("cli.mandate.id"))],
+    /,
+    *,
+    organisation: Organisation = None,
+    common: Common = PLAIN,
+) -> int:
+    """Accept a mandate that another organisation gave: it counts from then on."""
+    by = _actor(organisation)
+    from chopmark.rights.actions.mandate import accept_mandate  # noqa: PLC0415 (the framework is set up only now)
+
+    _print([accept_mandate(_id(mandate), by=by, at=clock.now())], common)
+    return DONE
+
+
 def revoke_command(
     mandate: Annotated[str, Parameter(help=text("cli.mandate.id"))],
     /,
@@ -66,10 +81,7 @@ def revoke_command(
     by = _actor(organisation)
     from chopmark.rights.actions.mandate import revoke_mandate  # noqa: PLC0415 (the framework is set up only now)
 
-    known = _uuid(mandate)
-    if known is None:
-        raise Invalid("rules.value_malformed", path="mandate")
-    _print([revoke_mandate(known, by=by, at=clock.now(), on=_day("on", on))], common)
+    _print([revoke_mandate(_id(mandate), by=by, at=clock.now(), on=_day("on", on))], common)
     return DONE
 
 
@@ -99,7 +111,7 @@ def _print(found: list[MandateSummary], common: Common) -> None:
     for column in ("mandate", "principal", "agent", "powers", "state"):
         table.add_column(text(f"cli.column.right_{column}"))
     for each in found:
-        state = text("cli.state.mandate_in_force" if each.in_force else "cli.state.mandate_over")
+        state = text(f"cli.state.mandate_{_state(each)}")
         powers = " ".join(sorted(each.mandate.powers))
         table.add_row(str(each.id), each.principal_name, each.agent_name, powers, state)
     out().print(table)
@@ -107,7 +119,20 @@ def _print(found: list[MandateSummary], common: Common) -> None:
 
 def _told(each: MandateSummary, encoded: dict[str, Any]) -> dict[str, Any]:
     names = {"principal_name": each.principal_name, "agent_name": each.agent_name}
-    return {**encoded, **names, "in_force": each.in_force}
+    return {**encoded, **names, "in_force": each.in_force, "offered": each.offered}
+
+
+def _state(each: MandateSummary) -> str:
+    if each.in_force:
+        return "in_force"
+    return "offered" if each.offered else "over"
+
+
+def _id(typed: str) -> UUID:
+    known = _uuid(typed)
+    if known is None:
+        raise Invalid("rules.value_malformed", path="mandate")
+    return known
 
 
 def _uuid(typed: str) -> UUID | None:

@@ -686,6 +686,8 @@ def _mandate(mandate: Mandate, right: Right, power: Power, question: _Question) 
         told.append(no("rules.mandate_without_power", mandate=mandate.id, power=power))
     if mandate.rights and right.id not in mandate.rights:
         told.append(no("rules.mandate_other_right", mandate=mandate.id))
+    if mandate.accepted_on is None or on < mandate.accepted_on:
+        told.append(no("rules.mandate_not_accepted", mandate=mandate.id))
     if mandate.since is not None and on < mandate.since:
         told.append(no("rules.mandate_later", mandate=mandate.id, since=mandate.since.isoformat()))
     if mandate.until is not None and on >= mandate.until:

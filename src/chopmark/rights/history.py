@@ -183,6 +183,13 @@ class MandateGiven:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MandateAccepted:
+    """The agent accepted a mandate: it counts from then on."""
+
+    on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MandateRevoked:
     """A mandate was revoked."""
 
@@ -204,6 +211,7 @@ Payload = (
     | Renewed
     | Closed
     | MandateGiven
+    | MandateAccepted
     | MandateRevoked
     | works.Payload
 )
@@ -231,6 +239,7 @@ PAYLOADS: Mapping[str, type[Payload]] = {
     "cancelled": Closed,
     "refused": Closed,
     "mandate_given": MandateGiven,
+    "mandate_accepted": MandateAccepted,
     "mandate_revoked": MandateRevoked,
     **works.PAYLOADS,
 }
@@ -381,6 +390,8 @@ def fold_mandate(events: Iterable[Event]) -> Mandate:
         match event.payload:
             case MandateGiven(mandate=given) if mandate is None:
                 mandate = given
+            case MandateAccepted(on=on) if mandate is not None and mandate.accepted_on is None:
+                mandate = replace(mandate, accepted_on=on)
             case MandateRevoked(on=on) if mandate is not None:
                 mandate = replace(mandate, revoked_on=on)
             case _:

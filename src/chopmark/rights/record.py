@@ -244,6 +244,7 @@ class Mandate:
 
     Attributes:
         rights: ids of the rights that it is limited to; empty for all of the principal's.
+        accepted_on: the day on which the agent accepted it; before, and without one, it has no effect.
     """
 
     id: str
@@ -254,6 +255,7 @@ class Mandate:
     rights: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
+    accepted_on: date | None = None
     revoked_on: date | None = None
     document: bytes = b""
 

@@ -1,7 +1,8 @@
-"""Give and revoke mandates: a principal lets an agent organisation act for it.
+"""Give, accept and revoke mandates: a principal lets an agent organisation act for it.
 
-Only an owner of the principal gives one, as only an owner signs a power of attorney; who keeps the rights revokes it,
-and so does the agent, who lays it down.
+Only an owner of the principal gives one, as only an owner signs a power of attorney, and only an owner of the agent
+accepts it: nobody is made an agent unasked. Until then it has no effect. Who keeps the rights revokes it, and so does
+the agent, who refuses it or lays it down.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from chopmark.rights import encoding, history, territories
 from chopmark.rights.actions.common import Step, chained, deposit_events, event_rows
 from chopmark.rights.actions.file import NewPaper, bring_papers
 from chopmark.rights.consistency import check_span
-from chopmark.rights.history import MandateGiven, MandateRevoked
+from chopmark.rights.history import MandateAccepted, MandateGiven, MandateRevoked
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Mandate as MandateRow
 from chopmark.rights.models import Right as RightRow
+from chopmark.rights.queries.access import ended
 from chopmark.rights.queries.registry import MandateSummary, mandate_summary
 from chopmark.rights.record import Mandate, Power
 
@@ -57,7 +59,7 @@ class NewMandate:
 
 @wiring.answering()
 def give_mandate(new: NewMandate, *, by: Actor, at: datetime) -> MandateSummary:
-    """Let an agent act.
+    """Let an agent act, as soon as it accepts.
 
     Raises:
         Refused: `rights.agent_unknown`, `rights.agent_self`, `rights.not_found` for one of the rights,
@@ -131,8 +133,35 @@ def _ids(which: Sequence[str], by: Actor) -> tuple[str, ...]:
 
 
 @wiring.answering()
+def accept_mandate(mandate_id: UUID, *, by: Actor, at: datetime) -> MandateSummary:
+    """The agent's owner accepts a mandate: it counts from this day on. One that was accepted before stays as it is.
+
+    Raises:
+        Refused: `rights.mandate_not_found`, `rights.mandate_not_yours` for the principal, `rights.mandate_over`,
+            `rights.moved`; what people's `must` raises.
+    """
+    by.must("file_rights")
+    by.must("manage_members")
+    row = _row(mandate_id, by)
+    if row.agent != by.organisation_id:
+        raise Refused("rights.mandate_not_yours")
+    story = _events(row)
+    before, today = history.fold_mandate(story), at.date()
+    if ended(before, today):
+        over = min(each for each in (before.until, before.revoked_on) if each is not None)
+        raise Refused("rights.mandate_over", on=over.isoformat())
+    if before.accepted_on is not None:
+        return mandate_summary(row, today)
+    row.accepted_on = today
+    step = Step(type="mandate_accepted", payload=MandateAccepted(on=today), at_law=today)
+    return _changed(row, story, step, by=by, at=at)
+
+
+@wiring.answering()
 def revoke_mandate(mandate_id: UUID, *, by: Actor, at: datetime, on: date | None = None) -> MandateSummary:
-    """End a mandate, from this day on; the principal revokes it or the agent lays it down. Not for a day in the past.
+    """End a mandate, from this day on; the principal revokes it, or the agent refuses it or lays it down.
+
+    Not for a day in the past.
 
     One that ends on a day to come may be ended sooner, by either side.
 
@@ -144,22 +173,32 @@ def revoke_mandate(mandate_id: UUID, *, by: Actor, at: datetime, on: date | None
     """
     by.must("file_rights")
     on = on or at.date()
-    row = MandateRow.objects.filter(pk=mandate_id).first()
-    if row is None or by.organisation_id not in (row.principal, row.agent):
-        raise Refused("rights.mandate_not_found")
+    row = _row(mandate_id, by)
     if (
         row.revoked_on is not None and row.revoked_on <= on
     ):  # else one side could put it off for ever by naming a far day
         raise Refused("rights.mandate_over", on=row.revoked_on.isoformat())
     if on < at.date():
         raise Refused("rights.day_past", on=on.isoformat())
-    before = history.fold_mandate(_events(row))
+    row.revoked_on = on
     step = Step(type="mandate_revoked", payload=MandateRevoked(on=on), at_law=on)
-    when = max(at, row.made_at)
+    return _changed(row, _events(row), step, by=by, at=at)
+
+
+def _row(mandate_id: UUID, by: Actor) -> MandateRow:
+    row = MandateRow.objects.filter(pk=mandate_id).first()
+    if row is None or by.organisation_id not in (row.principal, row.agent):
+        raise Refused("rights.mandate_not_found")
+    return row
+
+
+def _changed(row: MandateRow, story: Sequence[history.Event], step: Step, *, by: Actor, at: datetime) -> MandateSummary:
+    """Record one more event; where the clock went back, the time of the event before is taken."""
+    when = max(at, story[-1].recorded_at)
     events = chained(row.pk, row.version, bytes(row.head), [step], by=by, at=when)
     deposits = deposit_events([(f"mandate-{row.pk}", each) for each in events], row.principal, by=by, at=when)
-    row.revoked_on, row.version, row.head = on, events[-1].seq, events[-1].sha256
-    row.current = jcs.encode(encoding.encode(replace(before, revoked_on=on)))
+    row.version, row.head = events[-1].seq, events[-1].sha256
+    row.current = jcs.encode(encoding.encode(history.fold_mandate([*story, *events])))
     try:
         with transaction.atomic():
             EventRow.objects.bulk_create(event_rows(events, deposits, row.principal, by=by))

@@ -184,6 +184,7 @@ class Mandate(models.Model):
     agent = models.UUIDField()
     since = models.DateField(null=True)
     until = models.DateField(null=True)
+    accepted_on = models.DateField(null=True)  # by the agent; null while it has no effect
     revoked_on = models.DateField(null=True)
     version = models.IntegerField()
     head = models.BinaryField(max_length=32)

@@ -26,14 +26,19 @@ def mandate_of(row: MandateRow) -> Mandate:
 
 
 def in_force(mandate: Mandate, on: date) -> bool:
-    """Whether it is on that day; the day of its end or revocation does not count any more."""
-    ends = [each for each in (mandate.until, mandate.revoked_on) if each is not None]
-    return (mandate.since is None or mandate.since <= on) and all(on < each for each in ends)
+    """Whether it is on that day: accepted, begun, and not over; the day of its end does not count any more."""
+    accepted = mandate.accepted_on is not None and mandate.accepted_on <= on
+    return accepted and (mandate.since is None or mandate.since <= on) and not ended(mandate, on)
+
+
+def ended(mandate: Mandate, on: date) -> bool:
+    """Whether its end, or its revocation, is not after that day."""
+    return any(each is not None and each <= on for each in (mandate.until, mandate.revoked_on))
 
 
 def mandates_for(agent: UUID, on: date, principal: UUID | None = None) -> tuple[Mandate, ...]:
     """Mandates that an organisation has as an agent and that are in force on a day."""
-    rows = MandateRow.objects.filter(agent=agent)
+    rows = MandateRow.objects.filter(agent=agent, accepted_on__lte=on)
     rows = rows if principal is None else rows.filter(principal=principal)
     return tuple(each for each in map(mandate_of, rows.order_by("made_at")) if in_force(each, on))
 

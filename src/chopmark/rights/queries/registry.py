@@ -192,13 +192,18 @@ class EventSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MandateSummary:
-    """A mandate, as both sides see it."""
+    """A mandate, as both sides see it.
+
+    Attributes:
+        offered: the agent has neither accepted it nor refused it, and it has not ended.
+    """
 
     id: UUID
     mandate: Mandate
     principal_name: str
     agent_name: str
     in_force: bool
+    offered: bool
     made_at: datetime
 
 
@@ -515,6 +520,7 @@ def mandate_summary(row: MandateRow, on: date) -> MandateSummary:
         principal_name=organisation_name(row.principal) or "",
         agent_name=organisation_name(row.agent) or "",
         in_force=access.in_force(mandate, on),
+        offered=mandate.accepted_on is None and not access.ended(mandate, on),
         made_at=row.made_at,
     )
 

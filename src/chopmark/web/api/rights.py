@@ -598,7 +598,7 @@ def list_mandates(request: HttpRequest) -> HttpResponse:
 
 @mandates.post("", operation_id="give_mandate", summary="Give a mandate", response=Made)
 def give_mandate(request: HttpRequest, body: MandateIn) -> HttpResponse:
-    """Let another organisation act for yours."""
+    """Let another organisation act for yours, as soon as it accepts."""
     new = mandate.NewMandate(
         agent=body.agent,
         powers=frozenset(body.powers),
@@ -611,9 +611,15 @@ def give_mandate(request: HttpRequest, body: MandateIn) -> HttpResponse:
     return answer(_mandate(mandate.give_mandate(new, by=_actor(request), at=clock.now())), HTTPStatus.CREATED)
 
 
+@mandates.post("/{mandate_id}/accept", operation_id="accept_mandate", summary="Accept a mandate", response=Shown)
+def accept_mandate(request: HttpRequest, mandate_id: UUID) -> HttpResponse:
+    """For an owner of the agent, in a session: until then the mandate has no effect."""
+    return answer(_mandate(mandate.accept_mandate(mandate_id, by=_actor(request), at=clock.now())))
+
+
 @mandates.post("/{mandate_id}/revoke", operation_id="revoke_mandate", summary="End a mandate", response=Shown)
 def revoke_mandate(request: HttpRequest, mandate_id: UUID, body: OnIn) -> HttpResponse:
-    """The principal revokes it, or the agent lays it down."""
+    """The principal revokes it, or the agent refuses it or lays it down."""
     return answer(_mandate(mandate.revoke_mandate(mandate_id, by=_actor(request), at=clock.now(), on=body.on)))
 
 
@@ -694,6 +700,7 @@ def _mandate(each: registry.MandateSummary) -> dict[str, Any]:
         "principal_name": each.principal_name,
         "agent_name": each.agent_name,
         "in_force": each.in_force,
+        "offered": each.offered,
         "created_at": clock.to_text(each.made_at),
     }
 
