@@ -249,10 +249,11 @@ def test_a_work_shown_to_the_public_shows_title_and_authors(world, mei, jo):
     assert (match.title, match.authors, match.file) == (RECORD.title, ("Mei Lan",), "")
 
 
-def test_a_viewer_searches_and_registers_nothing(world, mei):
+def test_a_viewer_reads_what_was_found_and_searches_and_registers_nothing(world, mei):
     registered(world, mei, media.jpeg(media.picture(1)))
+    asked = search(world, mei, media.jpeg(_mirrored(media.picture(1))))
     viewer = replace(mei.actor, role="viewer")
-    assert copies.find_copies(media.jpeg(_mirrored(media.picture(1))), by=viewer, at=world.at).matches
+    assert works.search_of(viewer, asked.number).matches
     keyed = Actor(
         user_id=None,
         organisation_id=mei.actor.organisation_id,
@@ -264,6 +265,18 @@ def test_a_viewer_searches_and_registers_nothing(world, mei):
         with pytest.raises(Refused) as caught:
             register_work(NewWork(record=RECORD, files=()), by=by, at=world.at)
         assert caught.value.code == code
+        for look in (copies.find_copies, copies.show_similar):
+            with pytest.raises(Refused) as caught:
+                look(NewWorkFile(), by=by, at=world.at)
+            assert caught.value.code == code
+    assert [each.number for each in works.searches_of(mei.actor)] == [asked.number]
+
+
+@pytest.mark.parametrize("role", ["owner", "depositor"])
+def test_who_registers_works_searches(world, mei, role):
+    registered(world, mei, media.jpeg(media.picture(1)))
+    by = replace(mei.actor, role=role)
+    assert copies.find_copies(media.jpeg(_mirrored(media.picture(1))), by=by, at=world.at).matches
 
 
 def test_nothing_of_a_private_work_is_readable_on_the_ledger(world, mei):
@@ -421,6 +434,20 @@ def test_a_work_that_comes_later_is_matched_with_what_was_asked_before(world, me
     assert (match.work, match.later) == (made.number, True)
     assert copies.forget_searches(world.at + timedelta(days=31)) == 2
     assert copies.forget_searches(world.at + timedelta(days=31)) == 0
+
+
+def test_who_asks_much_takes_nobodys_turn(world, mei, jo, monkeypatch):
+    monkeypatch.setattr(copies, "COMPARED", 2)
+    sam = world.person("Sam Smith")
+    edit = _mirrored_crop_in_a_page  # has to be compared: its codes are far
+    before = search(world, sam, media.jpeg(edit(media.picture(1))))
+    for one in (4, 5, 6):
+        world.at += timedelta(minutes=1)
+        search(world, jo, media.jpeg(media.picture(one)))
+    world.at += timedelta(hours=1)
+    registered(world, mei, media.jpeg(media.picture(1)))
+    assert copies.compare_with_searches(lambda: world.at) == 1
+    assert [each.later for each in works.search_of(sam.actor, before.number).matches] == [True]
 
 
 def test_a_verdict_is_kept_with_the_match(world, mei):

@@ -71,6 +71,17 @@ def test_a_stranger_is_led_to_the_sign_in_page(world, path):
     assert Client().get(path)["Location"].startswith("/accounts/login/?next=")
 
 
+def test_a_viewer_sees_searches_and_is_offered_none(world, mei):
+    asked(mei, photograph())
+    viewer = world.person("Lu Xi", role="viewer", of=mei)
+    page = viewer.client.get("/copies/").text
+    assert "found.png" in page
+    assert 'type="file"' not in page
+    file = SimpleUploadedFile("mine.png", photograph(), "image/png")
+    assert viewer.client.post("/copies/", {"file": file}).status_code == 403
+    assert "mine.png" not in mei.client.get("/copies/").text
+
+
 def test_a_mirrored_copy_is_shown_beside_the_work_with_one_laid_over_the_other(world, mei):
     number = deposited(mei)
     where = asked(mei, edited(ImageOps.mirror))

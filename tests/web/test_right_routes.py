@@ -73,11 +73,11 @@ WRITES = {
     "add_common": {"file": "QUJD", "reason": "template"},
     "remove_common": None,
     "judge_match": {"verdict": "copy"},
+    "find_copies": {"file": "QUJD"},
 }
 NO_KEY = {"assign_right", "accept_mandate"}  # an owner's alone, in a session
 ASKED = {
     "search_logos": {"picture": "QUJD"},
-    "find_copies": {"file": "QUJD"},
     "may_sell": {"territory": "DE"},
     "may_act": {"territory": "DE"},
 }

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
 
 from chopmark.base.digests import digests_of
 from chopmark.base.errors import Invalid, Refused, Unavailable
@@ -52,7 +53,8 @@ FLOOD_SPAN = timedelta(hours=24)
 FLOOD_SHARES = 4
 """One organisation's queries count for one such part at most: else a copier could hide the work that he copies."""
 COMPARED = 200
-"""Remembered queries of a kind that a new file's sound, film and features are compared with, newest first."""
+"""Remembered queries of a kind that a new file's sound, film and features are compared with: the newest of every
+organisation, then the second of every one, and so on, so that nobody takes the turns of the others."""
 MAX_REASON = 300
 MAX_NAME = 255
 
@@ -78,6 +80,9 @@ def find_copies(
 ) -> SearchSummary:
     """Search with a file: a finished upload, a deposit, or bytes that are not kept.
 
+    A search is kept, counts among the organisation's, and may quarantine somebody else's file: whoever may only look
+    reads what was found, and asks nothing.
+
     Args:
         radius: bits up to which two codes are of one picture; above 31 unrelated pictures match too.
         limits: what decoding may cost; the usual ones when None.
@@ -87,7 +92,7 @@ def find_copies(
         Invalid: `copies.radius_wrong`; what `Workshop.fingerprint` raises, `media.not_distinctive` among them.
         Unavailable: what `Workshop.fingerprint` raises.
     """
-    by.must("view_rights")
+    by.must("file_rights")
     if not LEAST_RADIUS <= radius <= MOST_RADIUS:
         raise Invalid("copies.radius_wrong", least=LEAST_RADIUS, most=MOST_RADIUS)
     if Search.objects.filter(organisation=by.organisation_id, made_at__gt=at - DAY).count() >= MOST_A_DAY:
@@ -118,9 +123,8 @@ def find_copies(
 def show_similar(file: NewWorkFile, *, by: Actor, at: datetime) -> SearchSummary:
     """What is here already that resembles a file about to be registered: a search like any other.
 
-    Raises: as `find_copies`; who may register may look.
+    Raises: as `find_copies`.
     """
-    by.must("file_rights")
     return find_copies(file, by=by, at=at)
 
 
@@ -181,7 +185,7 @@ def compare_with_searches(clock: Callable[[], datetime]) -> int | None:
     """Match a file that came with what was asked before; how many searches it met, None when no file waits.
 
     For the worker. Codes are looked up in the index of remembered queries; sound, film and local features are compared
-    with the newest queries of the kind.
+    with the newest queries of the kind, the organisations taking turns.
     """
     file = (
         WorkFile.objects.filter(state="done", compared_at=None, gone=None)
@@ -363,7 +367,8 @@ def _asked_before(file: WorkFile, at: datetime) -> Iterator[tuple[Search, Match]
     """
     fits = Search.objects.filter(fingerprint__isnull=False, forget_at__gt=at, made_at__lte=file.done_at)
     near = _near_codes(file)
-    of_kind = fits.filter(kind=file.work.kind).order_by("-made_at")
+    turn = Window(RowNumber(), partition_by="organisation", order_by=F("made_at").desc())
+    of_kind = fits.filter(kind=file.work.kind).annotate(turn=turn).order_by("turn", "-made_at")
     newest = set(of_kind.values_list("pk", flat=True)[:COMPARED])
     alone = _Alone(file).library()
     for pk in dict.fromkeys([*near, *newest]):

@@ -188,7 +188,7 @@ def release(request: HttpRequest, which: str, file: int) -> HttpResponse:
 
 @searches.post("", operation_id="find_copies", summary="Find copies of works", response=Made)
 def find(request: HttpRequest, body: SearchIn) -> HttpResponse:
-    """What shares something with a file: which works, which part, how well, and why."""
+    """What shares something with a file: which works, which part, how well, and why. A search is kept."""
     source = _source(body.upload, body.deposit, body.file)
     with turn(_actor(request)):
         made = copies.find_copies(source, name=body.name, radius=body.radius, by=_actor(request), at=clock.now())

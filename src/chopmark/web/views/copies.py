@@ -62,7 +62,7 @@ def listing(request: HttpRequest) -> HttpResponse:
     actor.must("view_rights")
     form = FindForm(request.POST or None, request.FILES or None)
     if request.method == "POST":
-        actor.must("deposit")
+        actor.must("file_rights")
         if form.is_valid():
             try:
                 with turn(actor):
@@ -74,7 +74,7 @@ def listing(request: HttpRequest) -> HttpResponse:
                 return redirect("copy-search", found.number)
     context = {
         "form": form,
-        "may_file": actor.may("deposit"),
+        "may_file": actor.may("file_rights"),
         "searches": [search_facts(each) for each in works.searches_of(actor)],
         "rights_nav": rights_nav(request),
         "texts": texts(),
