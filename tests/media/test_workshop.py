@@ -27,6 +27,7 @@ from chopmark.base.errors import Invalid, Unavailable
 from chopmark.media import workshop as workshops
 from chopmark.media.fingerprint import Code, Fingerprint, Print
 from chopmark.media.guard import Limits, sniff, text_of
+from chopmark.media.shown import Frame, Pixels
 from chopmark.media.workshop import Workshop
 
 PICTURE = media.jpeg(media.picture(1))
@@ -179,6 +180,105 @@ def test_a_decoder_that_is_killed_is_an_answer_and_not_a_crash():
         assert workshop.fingerprint(PICTURE).kind == "picture"
     finally:
         workshop.close()
+
+
+# ---- pictures as pages show them
+
+FRAME = Frame(width=100, height=80)
+
+
+def picture_of(size: tuple[int, int], form: str = "PNG", mode: str = "RGB", colour="red", **how) -> bytes:
+    out = BytesIO()
+    Image.new(mode, size, colour).save(out, form, **how)
+    return out.getvalue()
+
+
+UNSHOWN = {
+    "nothing": (b"", "media.picture_unknown"),
+    "60,000 by 60,000 pixels claimed by a JPEG": (huge_jpeg(), "media.picture_too_large"),
+    "60,000 by 60,000 pixels in a PNG of a few bytes": (
+        png_of(60_000, 60_000, zlib.compress(bytes(200_000))),
+        "media.picture_too_large",
+    ),
+    "a PNG cut off": (picture_of((300, 300))[:-30], "media.picture_broken"),
+    "a JPEG cut off": (PICTURE[: len(PICTURE) // 2], "media.picture_broken"),
+    "an archive with a picture in it": (b"PK\x03\x04" + picture_of((30, 30)), "media.picture_unknown"),
+    "an SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "media.picture_unknown"),
+    "a GIF, which no page shows": (picture_of((30, 30), "GIF", "P", 1), "media.picture_unknown"),
+}
+
+
+@pytest.mark.parametrize("what", UNSHOWN)
+def test_a_hostile_picture_is_not_shown(workshop, what):
+    data, code = UNSHOWN[what]
+    with pytest.raises(Invalid) as caught:
+        workshop.shown(data, FRAME)
+    assert caught.value.code == code
+
+
+def test_a_picture_that_costs_too_much_is_not_shown_and_the_next_one_is(workshop):
+    big = media.png(np.random.default_rng(1).integers(0, 255, (3000, 3000, 3)).astype(np.uint8))
+    with pytest.raises(Invalid, match=r"media\.too_costly"):
+        workshop.shown(big, FRAME, replace(Limits(), wall=0.02))
+    with pytest.raises(Invalid, match=r"media\.too_large"):
+        workshop.shown(big, FRAME, replace(Limits(), size=len(big) - 1))
+    found = workshop.shown(picture_of((50, 40)), FRAME)
+    assert (found.width, found.height, found.data[:3]) == (50, 40, b"\xff\x00\x00")
+
+
+def test_what_is_two_files_is_shown_as_the_first_and_nothing_of_the_second_comes_out(workshop):
+    found = workshop.shown(picture_of((50, 40)) + b"<script>PK\x03\x04", FRAME)
+    assert set(found.data[0::3]) == {255}
+    assert set(found.data[1::3]) | set(found.data[2::3]) == {0}
+
+
+@pytest.mark.parametrize(
+    ("data", "size", "first"),
+    [
+        (picture_of((400, 100)), (100, 25), (255, 0, 0)),
+        (picture_of((100, 400), "WEBP", lossless=True), (20, 80), (255, 0, 0)),
+        (picture_of((60_000, 1)), (100, 1), (255, 0, 0)),
+        (picture_of((200, 200), mode="RGBA", colour=(255, 0, 0, 0)), (80, 80), (255, 255, 255)),
+        (picture_of((200, 200), mode="P", colour=0, transparency=0), (80, 80), (255, 255, 255)),
+        (picture_of((200, 200), mode="I;16", colour=0x8000), (80, 80), (128, 128, 128)),
+        (picture_of((200, 200), "JPEG", "CMYK", (0, 0, 0, 255)), (80, 80), (0, 0, 0)),
+        (picture_of((20, 10), mode="1", colour=1), (20, 10), (255, 255, 255)),
+    ],
+    ids=["wide", "high", "line", "clear", "palette", "deep", "print", "bits"],
+)
+def test_pictures_of_every_kind_are_made_to_fit_on_white(workshop, data, size, first):
+    found = workshop.shown(data, FRAME)
+    assert (found.width, found.height) == size
+    assert np.abs(np.subtract(tuple(found.data[:3]), first)).max() <= 2
+
+
+def test_a_turned_photograph_is_shown_upright_and_a_long_page_is_cut(workshop):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = workshop.shown(picture_of((200, 100), "JPEG", exif=exif), FRAME)
+    assert (turned.width, turned.height) == (40, 80)
+    page = Image.new("RGB", (200, 1000), "white")
+    page.paste("black", (0, 200, 200, 1000))
+    out = BytesIO()
+    page.save(out, "PNG")
+    found = workshop.shown(out.getvalue(), replace(FRAME, cut=True))
+    assert (found.width, found.height) == (100, 80)
+    assert set(found.data) == {255}  # the cut is where the page is still white
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00\x00\x00\x00", b"\x00\x01\x00\x01\x00\x00", bytes([0, 101, 0, 1]) + bytes(303)]
+)
+def test_pixels_that_do_not_fit_are_not_believed(data):
+    with pytest.raises(Invalid, match=r"media\.decoder_died"):
+        Pixels.parse(data, FRAME)
+
+
+def test_who_waits_for_a_process_may_be_impatient():
+    busy = Workshop(1)
+    busy._turns.acquire()
+    with pytest.raises(Unavailable, match=r"media\.decoder_busy"):
+        busy.shown(PICTURE, FRAME, patience=0.01)
 
 
 PROBE = """

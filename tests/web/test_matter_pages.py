@@ -18,7 +18,7 @@ from chopmark.evidence.actions.matter import NewMatter
 from chopmark.evidence.capture.commands import Folder, Outcome, parse
 from chopmark.evidence.matters import Both
 from chopmark.evidence.models import Capture
-from chopmark.web.views.captures import _small, clean_table
+from chopmark.web.views.captures import clean_table, small
 
 CHINESE = {"accept-language": "zh-CN"}
 
@@ -367,16 +367,21 @@ def picture(size=(1800, 300)):
 
 
 def test_a_preview_is_decoded_and_encoded_again():
-    small = _small(picture())
-    assert b"<script>" not in small
-    with Image.open(io.BytesIO(small)) as shown:
+    made = small(picture())
+    assert b"<script>" not in made
+    with Image.open(io.BytesIO(made)) as shown:
         assert shown.size == (900, 150)
+
+
+def test_the_preview_of_a_long_page_ends_where_a_page_ends():
+    with Image.open(io.BytesIO(small(picture((90, 7000))))) as shown:
+        assert shown.size == (90, 6000)
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg onload=alert(1)>", picture()[:60], b"\x89PNG\r\n\x1a\n" + bytes(40)])
 def test_what_is_no_picture_has_no_preview(data):
     with pytest.raises(Http404):
-        _small(data)
+        small(data)
 
 
 def test_the_cleanliness_report_stands_side_by_side():

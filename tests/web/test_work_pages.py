@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -10,8 +12,10 @@ from django.test import Client
 from PIL import Image
 from world.pages import PageWorld
 
+from chopmark.evidence import wiring
 from chopmark.rights.queries import works
 from chopmark.web.forms.works import WorkRecordForm
+from chopmark.web.views import thumbnails
 
 CHINESE = {"accept-language": "zh-CN"}
 LANTERN = {
@@ -82,6 +86,36 @@ def test_a_work_is_deposited_listed_and_shown_and_its_file_only_saved(world, mei
     assert shown["Content-Security-Policy"] == "sandbox; default-src 'none'"
     with Image.open(io.BytesIO(shown.content)) as small:
         assert max(small.size) == 400
+
+
+def test_a_picture_that_turns_out_hostile_is_not_shown_and_pages_go_on(world, mei):
+    number = deposited(mei)
+    [file] = works.works_of(mei.actor)[0].files
+    path = f"/works/{number}/files/{file.id}.png"
+    place = wiring.blobs().path(file.sha256)
+    kept = place.read_bytes()
+    place.chmod(0o600)
+    size = struct.pack(">II", 60_000, 60_000)
+    head = b"IHDR" + size + kept[24:29]
+    huge = kept[:12] + head + zlib.crc32(head).to_bytes(4) + kept[33:]
+    for hostile in (huge, kept[: len(kept) // 2], b"<svg onload='alert(1)'/>" + kept, b""):
+        place.write_bytes(hostile)
+        answer = mei.client.get(path)
+        assert answer.status_code == 404
+        assert answer["Content-Type"].startswith("text/html")
+    place.write_bytes(kept + b"<script>alert(1)</script>")
+    shown = mei.client.get(path)
+    assert shown.status_code == 200
+    assert b"<script>" not in shown.content
+
+
+def test_a_picture_waits_its_turn_no_longer_than_a_page_may(world, mei, monkeypatch):
+    number = deposited(mei)
+    [file] = works.works_of(mei.actor)[0].files
+    monkeypatch.setattr(thumbnails, "_PATIENCE", 0.01)
+    with thumbnails._ROOM:
+        assert mei.client.get(f"/works/{number}/files/{file.id}.png").status_code == 503
+    assert mei.client.get(f"/works/{number}/files/{file.id}.png").status_code == 200
 
 
 def test_another_organisations_work_does_not_exist(world, mei):

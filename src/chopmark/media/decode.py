@@ -6,8 +6,9 @@ Pillow and is averaged down by the same factor, so that one picture gives nearly
 Transparent places are white, as on a listing's page; of several frames the first counts; the camera's orientation
 (EXIF) is applied, so that places found here are places that a reader sees.
 
-It neither limits time and memory (that is done by the process around it, `media.workshop`) nor keeps colour.
-A change of any value computed here is a new `DECODER` and, through it, a new algorithm of every code.
+It does not limit time and memory: that is done by the process around it (`media.workshop`).
+A change of any brightness computed here is a new `DECODER` and, through it, a new algorithm of every code. What is
+made for pages to show (`shown`) is no part of that.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import simplejpeg
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from chopmark.base.errors import Invalid
+from chopmark.media.shown import FORMS, Frame, Pixels
 
 DECODER = "luma-v1"
 LEAST = 96
@@ -112,6 +114,51 @@ def colours(data: bytes, *, least: int = LEAST, most_pixels: int | None = None) 
         Invalid: what `luma` raises.
     """
     return _shown(data, least, most_pixels, colours=True).pixels
+
+
+def shown(data: bytes, frame: Frame) -> Pixels:
+    """A picture for a page: made to fit, upright, on white ground; of the kinds that pages show.
+
+    Raises:
+        Invalid: `media.picture_unknown`, `media.picture_broken`, `media.picture_too_large`.
+    """
+    try:
+        with Image.open(BytesIO(data), formats=FORMS) as picture:
+            _fits(*picture.size, frame.most)
+            turned = 1 if frame.cut else picture.getexif().get(_ORIENTATION, 1)
+            turned = turned if turned in range(1, 9) else 1
+            if turned > 4:
+                frame = replace(frame, width=frame.height, height=frame.width)
+            small = np.asarray(_small(picture, frame))
+    except _BOMB as error:
+        raise Invalid("media.picture_too_large", width=0, height=0, most=frame.most) from error
+    except UnidentifiedImageError as error:
+        raise Invalid("media.picture_unknown") from error
+    except _BROKEN as error:
+        raise Invalid("media.picture_broken", format="") from error
+    pixels = _upright(small, turned, small.shape[1], small.shape[0], "", sound=True).pixels
+    return Pixels(width=pixels.shape[1], height=pixels.shape[0], data=pixels.tobytes())
+
+
+def _small(picture: Image.Image, frame: Frame) -> Image.Image:
+    """Red, green and blue of a file that was opened, once they fit."""
+    width, height = picture.size
+    size = frame.size(width, height)
+    foot = min(1.0, size[1] * width / (size[0] * height))  # of the height, what is above the cut
+    picture.draft("RGB", size)  # a JPEG is scaled while it is decoded
+    if picture.mode.startswith("I") or picture.mode in {"F", "LAB"}:
+        whole = Image.fromarray(_gray(picture)).convert("RGB")
+    elif picture.has_transparency_data:
+        whole = picture if picture.mode == "RGBA" else picture.convert("RGBA")
+    else:
+        whole = picture if picture.mode == "RGB" else picture.convert("RGB")
+    box = (0, 0, whole.width, whole.height * foot if frame.cut else whole.height)
+    small = whole.resize(size, Image.Resampling.BICUBIC, box, reducing_gap=2.0)
+    if small.mode == "RGB":
+        return small
+    ground = Image.new("RGB", small.size, "white")
+    ground.paste(small, mask=small.getchannel("A"))
+    return ground
 
 
 def of_pixels(pixels: Gray, *, least: int = LEAST) -> Luma:

@@ -23,11 +23,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from chopmark.base.errors import Invalid
-from chopmark.media import audio, features, iscc, picture, shortlist, text, video
+from chopmark.media import audio, decode, features, iscc, picture, shortlist, text, video
 from chopmark.media.fingerprint import MILLION, Code, Fingerprint, Print
 from chopmark.media.guard import HEAD, Limits, Sniffed, sniff, text_of
 from chopmark.media.learned import Model
 from chopmark.media.match import overlap
+from chopmark.media.shown import FORMS, Frame
 
 _SAMPLE = 128  # pixels
 MOST_FILM_CODES = 20_000
@@ -54,7 +55,12 @@ def operations(model: str) -> Mapping[str, Callable[[Sequence[BinaryIO], Mapping
         data = BytesIO()
         Image.fromarray(np.eye(_SAMPLE, dtype=np.uint8)).save(data, "PNG")
         loaded.describe(data.getvalue())
-    return {"fingerprint": partial(fingerprint, model=loaded), "drawing": drawing, "brightness": brightness}
+    return {
+        "fingerprint": partial(fingerprint, model=loaded),
+        "drawing": drawing,
+        "brightness": brightness,
+        "shown": shown,
+    }
 
 
 def warm_up() -> None:
@@ -72,6 +78,8 @@ def warm_up() -> None:
         Image.fromarray(pixels).save(data, form)
         found = picture.luma(data.getvalue(), least=features.DECODED)
         picture.query_codes(picture.of_pixels(found.pixels))
+        if form in FORMS:
+            decode.shown(data.getvalue(), Frame(width=_SAMPLE // 2, height=_SAMPLE))
     overlap(features.of_query(found), features.local(found))
     for coding in ("utf-8", "utf-16", "gb18030"):
         text_of("温 Warm".encode(coding))
@@ -165,6 +173,19 @@ def brightness(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limi
     rows, columns = pixels.shape
     shape: bytes = rows.to_bytes(2, "big") + columns.to_bytes(2, "big")
     return shape + pixels.tobytes()
+
+
+def shown(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits) -> bytes:
+    """A picture's pixels for a page, as `shown.Pixels` are said; `given` is a `Frame`.
+
+    Raises:
+        Invalid: `media.too_large`; what the decoder raises.
+    """
+    [file] = files
+    size = os.fstat(file.fileno()).st_size
+    if size > limits.size:
+        raise Invalid("media.too_large", size=size, most=limits.size)
+    return decode.shown(file.read(), Frame(**given)).encode()
 
 
 def _picture(file: BinaryIO, found: Sniffed, _limits: Limits, *, query: bool) -> Fingerprint:

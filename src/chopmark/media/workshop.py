@@ -2,6 +2,7 @@
 
     workshop = Workshop()
     workshop.fingerprint(path, query=True)     a Fingerprint, or Invalid, or Unavailable; never a crash here
+    workshop.shown(path, frame)                a picture's pixels for a page, the same
 
 A few processes are kept warm (`child`), each takes one job at a time, and each job runs in a fork that is shut in.
 What a hostile file does to its decoder ends there: too much time or memory is `media.too_costly`, a crash is
@@ -31,11 +32,12 @@ from chopmark.base.errors import Fact, Invalid, Unavailable
 from chopmark.media.child import LENGTH
 from chopmark.media.fingerprint import Fingerprint
 from chopmark.media.guard import Limits
+from chopmark.media.shown import Frame, Pixels
 
 PROCESSES = 2
 START = 60.0  # seconds until a new process must have loaded its decoders
 GRACE = 5.0  # seconds that a process may answer later than its job may take
-WAIT = 120.0  # seconds until a job must have got a process
+WAIT = 120.0  # seconds until a job must have got a process, unless it says otherwise
 JOBS = 500  # until a process is replaced
 CHUNK = 1 << 20
 _ENVIRONMENT = {
@@ -74,10 +76,27 @@ class Workshop:
         body = self.ask("fingerprint", [file], {"query": query}, limits)
         return _trusted(body, Fingerprint.parse)
 
+    def shown(
+        self, file: Path | bytes, frame: Frame, limits: Limits | None = None, *, patience: float = WAIT
+    ) -> Pixels:
+        """A picture, small enough for a page; of the kinds that pages show (`shown.FORMS`). Raises as `fingerprint`."""
+        body = self.ask("shown", [file], frame.told(), limits, patience=patience)
+        return Pixels.parse(body, frame)
+
     def ask(
-        self, operation: str, files: Sequence[Path | bytes], given: Mapping[str, Any], limits: Limits | None = None
+        self,
+        operation: str,
+        files: Sequence[Path | bytes],
+        given: Mapping[str, Any],
+        limits: Limits | None = None,
+        *,
+        patience: float = WAIT,
     ) -> bytes:
-        """Have one operation of `making` done; its answer, unread. Raises as `fingerprint`."""
+        """Have one operation of `making` done; its answer, unread. Raises as `fingerprint`.
+
+        Args:
+            patience: seconds to wait for a process that is free.
+        """
         limits = limits or Limits()
         with _at_hand(files) as paths:
             job = {
@@ -86,7 +105,7 @@ class Workshop:
                 "limits": {**asdict(limits), "wall": round(limits.wall * 1000)},
                 "given": dict(given),
             }
-            return _body(self._done(cbor.encode(job), limits), limits)
+            return _body(self._done(cbor.encode(job), limits, patience), limits)
 
     def close(self) -> None:
         """End the processes that wait."""
@@ -95,8 +114,8 @@ class Workshop:
         for each in idle:
             each.end()
 
-    def _done(self, job: bytes, limits: Limits) -> dict[str, Any]:
-        if not self._turns.acquire(timeout=WAIT):
+    def _done(self, job: bytes, limits: Limits, patience: float) -> dict[str, Any]:
+        if not self._turns.acquire(timeout=patience):
             raise Unavailable("media.decoder_busy")
         try:
             process = self._take()

@@ -1,6 +1,7 @@
 """What searches for copies run on, one for each home: the indexes over rows, the library, the decoding processes.
 
-For this room only. Everything here is derived: `media/` in the home may be deleted, and is made again from rows.
+For this room, but for the workshop, in which pages have pictures decoded too. Everything here is derived: `media/` in
+the home may be deleted, and is made again from rows.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def _tools(home: str, decoders: Workshop) -> Tools:
 
 
 def workshop() -> Workshop:
-    """The one of this process: it knows nothing of homes."""
+    """The one of this process: it knows nothing of homes, and decodes for pages as well."""
     return _workshop(str(settings.CHOPMARK_MEDIA_MODEL))
 
 

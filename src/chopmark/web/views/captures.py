@@ -6,10 +6,9 @@ picture that was decoded and encoded again.
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
 import re
-import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -22,10 +21,9 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
-from PIL import Image, UnidentifiedImageError
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import matters
 from chopmark.evidence.actions.capture import (
     NewCapture,
@@ -35,11 +33,14 @@ from chopmark.evidence.actions.capture import (
     schedule_capture,
 )
 from chopmark.evidence.matters import Both, CaptureSummary, FileSummary, ItemSummary, MatterSummary
+from chopmark.media.guard import Limits
+from chopmark.media.shown import Frame
 from chopmark.people.actor import Actor
 from chopmark.web.context import actor_of
 from chopmark.web.forms.matters import CaptureForm
 from chopmark.web.views import casework
 from chopmark.web.views.casework import finished, may_change, sentence, tell
+from chopmark.web.views.thumbnails import framed, has, picture
 
 PREVIEW_WIDTH = 900
 STEP_WIDTH = 1600  # wider than an operator's browser: a point in the picture is the same point in the page
@@ -48,10 +49,7 @@ MAX_PIXELS = 120_000_000  # of a screenshot that is decoded
 MAX_SCREENSHOT = 100_000_000  # bytes
 MAX_TEXT = 2_000_000  # bytes of a log or report that is shown
 MAX_LINES = 300
-
-# One at a time: a screenshot of a long page is a few hundred megabytes while it is decoded.
-_ROOM = threading.BoundedSemaphore(1)
-_PATIENCE = 10.0  # seconds
+LIMITS = Limits(size=MAX_SCREENSHOT, cpu=20, wall=30.0)  # a long page's is a few hundred megabytes while it is decoded
 
 RESULT_WORDS = {
     "requested_url": gettext_lazy("Requested address"),
@@ -284,7 +282,12 @@ def step(request: HttpRequest, capture_id: UUID, number: int) -> HttpResponse:
     data = matters.drive_picture(actor_of(request), capture_id, number)
     if not data:
         raise Http404
-    return _picture(_small(data, STEP_WIDTH))
+    return picture(hashlib.sha256(data).hexdigest()[:32], small(data, STEP_WIDTH))
+
+
+def small(data: bytes, width: int = PREVIEW_WIDTH) -> bytes:
+    """A screenshot made to fit the page, as far down as a page shows it. Raises as `thumbnails.framed`."""
+    return framed(data, Frame(width=width, height=PREVIEW_HEIGHT, cut=True, most=MAX_PIXELS), LIMITS)
 
 
 @require_safe
@@ -294,42 +297,10 @@ def preview(request: HttpRequest, capture_id: UUID) -> HttpResponse:
     file = _screenshot(_files(actor, matters.capture_of(actor, capture_id)))
     if file is None:
         raise Http404
-    tag = f'"{file.sha256.hex()[:32]}"'
-    if request.headers.get("If-None-Match") == tag:
-        return HttpResponse(status=304)
-    response = _picture(_small(_bytes(actor, file, MAX_SCREENSHOT)))
-    response["ETag"] = tag
-    return response
-
-
-def _picture(png: bytes) -> HttpResponse:
-    response = HttpResponse(png, content_type="image/png")
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cache-Control"] = "private, no-cache"
-    return response
-
-
-def _small(data: bytes, most: int = PREVIEW_WIDTH) -> bytes:
-    """The picture decoded, cut and made smaller, and encoded anew: no byte of the original goes out."""
-    if not _ROOM.acquire(timeout=_PATIENCE):
-        raise Unavailable("evidence.busy")
-    try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "JPEG")) as picture:
-            width, height = picture.size
-            if width * height > MAX_PIXELS or not width or not height:
-                raise Http404
-            small = picture.convert("RGB")
-            scale = min(1.0, most / width)
-            small = small.resize((max(1, round(width * scale)), max(1, round(height * scale))))
-            small = small.crop((0, 0, small.width, min(small.height, PREVIEW_HEIGHT)))
-            out = io.BytesIO()
-            small.save(out, "PNG")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise Http404 from error
-    finally:
-        _ROOM.release()
-    return out.getvalue()
+    tag = file.sha256.hex()[:32]
+    if has(request, tag):
+        return picture(tag, None)
+    return picture(tag, small(_bytes(actor, file, MAX_SCREENSHOT)))
 
 
 def _item(actor: Actor, one: CaptureSummary) -> ItemSummary | None:

@@ -1,55 +1,54 @@
 """Pictures that people brought, as pages show them: decoded, made smaller and encoded anew, under a sandboxing policy.
 
-No byte of what was brought goes out as a picture: the file itself is only ever saved. One picture is decoded at a
-time, within a limit of pixels; what cannot be read has no thumbnail.
+They are decoded in the cage (`media.workshop`), never in the process that answers, and what comes back is pixels: no
+byte of what was brought goes out as a picture, the file itself is only ever saved. One picture is worked on at a time,
+so that pages full of pictures leave decoding processes to searches; what cannot be read has no thumbnail.
 """
 
 from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 
 from django.http import Http404, HttpRequest, HttpResponse
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from chopmark.base.errors import Unavailable
+from chopmark.base.errors import Invalid, Unavailable
+from chopmark.media.guard import Limits
+from chopmark.media.shown import Frame
+from chopmark.rights.queries.library import workshop
 
 MAX_BYTES = 50_000_000
-MAX_PIXELS = 60_000_000
 SIDE = 1000
-FORMATS = ("PNG", "JPEG", "WEBP")
+LIMITS = Limits(size=MAX_BYTES, cpu=10, wall=20.0)
 
 _ROOM = threading.BoundedSemaphore(1)
 _PATIENCE = 10.0  # seconds
 
 
-def thumbnail(data: bytes, side: int = SIDE) -> bytes:
-    """A PNG of at most `side` pixels a side; transparent parts become white.
+def thumbnail(source: Path | bytes, side: int = SIDE) -> bytes:
+    """A PNG of at most `side` pixels a side; transparent parts become white. Raises as `framed`."""
+    return framed(source, Frame(width=side, height=side), LIMITS)
+
+
+def framed(source: Path | bytes, frame: Frame, limits: Limits) -> bytes:
+    """A PNG of a picture, made to fit.
 
     Raises:
         Http404: it is no picture that can be shown.
-        Unavailable: `evidence.busy`.
+        Unavailable: `media.decoder_busy`, and what `Workshop.shown` raises.
     """
-    if len(data) > MAX_BYTES:
-        raise Http404
     if not _ROOM.acquire(timeout=_PATIENCE):
-        raise Unavailable("evidence.busy")
+        raise Unavailable("media.decoder_busy")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
-            width, height = picture.size
-            if not width or not height or width * height > MAX_PIXELS:
-                raise Http404
-            picture.draft("RGB", (side, side))
-            shown = ImageOps.exif_transpose(picture).convert("RGBA")
-            shown.thumbnail((side, side))
-            ground = Image.new("RGB", shown.size, "white")
-            ground.paste(shown, mask=shown.getchannel("A"))
-            out = io.BytesIO()
-            ground.save(out, "PNG")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        pixels = workshop().shown(source, frame, limits, patience=_PATIENCE)
+    except Invalid as error:
         raise Http404 from error
     finally:
         _ROOM.release()
+    out = io.BytesIO()
+    Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data).save(out, "PNG")
     return out.getvalue()
 
 

@@ -332,8 +332,8 @@ def stored_picture(request: HttpRequest, sha256: bytes) -> HttpResponse:
         raise Http404
     if has(request, tag):
         return picture(tag, None)
-    data = b"".join(wiring.blobs().read(sha256))
-    return picture(tag, thumbnail(data, side) if side else thumbnail(data))
+    path = wiring.blobs().path(sha256)
+    return picture(tag, thumbnail(path, side) if side else thumbnail(path))
 
 
 # ---- change one
