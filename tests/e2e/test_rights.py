@@ -172,6 +172,30 @@ def test_a_refused_work_keeps_its_file_and_its_words(member: Page, no_console_er
     expect(member).to_have_url(re.compile("/works/W-"), timeout=WORKING)
 
 
+def test_a_mandate_is_given_and_accepted_with_the_keyboard_alone(open_page):
+    principal, agent = open_page(locale="en-GB"), open_page(locale="en-GB")
+    for each in (principal, agent):
+        sign_up(each)
+        each.goto("/rights/mandates")
+    number = agent.locator("section:has(#head-number) .hex").inner_text().strip()
+    principal.goto("/rights/mandates/new")
+    principal.locator("[name=agent]").focus()
+    principal.keyboard.type(number)
+    principal.wait_for_timeout(400)
+    principal.reload()
+    expect(principal.locator("[name=agent]")).to_have_value(number)
+    principal.locator("[name=until]").focus()
+    principal.locator("main form button[type=submit]").focus()
+    principal.keyboard.press("Enter")
+    expect(principal.locator("main")).to_contain_text("Waits for the agent")
+    principal.goto("/rights/mandates/new")
+    expect(principal.locator("[name=agent]")).to_have_value("")
+    agent.reload()
+    agent.get_by_role("button", name="Accept").focus()
+    agent.keyboard.press("Enter")
+    expect(agent.locator("main")).to_contain_text("In force")
+
+
 @pytest.mark.parametrize(("locale", "language"), [("en-GB", "en"), ("zh-CN", "zh-Hans")])
 def test_every_page_is_clean_for_axe_and_fits_a_phone(open_page, locale, language):
     page = open_page(locale=locale)
@@ -197,6 +221,12 @@ def test_every_page_is_clean_for_axe_and_fits_a_phone(open_page, locale, languag
     look("right")
     page.goto(f"{right}/change")
     look("change")
+    page.goto(f"{right}/assign")
+    look("assign")
+    page.goto("/rights/mandates")
+    look("mandates")
+    page.goto("/rights/mandates/new")
+    look("give a mandate")
     number = right.rsplit("/", 1)[1]
     page.goto(f"/rights/may?right={number}&seller=Berlin+Shop&territory=DE&cls=9&channel=&on=2026-11-22")
     look("may")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -148,6 +148,11 @@ def actor_for_api_key(text: str, at: datetime) -> Actor:
 def organisation_name(organisation_id: UUID) -> str | None:
     """The name of an organisation for pages that may show it; None when there is none."""
     return Organisation.objects.filter(pk=organisation_id).values_list("name", flat=True).first()
+
+
+def organisation_names(organisation_ids: Collection[UUID]) -> dict[UUID, str]:
+    """The names of several; those that do not exist are left out."""
+    return dict(Organisation.objects.filter(pk__in=set(organisation_ids)).values_list("pk", "name"))
 
 
 def members_of(actor: Actor) -> list[Member]:

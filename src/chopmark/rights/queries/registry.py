@@ -10,13 +10,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 
 from chopmark.base import jcs
 from chopmark.base.errors import Refused
@@ -24,7 +24,7 @@ from chopmark.evidence import queries as evidence_queries
 from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
 from chopmark.people.actor import Actor
-from chopmark.people.queries import organisation_name
+from chopmark.people.queries import organisation_name, organisation_names
 from chopmark.rights import coverage, encoding, history, numbers
 from chopmark.rights.coverage import Decision, Sale
 from chopmark.rights.history import Event
@@ -38,6 +38,8 @@ from chopmark.rights.queries.rivals import common_ground, rivals_of
 from chopmark.rights.record import Mandate, Party, Power, Record, Right
 
 MAX_PAGE = 200
+MAX_MANDATES = 1000  # in one list; anybody may offer, so what was accepted comes first
+NUMBERS_SHOWN = 20  # rights that one mandate is limited to, in a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,15 +197,19 @@ class MandateSummary:
     """A mandate, as both sides see it.
 
     Attributes:
+        right_numbers: short numbers of the first rights that it is limited to.
         offered: the agent has neither accepted it nor refused it, and it has not ended.
+        ended: it does not count any more, and never will.
     """
 
     id: UUID
     mandate: Mandate
     principal_name: str
     agent_name: str
+    right_numbers: tuple[str, ...]
     in_force: bool
     offered: bool
+    ended: bool
     made_at: datetime
 
 
@@ -343,15 +349,18 @@ def portfolio_of(actor: Actor, *, at: datetime) -> tuple[Client, ...]:
         Refused: what people's `must` raises.
     """
     seen = access.visible(actor, at)
-    clients: dict[str, list[Mandate]] = {}
+    clients: dict[UUID, list[Mandate]] = {}
     for mandate in access.mandates_for(actor.organisation_id, at.date()):
-        clients.setdefault(mandate.principal, []).append(mandate)
+        clients.setdefault(UUID(mandate.principal), []).append(mandate)
+    names = organisation_names(clients)
+    theirs = seen.filter(organisation__in=clients).order_by().values_list("organisation")
+    rights = dict(theirs.annotate(count=Count("pk", distinct=True)))
     found = [
         Client(
-            organisation_id=UUID(principal),
-            name=organisation_name(UUID(principal)) or "",
+            organisation_id=principal,
+            name=names.get(principal, ""),
             mandates=tuple(mandates),
-            rights=seen.filter(organisation=UUID(principal)).count(),
+            rights=rights.get(principal, 0),
         )
         for principal, mandates in clients.items()
     ]
@@ -359,15 +368,15 @@ def portfolio_of(actor: Actor, *, at: datetime) -> tuple[Client, ...]:
 
 
 def mandates_of(actor: Actor, *, at: datetime) -> tuple[MandateSummary, ...]:
-    """Mandates that the actor's organisation gave or has, newest first.
+    """Mandates that the actor's organisation gave or has: those accepted last in front, then offers, newest first.
 
     Raises:
         Refused: what people's `must` raises.
     """
     actor.must("view_rights")
     mine = Q(principal=actor.organisation_id) | Q(agent=actor.organisation_id)
-    rows = MandateRow.objects.filter(mine).order_by("-made_at")
-    return tuple(mandate_summary(row, at.date()) for row in rows)
+    rows = MandateRow.objects.filter(mine).order_by(F("accepted_on").desc(nulls_last=True), "-made_at")
+    return mandate_summaries(list(rows[:MAX_MANDATES]), at.date())
 
 
 def decision_of(
@@ -513,15 +522,30 @@ def summary_of(row: RightRow, right: Right | None = None) -> RightSummary:
 
 def mandate_summary(row: MandateRow, on: date) -> MandateSummary:
     """The frozen form of a row."""
-    mandate = access.mandate_of(row)
-    return MandateSummary(
-        id=row.pk,
-        mandate=mandate,
-        principal_name=organisation_name(row.principal) or "",
-        agent_name=organisation_name(row.agent) or "",
-        in_force=access.in_force(mandate, on),
-        offered=mandate.accepted_on is None and not access.ended(mandate, on),
-        made_at=row.made_at,
+    return mandate_summaries([row], on)[0]
+
+
+def mandate_summaries(rows: Collection[MandateRow], on: date) -> tuple[MandateSummary, ...]:
+    """The frozen forms of rows; names and numbers are looked up for all at once."""
+    mandates = [access.mandate_of(row) for row in rows]
+    names = organisation_names({side for row in rows for side in (row.principal, row.agent)})
+    limits = {UUID(each) for mandate in mandates for each in mandate.rights[:NUMBERS_SHOWN]}
+    numbered = dict(RightRow.objects.filter(pk__in=limits).values_list("pk", "number"))
+    return tuple(
+        MandateSummary(
+            id=row.pk,
+            mandate=mandate,
+            principal_name=names.get(row.principal, ""),
+            agent_name=names.get(row.agent, ""),
+            right_numbers=tuple(
+                numbered[UUID(each)] for each in mandate.rights[:NUMBERS_SHOWN] if UUID(each) in numbered
+            ),
+            in_force=access.in_force(mandate, on),
+            offered=mandate.accepted_on is None and not access.ended(mandate, on),
+            ended=access.ended(mandate, on),
+            made_at=row.made_at,
+        )
+        for row, mandate in zip(rows, mandates, strict=True)
     )
 
 

@@ -57,7 +57,7 @@ DISPUTE_EFFECTS = (
 Choices = Sequence[tuple[str, Any]]
 SCHEME_OF: Mapping[str, Scheme] = {"design": "locarno", "patent": "ipc", "utility_model": "ipc"}
 
-_PLAIN = {"autocomplete": "off", "spellcheck": "false"}
+PLAIN = {"autocomplete": "off", "spellcheck": "false"}
 
 
 class Codes(forms.CharField):
@@ -123,7 +123,8 @@ def territory_code(text: str) -> str:
     )
 
 
-def _date(label: Any, **more: Any) -> forms.DateField:  # noqa: ANN401 (a lazy text; Django's own)
+def date_field(label: Any, **more: Any) -> forms.DateField:  # noqa: ANN401 (a lazy text; Django's own)
+    """A day that need not be given."""
     widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     return forms.DateField(label=label, required=False, widget=widget, input_formats=["%Y-%m-%d"], **more)
 
@@ -139,7 +140,7 @@ class RightForm(forms.Form):
         max_length=2,
         required=False,
         help_text=_("Its code: CN, US, EM (EUIPO), WO (Madrid). Empty when no office registers it."),
-        widget=forms.TextInput(attrs={**_PLAIN, "autocapitalize": "characters"}),
+        widget=forms.TextInput(attrs={**PLAIN, "autocapitalize": "characters"}),
     )
     name = forms.CharField(
         label=_("The mark or the title"),
@@ -153,22 +154,22 @@ class RightForm(forms.Form):
         max_length=60,
         required=False,
         help_text=_("Of the registration; of the application while it is pending."),
-        widget=forms.TextInput(attrs=_PLAIN),
+        widget=forms.TextInput(attrs=PLAIN),
     )
     classes = Classes(
-        label=_("Classes"), required=False, help_text=_("For example: 9, 25, 42"), widget=forms.TextInput(attrs=_PLAIN)
+        label=_("Classes"), required=False, help_text=_("For example: 9, 25, 42"), widget=forms.TextInput(attrs=PLAIN)
     )
     territories = Territories(
         label=_("Territories"),
         required=False,
         help_text=_("Codes, for example: CN, or EU. Empty: the territory of the office."),
-        widget=forms.TextInput(attrs=_PLAIN),
+        widget=forms.TextInput(attrs=PLAIN),
     )
     owner = forms.CharField(
         label=_("Right holder"), max_length=MAX_NAME, help_text=_("The legal name, as it stands at the office.")
     )
-    granted_on = _date(_("Registered or applied for on"))
-    expires_on = _date(_("Valid until"), help_text=_("Empty when it is not yet registered, or does not expire."))
+    granted_on = date_field(_("Registered or applied for on"))
+    expires_on = date_field(_("Valid until"), help_text=_("Empty when it is not yet registered, or does not expire."))
     read = forms.CharField(required=False, max_length=400_000, widget=forms.HiddenInput)
     paper = forms.UUIDField(required=False, widget=forms.HiddenInput)
 
@@ -207,22 +208,22 @@ class LicenceForm(forms.Form):
         label=_("Territories"),
         required=False,
         help_text=_("For example: DE, FR. Empty: everywhere the grant above it reaches."),
-        widget=forms.TextInput(attrs={**_PLAIN, "list": "territory-codes"}),
+        widget=forms.TextInput(attrs={**PLAIN, "list": "territory-codes"}),
     )
     classes = Classes(
-        label=_("Classes"), required=False, help_text=_("Empty: all."), widget=forms.TextInput(attrs=_PLAIN)
+        label=_("Classes"), required=False, help_text=_("Empty: all."), widget=forms.TextInput(attrs=PLAIN)
     )
     channels = Codes(
         label=_("Channels"),
         required=False,
         help_text=_("Marketplaces or addresses, for example: shop.example, offline. Empty: all."),
-        widget=forms.TextInput(attrs=_PLAIN),
+        widget=forms.TextInput(attrs=PLAIN),
     )
     quantity = forms.IntegerField(label=_("Pieces at most"), required=False, min_value=1, max_value=1_000_000_000)
-    since = _date(_("From"))
-    until = _date(_("Until, this day no longer"))
+    since = date_field(_("From"))
+    until = date_field(_("Until, this day no longer"))
     country = forms.CharField(
-        label=_("Country of the grantee"), max_length=2, required=False, widget=forms.TextInput(attrs=_PLAIN)
+        label=_("Country of the grantee"), max_length=60, required=False, widget=forms.TextInput(attrs=PLAIN)
     )
 
     def __init__(self, *args: Any, grants: list[tuple[str, Any]], **more: Any) -> None:  # noqa: ANN401 (Django's own)
@@ -250,21 +251,21 @@ class MayForm(forms.Form):
         label=_("Right"),
         max_length=80,
         help_text=_("Its number here, such as R-2026-000001."),
-        widget=forms.TextInput(attrs={**_PLAIN, "list": "own-rights"}),
+        widget=forms.TextInput(attrs={**PLAIN, "list": "own-rights"}),
     )
     seller = forms.CharField(label=_("Seller"), max_length=MAX_NAME, help_text=_("The name in the licence."))
     territory = forms.CharField(
-        label=_("Where"), max_length=60, widget=forms.TextInput(attrs={**_PLAIN, "list": "territory-codes"})
+        label=_("Where"), max_length=60, widget=forms.TextInput(attrs={**PLAIN, "list": "territory-codes"})
     )
-    cls = forms.CharField(label=_("Class"), max_length=12, required=False, widget=forms.TextInput(attrs=_PLAIN))
+    cls = forms.CharField(label=_("Class"), max_length=12, required=False, widget=forms.TextInput(attrs=PLAIN))
     channel = forms.CharField(
         label=_("Channel"),
         max_length=200,
         required=False,
         help_text=_("The marketplace or address."),
-        widget=forms.TextInput(attrs=_PLAIN),
+        widget=forms.TextInput(attrs=PLAIN),
     )
-    on = _date(_("On"))
+    on = date_field(_("On"))
 
     def clean_territory(self) -> str:
         """A code that exists."""
@@ -278,9 +279,9 @@ class MayForm(forms.Form):
 class Narrowed(forms.Form):
     """What a search is narrowed to."""
 
-    classes = Classes(label=_("Classes"), required=False, widget=forms.TextInput(attrs=_PLAIN))
+    classes = Classes(label=_("Classes"), required=False, widget=forms.TextInput(attrs=PLAIN))
     territories = Territories(
-        label=_("Territories"), required=False, widget=forms.TextInput(attrs={**_PLAIN, "list": "territory-codes"})
+        label=_("Territories"), required=False, widget=forms.TextInput(attrs={**PLAIN, "list": "territory-codes"})
     )
 
 
@@ -289,7 +290,7 @@ class SearchForm(Narrowed):
 
     field_order = ("q", "classes", "territories")
 
-    q = forms.CharField(label=_("Words"), max_length=200, widget=forms.TextInput(attrs={**_PLAIN, "type": "search"}))
+    q = forms.CharField(label=_("Words"), max_length=200, widget=forms.TextInput(attrs={**PLAIN, "type": "search"}))
 
 
 class LogoForm(Narrowed):
@@ -322,18 +323,18 @@ class DisputeForm(forms.Form):
     effect = forms.ChoiceField(label=_("Effect"), choices=DISPUTE_EFFECTS)
     forum = forms.CharField(label=_("Where"), max_length=200, required=False, help_text=_("The office or the court."))
     number = forms.CharField(label=_("Case number"), max_length=100, required=False)
-    opened_on = _date(_("Opened on"))
+    opened_on = date_field(_("Opened on"))
 
 
 class CustomsForm(forms.Form):
     """A recordal with a customs authority."""
 
     authority = forms.CharField(
-        label=_("Country"), max_length=60, widget=forms.TextInput(attrs={**_PLAIN, "list": "territory-codes"})
+        label=_("Country"), max_length=60, widget=forms.TextInput(attrs={**PLAIN, "list": "territory-codes"})
     )
     number = forms.CharField(label=_("Number"), max_length=100)
-    since = _date(_("From"))
-    until = _date(_("Until, this day no longer"))
+    since = date_field(_("From"))
+    until = date_field(_("Until, this day no longer"))
 
     def clean_authority(self) -> str:
         """A code that exists."""

@@ -9,6 +9,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from chopmark.rights.works import LICENCES, MAX_NAME, MAX_STATEMENT, MAX_TITLE
+from chopmark.web.forms.handover import NOT_KEPT
 
 BASES = (
     ("author", _("The author")),
@@ -86,8 +87,8 @@ class WorkForm(WorkRecordForm):
         required=False,
         help_text=_("The number of your earlier work, such as W-2026-000001."),
     )
-    upload = forms.UUIDField(required=False, widget=forms.HiddenInput)
-    anyway = forms.BooleanField(required=False, widget=forms.HiddenInput)
+    upload = forms.UUIDField(required=False, widget=forms.HiddenInput(attrs=NOT_KEPT))
+    anyway = forms.BooleanField(required=False, widget=forms.HiddenInput(attrs=NOT_KEPT))
 
     def clean(self) -> dict[str, Any]:
         """The file, or the upload that holds it."""

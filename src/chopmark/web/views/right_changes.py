@@ -32,7 +32,7 @@ from chopmark.web.context import actor_of
 from chopmark.web.forms.rights import CustomsForm, DisputeForm, LicenceForm, RightForm
 from chopmark.web.views import right_words as words
 from chopmark.web.views import rights
-from chopmark.web.views.rights import FILED, private, small_form, taken
+from chopmark.web.views.rights import FILED, own_right_of, private, small_form, taken
 from chopmark.web.views.thumbnails import MAX_BYTES, has, picture, thumbnail
 
 SIGN = 400  # pixels a side
@@ -43,7 +43,7 @@ def licence(request: HttpRequest, number: str) -> HttpResponse:
     """Grant a licence, or name an authorised seller."""
     actor, now = actor_of(request), clock.now()
     actor.must("file_rights")
-    found = registry.right_of(actor, number, at=now)
+    found = own_right_of(actor, number, now)
     today = now.date()
     grants = [
         (each.id, f"{each.party.name} ({words.in_words(words.ROLE_WORDS, each.role)})")
@@ -206,7 +206,7 @@ def sign(request: HttpRequest, number: str) -> HttpResponse:
     tag = image.hex()[:32]
     if has(request, tag):
         return picture(tag, None)
-    return picture(tag, thumbnail(b"".join(wiring.blobs().read(image)), SIGN))
+    return picture(tag, thumbnail(wiring.blobs().path(image), SIGN))
 
 
 urlpatterns = [

@@ -179,6 +179,7 @@ EVENT_WORDS = {
     "cancelled": _("Cancelled"),
     "refused": _("Refused"),
     "mandate_given": _("Power of attorney given"),
+    "mandate_accepted": _("Power of attorney accepted"),
     "mandate_revoked": _("Power of attorney revoked"),
 }
 GOOD_EVENTS = ("verified", "renewed", "dispute_closed")

@@ -27,12 +27,13 @@ from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.evidence.actions.upload import append_upload, start_upload
 from chopmark.people.actor import Actor
+from chopmark.people.queries import organisation_name
 from chopmark.rights import encoding, history, imports, offices
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions.file import NewPaper, NewRight
 from chopmark.rights.imports import smd_files
 from chopmark.rights.queries import registry, signs
-from chopmark.rights.queries.registry import EventSummary, Filters, RightDetail
+from chopmark.rights.queries.registry import EventSummary, Filters, RightDetail, RightSummary
 from chopmark.rights.record import Class, Designation, Dispute, Mark, Party, Record, Source
 from chopmark.web.context import actor_of, language
 from chopmark.web.downloads import TLOG_PROOF, attachment
@@ -95,7 +96,11 @@ def listing(request: HttpRequest) -> HttpResponse:
         "rights/list.html",
         {
             "rights": [
-                {**words.row_facts(each.right), "client": clients.get(str(each.organisation_id), "")}
+                {
+                    **words.row_facts(each.right),
+                    "client": clients.get(str(each.organisation_id), ""),
+                    "received": was_received(each, actor.organisation_id),
+                }
                 for each in page.items
             ],
             "clients": list(clients.items()),
@@ -329,6 +334,18 @@ def detail(request: HttpRequest, number: str) -> HttpResponse:
     return page(request, actor_of(request), number)
 
 
+def own_right_of(actor: Actor, number: str, at: datetime) -> RightDetail:
+    """A right of the actor's own organisation; for its agents' pages it is not there.
+
+    Raises:
+        Refused: `rights.not_found`; what people's `must` raises.
+    """
+    found = registry.right_of(actor, number, at=at)
+    if found.summary.organisation_id != actor.organisation_id:
+        raise Refused("rights.not_found")
+    return found
+
+
 def as_of_day(text: str) -> datetime | None:
     """The last moment of a day, or the moment, that an address names."""
     if not text:
@@ -383,7 +400,7 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
             }
             for each in right.customs
         ],
-        "notes": notes_of(found),
+        "notes": [*received(actor, found), *notes_of(found)],
         "territory_choices": words.territory_choices(),
         "texts": texts(),
         **offered(actor, found, may_change=may_change),
@@ -401,6 +418,7 @@ class Offer:
     page: str
     event: str
     own: bool = False  # the holder's organisation only, no agent
+    owner: bool = False  # of that organisation, its owners only
 
 
 OFFERS = (
@@ -408,6 +426,7 @@ OFFERS = (
     Offer("paper_url", "right-paper", "paper_added"),
     Offer("customs_url", "right-customs", "customs_recorded"),
     Offer("licence_url", "right-licence", "interest_granted", own=True),
+    Offer("assign_url", "right-assign", "assigned", own=True, owner=True),
     Offer("end_url", "right-licence-end", "interest_ended", own=True),
     Offer("dispute_url", "right-dispute", "dispute_opened", own=True),
     Offer("code_url", "right-code", "verified"),
@@ -426,7 +445,10 @@ def offered(actor: Actor, found: RightDetail, *, may_change: bool) -> dict[str, 
     offers: dict[str, Any] = {
         each.name: reverse(each.page, args=[number])
         for each in OFFERS
-        if may_change and (own or not each.own) and state in history.allowed_in(each.event)
+        if may_change
+        and (own or not each.own)
+        and (not each.owner or actor.may("manage_members"))
+        and state in history.allowed_in(each.event)
     }
     if not record.office:
         offers.pop("compare_url", None)
@@ -461,6 +483,23 @@ def _actions(number: str, offers: Mapping[str, Any]) -> list[dict[str, Any]]:
 def paper_form(*given: Any) -> PaperForm:  # noqa: ANN401 (what Django forms take)
     """The form for one paper."""
     return PaperForm(*given, kinds=words.choices(PAPER_WORDS), auto_id="paper-%s")
+
+
+def received(actor: Actor, found: RightDetail) -> list[dict[str, str]]:
+    """What the new owner is told of a right that was assigned to them and waits for them."""
+    if not was_received(found.summary, actor.organisation_id):
+        return []
+    text = _("%(who)s assigned this right to you. Look it over and submit it: it is verified anew in your name.")
+    return [{"tone": "info", "text": text % {"who": organisation_name(found.summary.filed_by) or "?"}}]
+
+
+def was_received(one: RightSummary, organisation: UUID) -> bool:
+    """Whether it is a draft that an assignment made here for this organisation."""
+    return (
+        one.state == "draft"
+        and one.organisation_id == organisation != one.filed_by
+        and any(each.role == "assignee" and each.organisation == str(organisation) for each in one.right.interests)
+    )
 
 
 def notes_of(found: RightDetail) -> list[dict[str, str]]:
@@ -586,6 +625,8 @@ def event_detail(one: EventSummary) -> str:
         where = ", ".join(words.territory_name(each) for each in given.get("territories", ()))
         role = words.in_words(words.ROLE_WORDS, given["role"])
         return " · ".join(each for each in (given["party"]["name"], role, where) if each)
+    if one.type == "filed" and said.get("predecessor"):
+        return _("after an assignment")
     if one.type == "paper_added":
         return words.in_words(PAPER_WORDS, said["kind"])
     if one.type == "dispute_opened":

@@ -12,6 +12,7 @@ PAGES = (
     ("rights", _("Own rights")),
     ("right-search", _("Search marks")),
     ("right-may", _("May he sell here?")),
+    ("right-mandates", _("Mandates")),
     ("works", _("Works")),
     ("copies", _("Find copies")),
 )

@@ -36,8 +36,12 @@
     },
   };
 
+  // A file that is with the platform already is not kept: a form that is opened anew shows no sign of it.
   const isKept = (field) =>
-    field.name && !["file", "submit", "button", "image", "password"].includes(field.type) && field.name !== "csrfmiddlewaretoken";
+    field.name &&
+    !["file", "submit", "button", "image", "password"].includes(field.type) &&
+    field.dataset.notKept === undefined &&
+    field.name !== "csrfmiddlewaretoken";
 
   function fieldsOf(form) {
     const found = {};
