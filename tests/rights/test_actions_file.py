@@ -26,6 +26,7 @@ from chopmark.rights.actions.mandate import revoke_mandate
 from chopmark.rights.actions.verify import check_papers
 from chopmark.rights.consistency import check_record
 from chopmark.rights.history import Amended, Closed
+from chopmark.rights.models import Paper
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Class, Designation, Mark, Priority, Text
@@ -204,6 +205,19 @@ def test_a_refused_filing_gives_the_certificate_free(world, mei, jo):
     thief = filed(world, jo, papers=(paper(world, jo, b"stolen"),))
     check_papers(thief.id, accept=False, final=True, reasons=("not yours",), operator=OPERATOR, at=world.now())
     assert filed(world, mei, papers=(paper(world, mei, b"stolen"),)).state == "submitted"
+
+
+def test_a_digest_alone_is_no_certificate_and_keeps_one_from_nobody(world, mei, jo):
+    """Whoever saw the digest of a certificate has not seen the certificate."""
+    squat = world.deposit(jo, b"the certificate", kind="document", title="", private=True).id
+    for kind in sorted(filing.OWN_PAPERS):
+        with pytest.raises(Invalid, match=r"rights.paper_not_kept"):
+            filed(world, jo, papers=(NewPaper(kind=kind, deposit=squat),))
+    other = filed(world, jo, papers=(NewPaper(kind="other", deposit=squat),))
+    Paper.objects.update(kind="certificate")  # as it may stand beside rights of before
+    with pytest.raises(Refused, match=r"rights.papers_missing"):
+        check_papers(other.id, accept=True, operator=OPERATOR, at=world.now())
+    assert filed(world, mei, papers=(paper(world, mei, b"the certificate"),)).state == "submitted"
 
 
 def test_another_organisations_deposit_is_no_paper(world, mei, jo):

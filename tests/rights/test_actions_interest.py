@@ -14,6 +14,7 @@ from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, mandated,
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
 from chopmark.rights import history
+from chopmark.rights.actions import file as filing
 from chopmark.rights.actions import interest
 from chopmark.rights.actions.customs import NewRecordal, end_customs, record_customs
 from chopmark.rights.actions.dispute import NewDispute, close_dispute, contest, open_dispute
@@ -156,6 +157,49 @@ def test_an_assigned_right_goes_on_as_the_new_owners_draft(world, mei, jo):
     assert verify_against(theirs.id, by=jo.actor, at=world.now()).state == "verified"
     with pytest.raises(Refused, match=r"rights.state_wrong"):
         grant(world, mei, right)
+
+
+def test_who_assigns_learns_nothing_of_what_the_other_filed(world, mei, jo):
+    """An assignment is answered alike, whether the new owner had filed the same before or not."""
+    right, buyer = verified(world, mei), Party(name="Jo Smith's studio", country="GB")
+    secret = [
+        filed(world, jo, submit=False),
+        filed(world, jo, lantern(registration_number="9", application_number="9")),
+    ]
+    assign(right.id, buyer, organisation=jo.actor.organisation_id, by=mei.actor, at=world.now())
+    told = registry.event_document(mei.actor, right.id, registry.right_of(mei.actor, right.id).right.version).decode()
+    assert not [each for each in secret if str(each.id) in told or each.number in told]
+    [new] = [each for each in registry.rights_of(jo.actor).items if each.id not in {one.id for one in secret}]
+    assert (str(new.id) in told, new.state, new.filed_by) == (True, "draft", mei.actor.organisation_id)
+
+
+def test_what_is_assigned_fills_nobodys_drawer_and_is_bounded_by_what_its_giver_did(world, mei, jo, monkeypatch):
+    monkeypatch.setattr(filing, "MAX_DRAFTS", 1)
+    monkeypatch.setattr(interest, "MAX_ASSIGNED", 1)
+    where = {"organisation": jo.actor.organisation_id, "by": mei.actor}
+    numbered = [lantern(registration_number=each, application_number=each) for each in ("5", "6", "7", "8")]
+    one, two = verified(world, mei, numbered[0]), verified(world, mei, numbered[1])
+    assign(one.id, SELLER, at=world.now(), **where)
+    with pytest.raises(Refused, match=r"rights.too_many_assigned"):
+        assign(two.id, SELLER, at=world.now(), **where)
+    assert filed(world, jo, numbered[2], submit=False).state == "draft"
+    with pytest.raises(Refused, match=r"rights.too_many_drafts"):
+        filed(world, jo, numbered[3], submit=False)
+    assert assign(two.id, SELLER, at=world.now() + timedelta(days=1), **where).state == "assigned_away"
+
+
+def test_the_pieces_of_all_sub_grants_are_not_more_than_the_grants(world, mei):
+    right = verified(world, mei)
+    grant(world, mei, right, quantity=100)
+    grant(world, mei, right, granted_by="I1", quantity=60)
+    for wrong in (41, None):
+        with pytest.raises(Refused, match=r"rights.grant_too_wide"):
+            grant(world, mei, right, granted_by="I1", quantity=wrong)
+    end_interest(right.id, "I2", by=mei.actor, at=world.now())  # nobody knows how many of the sixty were sold
+    with pytest.raises(Refused, match=r"rights.grant_too_wide"):
+        grant(world, mei, right, granted_by="I1", quantity=41)
+    grant(world, mei, right, granted_by="I1", quantity=40)
+    grant(world, mei, right, quantity=100)
 
 
 def test_an_assignment_explains_an_owner_of_that_registration_alone(world, mei, jo):

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from chopmark.base import jcs
+from chopmark.evidence.actions import append_upload, start_upload
 from chopmark.rights import encoding, history, numbers
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewPaper, NewRight, file_right
@@ -69,8 +70,10 @@ def verified(world: PageWorld, who: Person, record: Record = LANTERN, **more: An
 
 
 def paper(world: PageWorld, who: Person, data: bytes = b"certificate", kind: str = "certificate") -> NewPaper:
-    """A paper whose digest somebody deposited."""
-    made = world.deposit(who, data, kind="document", title="", file_name="paper.pdf", private=True)
+    """A paper that somebody deposited, with its file."""
+    upload = start_upload(length=len(data), file_name="paper.pdf", by=who.actor, at=world.now()).id
+    append_upload(upload, offset=0, chunks=[data], by=who.actor, at=world.now())
+    made = world.deposit(who, data, kind="document", title="", file_name="paper.pdf", private=True, upload=upload)
     return NewPaper(kind=kind, deposit=made.id)
 
 

@@ -74,11 +74,12 @@ PAPER_KINDS: tuple[PaperKind, ...] = (
     "other",
 )
 OWN_PAPERS = frozenset(("certificate", "renewal"))
-"""Papers that an office gives to one holder: nobody else has a use for them."""
+"""Papers that an office gives to one holder: nobody else has a use for them. Their files are kept here: a digest alone
+would let whoever saw the digest keep the paper from its holder."""
 MAX_PAPERS = 40
 MAX_BATCH = 1000
 MAX_DRAFTS = 10_000
-"""Of one organisation at a time."""
+"""Of one organisation at a time, filed by itself, or by one agent; what was assigned to it fills nobody's drawer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,7 +268,8 @@ def bring_papers(papers: Sequence[NewPaper], organisation: UUID, *, by: Actor, a
 
     Raises:
         Refused: `rights.certificate_elsewhere`; what evidence's `deposit` and `deposit_of` raise.
-        Invalid: `rights.paper_empty`; what evidence's `deposit` raises.
+        Invalid: `rights.paper_empty`; `rights.paper_not_kept` for a certificate of which the platform has the digest
+            alone; what evidence's `deposit` raises.
         Unavailable: what evidence's `deposit` raises.
     """
     servant = servant_of(by.organisation_id, by.user_id)
@@ -277,6 +279,8 @@ def bring_papers(papers: Sequence[NewPaper], organisation: UUID, *, by: Actor, a
         if deposit.sha256 is None or deposit.size is None:
             raise Invalid("rights.paper_empty")
         if each.kind in OWN_PAPERS:
+            if not deposit.kept:
+                raise Invalid("rights.paper_not_kept", number=deposit.number)
             must_be_own(deposit.sha256, organisation)
         rows.append(
             Paper(
@@ -319,14 +323,19 @@ def must_be_own(sha256: bytes, organisation: UUID) -> None:
     """Stop at a certificate that lies beside another organisation's right.
 
     Drafts do not count, nor what was refused or withdrawn: who puts somebody else's certificate into a drawer takes
-    nothing from its holder.
+    nothing from its holder. Nor does a paper of which only the digest is here.
 
     Raises:
         Refused: `rights.certificate_elsewhere`.
     """
     others = Paper.objects.filter(sha256=sha256, kind__in=OWN_PAPERS, right__state__in=LIVE)
-    if others.exclude(right__organisation=organisation).exists():
+    if any(is_kept(each) for each in others.exclude(right__organisation=organisation)):
         raise Refused("rights.certificate_elsewhere", sha256=sha256.hex())
+
+
+def is_kept(paper: Paper) -> bool:
+    """Whether the file of a paper is here, so that somebody can open it."""
+    return evidence_queries.deposit_of(servant_of(paper.organisation), paper.deposit).kept
 
 
 def _write(
@@ -367,7 +376,7 @@ def _write(
     deposits = deposit_events(flat, organisation, by=by, at=at)
     with transaction.atomic():
         one_at_a_time()
-        _must_still_be_new([each for each, _ in ready], organisation)
+        _must_still_be_new([each for each, _ in ready], organisation, by.organisation_id)
         for one in papers:
             if one.kind in OWN_PAPERS:
                 must_be_own(bytes(one.sha256), organisation)
@@ -378,15 +387,15 @@ def _write(
     return [summary_of(row) for row in rows]
 
 
-def _must_still_be_new(ready: Sequence[_Ready], organisation: UUID) -> None:
+def _must_still_be_new(ready: Sequence[_Ready], organisation: UUID, filed_by: UUID) -> None:
     """Whoever clicked twice has filed once. None of a batch is filed when another call was faster with one of it."""
     known = _filed_before(ready)
     twin = next((known[place] for each in ready for place in _places(each) if place in known), None)
     if twin is not None:
         raise Refused("rights.already_filed", number=twin)
     drafts = sum(not each.new.submit for each in ready)
-    there = RightRow.objects.filter(organisation=organisation, state="draft").count() if drafts else 0
-    if there + drafts > MAX_DRAFTS:
+    mine = RightRow.objects.filter(organisation=organisation, filed_by=filed_by, state="draft")
+    if drafts and mine.count() + drafts > MAX_DRAFTS:
         raise Refused("rights.too_many_drafts", limit=MAX_DRAFTS)
 
 

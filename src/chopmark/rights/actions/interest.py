@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import get_args
 from uuid import UUID, uuid4
 
@@ -35,7 +35,6 @@ from chopmark.rights.actions.file import MAX_PAPERS, NewPaper, bring_papers
 from chopmark.rights.consistency import check_span
 from chopmark.rights.coverage import channel_matches
 from chopmark.rights.history import Assigned, Ended, Filed, Granted, PaperAdded
-from chopmark.rights.keys import claims, claims_of
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Paper
 from chopmark.rights.models import Right as RightRow
@@ -48,6 +47,9 @@ GRANTED: frozenset[str] = frozenset(get_args(Role)) - {"owner", "assignee"}
 """Roles that are granted; who owns a right is amended or assigned."""
 GRANTING: frozenset[str] = frozenset(("co_owner", "assignee", "licensee_exclusive", "licensee"))
 MAX_INTERESTS = 5000
+MAX_ASSIGNED = 1000
+"""Rights that one organisation files for or assigns to another in a day."""
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +162,14 @@ def _must_be_within(interest: Interest, right: Right, today: date) -> None:
         )
     if above.since is not None and (interest.since or today) < above.since:
         raise Refused("rights.grant_too_wide", name="since", value=str(interest.since or today))
-    if above.quantity is not None and (interest.quantity is None or interest.quantity > above.quantity):
+    if above.quantity is not None:
+        _quantity_within(interest, above, right)
+
+
+def _quantity_within(interest: Interest, above: Interest, right: Right) -> None:
+    """What was granted before counts in full, also where it has ended: nobody knows how much was sold under it."""
+    given = sum(each.quantity or 0 for each in right.interests if each.granted_by == above.id)
+    if interest.quantity is None or above.quantity is None or given + interest.quantity > above.quantity:
         raise Refused("rights.grant_too_wide", name="quantity", value=str(interest.quantity or ""))
 
 
@@ -269,15 +278,16 @@ def assign(
     """Assign a right, or some of its classes, to somebody else; for good.
 
     The new owner, where their organisation is here, finds a draft of the right with the licences that go with it: they
-    submit it, and it has to be verified anew in their name.
+    submit it, and it has to be verified anew in their name. Whether they filed the same before makes no difference:
+    that is their affair, and who assigns learns nothing of it.
 
     Args:
         document: SHA-256 of the deed, where it is not brought here as `paper`, which is put beside the right.
 
     Raises:
         Refused: `rights.not_found`, `rights.state_wrong`, `rights.moved`, `rights.agent_unknown`, `rights.agent_self`,
-            `rights.grant_too_wide` for classes that the right has not; what people's `must` raises; what a deposit
-            raises.
+            `rights.grant_too_wide` for classes that the right has not, `rights.too_many_assigned`; what people's `must`
+            raises; what a deposit raises.
         Invalid: `rights.party_missing`, `rights.text_too_long`, `rights.day_ahead`, `rights.too_many`,
             `rights.paper_empty`.
     """
@@ -304,7 +314,7 @@ def assign(
         document=document if deed is None else bytes(deed.sha256),
     )
     at = max(at, row.changed_at)
-    successor = None if organisation is None else _successor(row, right, interest, organisation, by=by, at=at)
+    successor = None if organisation is None else _successor(right, interest, organisation, by=by, at=at)
     payload = Assigned(interest=interest, successor=successor.id if successor else "", classes=classes)
     steps = [Step(type="assigned", payload=payload, at_law=on)]
     if deed is not None and brought:
@@ -346,29 +356,25 @@ def _check_assignment(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Successor:
-    """The new owner's draft, or what they have filed of the same registration already."""
+    """The new owner's draft."""
 
     id: str
-    row: RightRow | None = None
-    record: Record | None = None
-    events: tuple[EventRow, ...] = ()
+    row: RightRow
+    record: Record
+    events: tuple[EventRow, ...]
 
     def write(self) -> None:
         """Inside the transaction of the assignment."""
-        if self.row is not None and self.record is not None:
-            self.row.save(force_insert=True)
-            EventRow.objects.bulk_create(self.events)
-            write_filters([(self.row, self.record)])
+        self.row.save(force_insert=True)
+        EventRow.objects.bulk_create(self.events)
+        write_filters([(self.row, self.record)])
 
 
-def _successor(
-    row: RightRow, right: Right, interest: Interest, organisation: UUID, *, by: Actor, at: datetime
-) -> _Successor:
-    wanted = claims(right.record)
-    theirs = RightRow.objects.filter(organisation=organisation, kind=row.kind, office=row.office)
-    for each in theirs.filter(state__in=history.OPEN, numbers__key__in=[one.split(":", 2)[2] for one in wanted]):
-        if wanted & claims_of(each.kind, each.office, each.application_number, each.registration_number):
-            return _Successor(id=str(each.pk))
+def _successor(right: Right, interest: Interest, organisation: UUID, *, by: Actor, at: datetime) -> _Successor:
+    # What is counted is what the assignor did himself: how many drafts others have is not told by a refusal.
+    given = RightRow.objects.filter(organisation=organisation, filed_by=by.organisation_id, made_at__gt=at - DAY)
+    if given.count() >= MAX_ASSIGNED:
+        raise Refused("rights.too_many_assigned", limit=MAX_ASSIGNED)
     record = replace(right.record, owners=(interest.party,))
     if interest.classes:
         kept = tuple(each for each in record.classes if each.code in interest.classes)

@@ -43,7 +43,7 @@ from chopmark.rights.actions.common import (
     one_at_a_time,
     servant_of,
 )
-from chopmark.rights.actions.file import OWN_PAPERS, must_be_own
+from chopmark.rights.actions.file import OWN_PAPERS, is_kept, must_be_own
 from chopmark.rights.actions.office import keep_records, office_record
 from chopmark.rights.history import Amended, Assigned, Checked, Closed, Filed, Renewed
 from chopmark.rights.imports import smd
@@ -387,7 +387,8 @@ def check_papers(
         final: not accepted, and not to be corrected either.
 
     Raises:
-        Refused: `rights.not_found`, `rights.state_wrong`, `rights.moved`; `rights.papers_missing` without any;
+        Refused: `rights.not_found`, `rights.state_wrong`, `rights.moved`; `rights.papers_missing` without any that
+            can be opened;
             `rights.contradicted`; `rights.verified_elsewhere`; what a deposit raises.
         Invalid: `rights.text_too_long`.
     """
@@ -399,7 +400,7 @@ def check_papers(
         return _changed(row, [_not_accepted(right, reasons, operator, at, final=final)], by=operator, at=at)
     must_allow(right, "verified")
     papers = list(row.papers.all())
-    if not papers:
+    if not any(is_kept(each) for each in papers):
         raise Refused("rights.papers_missing", number=row.number)
     for paper in papers:
         if paper.kind in OWN_PAPERS:
