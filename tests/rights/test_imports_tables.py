@@ -17,6 +17,7 @@ from world.rights import lantern
 from chopmark.base.errors import Invalid
 from chopmark.rights import encoding
 from chopmark.rights.imports import certificate, fields, pdf, read
+from chopmark.rights.imports import workbook as workbook_reader
 
 HEAD = "kind,mark,office,registration number,owner,classes,goods,registration date,status\n"
 ROW = "trademark,RED LANTERN,EUIPO,018123456,Lantern Ltd,11,lamps,2020-06-01,Registered\n"
@@ -190,6 +191,67 @@ def test_a_hostile_workbook_is_refused(what, part, content, code):
     assert code_of(rebuilt(good, **{part: content}), "a.xlsx") in (code, "imports.table_empty")
 
 
+SHEET = (
+    '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{}</sheetData></worksheet>'
+)
+NAMES = ("office", "number", "owner", "mark")
+
+
+def cell(place: str, said: str = "") -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t>{said}</t></is></c>'
+
+
+def sheet(*rows: str) -> bytes:
+    return rebuilt(workbook(["a"]), sheet1=SHEET.format("".join(rows)).encode())
+
+
+def test_a_sheet_is_as_wide_as_its_table_wherever_its_last_cell_stands():
+    """A few bytes name a cell in the last column; made as wide, twenty thousand rows took minutes."""
+    wide = "".join(f'<row r="{n}">{cell(f"XFD{n}")}</row>' for n in range(3, 3000))
+    heads = "".join(cell(f"{'ABCD'[n]}1", name) for n, name in enumerate(NAMES))
+    said = "".join(cell(f"{'ABCD'[n]}2", value) for n, value in enumerate(("EM", "018123456", "Lantern Ltd", "A")))
+    data = sheet(f'<row r="1">{heads}</row><row r="2">{said}</row>{wide}')
+    rows = workbook_reader.rows(data, most_rows=20, most_columns=10)
+    assert [(number, len(row)) for number, row in rows] == [(1, 11), (2, 11)]
+    assert len(read(data, "a.xlsx").records) == 1
+
+
+def test_rows_keep_their_numbers_and_empty_ones_count_for_nothing():
+    data = sheet(f'<row r="2">{cell("A2", "x")}</row><row r="30000"><c r="A30000"/></row>')
+    assert [number for number, _ in workbook_reader.rows(data, most_rows=5, most_columns=5)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("rows", "code"),
+    [
+        ("".join(f'<row r="{n}">{cell(f"A{n}", "x")}</row>' for n in range(1, 5)), "imports.too_many"),
+        (f'<row r="1">{cell("D1", "x")}</row>', "imports.table_headings"),
+        ('<row r="99999999"><c r="A99999999"/></row>', "imports.workbook_malformed"),
+        ('<row r="1"><c r="A1"><v>' + "9" * 5000 + "</v></c></row>", "imports.workbook_malformed"),
+    ],
+)
+def test_a_sheet_that_asks_for_too_much_is_refused(rows, code):
+    with pytest.raises(Invalid) as caught:
+        workbook_reader.rows(sheet(rows), most_rows=2, most_columns=3)
+    assert caught.value.code == code
+
+
+def test_a_workbook_that_takes_too_long_is_given_up(monkeypatch):
+    monkeypatch.setattr(workbook_reader, "WALL_SECONDS", 0.001)
+    assert code_of(sheet(""), "a.xlsx") == "imports.workbook_malformed"
+
+
+def test_only_parts_that_were_looked_at_are_read():
+    """A sheet may be called what its author likes: what is no `.xml` was not searched for a document type."""
+    good = workbook(list(NAMES), ["EM", "018123456", "Lantern Ltd", "A"])
+    held = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(good)) as old, zipfile.ZipFile(held, "w") as new:
+        for part in old.namelist():
+            content = old.read(part).replace(b"sheet1.xml", b"sheet1.bin")
+            new.writestr(part.replace("sheet1.xml", "sheet1.bin"), content)
+    assert code_of(held.getvalue(), "a.xlsx") == "imports.table_empty"
+
+
 # Days
 
 
@@ -339,6 +401,12 @@ def test_a_snapshot_gives_records_with_the_day_of_the_office():
     assert (imported.problems, len(imported.records)) == ((), 2)
     assert imported.records[0].source.fetched_at.isoformat() == "2026-11-01T00:00:00+00:00"
     assert imported.records[0].source.format == "snapshot"
+
+
+def test_a_snapshot_of_more_records_than_wanted_is_refused():
+    with pytest.raises(Invalid) as caught:
+        read(snapshot(lantern(), lantern()), most=1)
+    assert caught.value.code == "imports.too_many"
 
 
 def test_a_snapshot_that_is_cut_off_is_refused():

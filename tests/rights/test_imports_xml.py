@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from chopmark.base.errors import Invalid
-from chopmark.rights.imports import read, xml
+from chopmark.rights.imports import fields, read, xml
 from chopmark.rights.imports.result import Imported
 
 MARK = (
@@ -113,7 +113,29 @@ def test_too_many_bytes_are_refused(monkeypatch):
 
 def test_too_many_elements_are_refused(monkeypatch):
     monkeypatch.setattr(xml, "MAX_ELEMENTS", 1000)
-    assert code_of(("<a>" + "<b/>" * 2001 + "</a>").encode()) == "imports.xml_too_large"
+    assert code_of(("<a>" + "<b/>" * 1000 + "</a>").encode()) == "imports.xml_too_large"
+    assert code_of(("<a>" + "<b></b>" * 999 + "</a>").encode()) == "imports.format_unknown"
+
+
+def test_too_many_attributes_are_refused(monkeypatch):
+    """They take as much memory as elements do, and need no mark of their own in the text."""
+    monkeypatch.setattr(xml, "MAX_ELEMENTS", 1000)
+    attributes = " ".join(f"b{n}='1'" for n in range(1001))
+    assert code_of(f"<a {attributes}/>".encode()) == "imports.xml_too_large"
+
+
+def test_numbers_of_any_length_are_read_as_none():
+    """Python makes no number of more than 4,300 figures."""
+    long = "9" * 5000
+    classed = MARK.format(number="100001").replace(
+        "</tm:Trademark>",
+        "<tm:GoodsServicesBag><tm:GoodsServices><tm:ClassDescriptionBag><tm:ClassDescription>"
+        f"<tm:ClassNumber>{long}</tm:ClassNumber></tm:ClassDescription></tm:ClassDescriptionBag></tm:GoodsServices>"
+        "</tm:GoodsServicesBag></tm:Trademark>",
+    )
+    imported = read(classed.encode())
+    assert [problem.code for problem in imported.problems] == ["imports.class_unknown"]
+    assert [fields.last_of(each) for each in ([], ["x", "²"], ["9", "30", "010"], ["1", long])] == ["", "", "30", long]
 
 
 def test_a_comment_inside_a_value_hides_nothing():
@@ -184,6 +206,47 @@ def test_a_zip_bomb_is_refused():
 def test_a_zip_that_is_none_or_holds_nothing_is_refused():
     assert code_of(b"PK\x03\x04 and no more") == "imports.zip_malformed"
     assert code_of(zipped()[:0] + b"PK\x03\x04" + zipped()[4:]) == "imports.zip_malformed"
+
+
+def test_a_damaged_zip_is_refused_or_loses_its_member_and_never_crashes():
+    whole = zipped(a=(MARK.format(number="100001") + "<!-- " + "".join(map(chr, range(48, 123))) * 9 + " -->").encode())
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0x55
+        try:
+            imported = read(bytes(damaged))
+        except Invalid:
+            continue
+        assert imported.records or [problem.code for problem in imported.problems] != []
+
+
+def test_a_broken_member_spoils_no_other():
+    whole = bytearray(zipped(a=MARK.format(number="100001").encode() * 1, b=MARK.format(number="100002").encode()))
+    whole[40] ^= 0xFF  # in the packed bytes of the first
+    imported = read(bytes(whole))
+    assert [record.registration_number for record in imported.records] == ["100002"]
+    assert [(problem.where, problem.code) for problem in imported.problems] == [("a: file", "imports.zip_malformed")]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_method_that_may_ask_for_gigabytes_is_refused(method):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as packed:
+        packed.writestr("a.xml", MARK.format(number="100001"))
+    assert code_of(held.getvalue()) == "imports.zip_malformed"
+
+
+def test_a_file_of_more_records_than_wanted_is_read_no_further():
+    one = MARK.format(number="100001")
+    bag = "<tm:TrademarkBag xmlns:tm='http://www.wipo.int/standards/XMLSchema/ST96/Trademark'>{}</tm:TrademarkBag>"
+    imported = read(bag.format(one * 5).encode(), most=3)
+    assert (len(imported.records), [problem.code for problem in imported.problems]) == (3, ["imports.too_many"])
+    with pytest.raises(Invalid) as caught:
+        read(zipped(a=one.encode(), b=bag.format(one * 3).encode()), most=3)
+    assert caught.value.code == "imports.too_many"
+    with pytest.raises(Invalid) as caught:
+        read(zipped(a=one.encode(), b=one.encode()), unpacked=len(one) + 1)
+    assert caught.value.code == "imports.zip_bomb"
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from chopmark.rights.record import Record
 
 MAX_ROWS = 20_000
 MAX_BYTES = 64 * 1024 * 1024
+MAX_UNPACKED = 256 * 1024 * 1024  # bytes of a ZIP that somebody brings; the operator's may have more
 
 Outcome = Literal["good", "filed", "refused"]
 
@@ -129,7 +130,8 @@ def read(data: bytes, name: str, *, at: datetime, trust: SmdTrust | None) -> Imp
         Invalid: `imports.*`.
         Refused: `imports.too_many_rows`.
     """
-    imported = imports.read(data, name, trust=trust, at=at if trust is not None else None)
+    at_all = at if trust is not None else None
+    imported = imports.read(data, name, trust=trust, at=at_all, most=MAX_ROWS + 1, unpacked=MAX_UNPACKED)
     if len(imported.records) > MAX_ROWS:
         raise Refused("imports.too_many_rows", limit=MAX_ROWS)
     return imported

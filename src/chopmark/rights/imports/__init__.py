@@ -17,16 +17,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from chopmark.base.errors import Invalid
-from chopmark.rights.imports import certificate, office_xml, pdf, smd, snapshot, table, xml
+from chopmark.rights.imports import certificate, office_xml, pdf, smd, snapshot, table, workbook, xml
 from chopmark.rights.imports.result import Imported, Problem, Signed
 from chopmark.rights.imports.smd import SmdTrust
 
 __all__ = ["Imported", "Problem", "Signed", "SmdTrust", "read"]
 
-MAX_BYTES = snapshot.MAX_BYTES
+MAX_BYTES, MAX_RECORDS, MAX_UNPACKED = snapshot.MAX_BYTES, snapshot.MAX_RECORDS, snapshot.MAX_UNPACKED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A file on its way to its reader; the members are those of `read`."""
+
+    data: bytes
+    sha256: bytes
+    most: int
+    unpacked: int
 
 
 def read(
@@ -35,6 +46,8 @@ def read(
     *,
     trust: SmdTrust | None = None,
     at: datetime | None = None,
+    most: int = MAX_RECORDS,
+    unpacked: int = MAX_UNPACKED,
 ) -> Imported:
     """The records of a file.
 
@@ -42,6 +55,8 @@ def read(
         name: for the person; only an ending `.csv` or `.txt` is used, for text that looks like nothing else.
         trust, at: whom to believe about signed marks, and on which moment; without them a signed mark is read but
             reported as not judged.
+        most: records; what has more is refused, or says where it was left.
+        unpacked: bytes that a ZIP may unpack to.
 
     Raises:
         Invalid: where the file as a whole cannot be read, `imports.format_unknown` where nobody knows its form.
@@ -50,24 +65,28 @@ def read(
         raise Invalid("imports.empty")
     if len(data) > MAX_BYTES:
         raise Invalid("imports.too_large", megabytes=MAX_BYTES // 1024 // 1024)
-    digest = hashlib.sha256(data).digest()
     if smd.is_one(data):
         return smd.read(data, trust=trust, at=at)
+    file = _File(data=data, sha256=hashlib.sha256(data).digest(), most=most, unpacked=unpacked)
     for is_one, reader in _FORMS:
         if is_one(data):
-            return reader(data, digest)
+            return reader(file)
     if _is_text(data) or name.lower().endswith((".csv", ".tsv", ".txt")):
-        return table.read_csv(data, sha256=digest)
+        return table.read_csv(data, sha256=file.sha256)
     raise Invalid("imports.format_unknown")
 
 
 # In this order: a workbook is a ZIP too.
-_FORMS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, bytes], Imported]], ...] = (
-    (pdf.is_one, lambda data, digest: certificate.read(pdf.text(data), sha256=digest)),
-    (table.is_xlsx, lambda data, digest: table.read_xlsx(data, sha256=digest)),
-    (snapshot.is_zip, lambda data, digest: snapshot.read_zip(data, sha256=digest)),
-    (snapshot.is_lines, lambda data, digest: snapshot.read_lines(data, sha256=digest)),
-    (xml.looks_like, lambda data, digest: office_xml.read(data, sha256=digest)),
+def _zip(file: _File) -> Imported:
+    return snapshot.read_zip(file.data, sha256=file.sha256, most=file.most, unpacked=file.unpacked)
+
+
+_FORMS: tuple[tuple[Callable[[bytes], bool], Callable[[_File], Imported]], ...] = (
+    (pdf.is_one, lambda file: certificate.read(pdf.text(file.data), sha256=file.sha256)),
+    (workbook.is_one, lambda file: table.read_xlsx(file.data, sha256=file.sha256)),
+    (snapshot.is_zip, _zip),
+    (snapshot.is_lines, lambda file: snapshot.read_lines(file.data, sha256=file.sha256, most=file.most)),
+    (xml.looks_like, lambda file: office_xml.read(file.data, sha256=file.sha256, most=file.most)),
 )
 
 

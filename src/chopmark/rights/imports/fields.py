@@ -7,7 +7,7 @@ read is left out and reported, never guessed: `19960100` is no day, `01/02/2020`
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from itertools import pairwise
@@ -18,6 +18,7 @@ from chopmark.rights import numbers, statuses
 from chopmark.rights.imports.result import Problem
 from chopmark.rights.record import Record
 
+_NICE = frozenset(map(str, range(1, 46)))
 MAX_ITEMS = 1_000  # of one list of a record: no right has so many owners, classes or territories
 _ISO = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:T[\d:.]+)?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _PLAIN = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
@@ -112,7 +113,7 @@ class Notes:
         if not text:
             return ""
         number = text.strip().lstrip("0")
-        if number.isascii() and number.isdecimal() and 1 <= int(number) <= 45:
+        if number in _NICE:
             return number
         self.problem("imports.class_unknown", text=text[:60])
         return ""
@@ -152,6 +153,15 @@ def day_of_either(text: str) -> date | None:
     readings = {day_of(f"{year}-{month:0>2}-{day:0>2}") for day, month in ((first, second), (second, first))}
     days = {reading for reading in readings if reading is not None}
     return days.pop() if len(days) == 1 else None
+
+
+def last_of(ranks: Sequence[str]) -> str:
+    """The highest of the numbers among these texts, as it is written; empty where none is a number.
+
+    Whoever wrote the file chose their length: they are compared by it, never made numbers.
+    """
+    written = [each for each in ranks if each.isascii() and each.isdecimal()]
+    return max(written, key=lambda each: (len(each.lstrip("0")), each.lstrip("0")), default="")
 
 
 def territory_of(office: str) -> str:

@@ -13,7 +13,6 @@ keep one, and each record bears the digest of the whole.
 
 from __future__ import annotations
 
-import io
 import json
 import zipfile
 from dataclasses import replace
@@ -22,7 +21,8 @@ from typing import Any
 
 from chopmark.base.errors import Invalid, PlatformError
 from chopmark.rights import encoding
-from chopmark.rights.imports import office_xml, xml
+from chopmark.rights.imports import archive, office_xml, xml
+from chopmark.rights.imports.archive import Archive
 from chopmark.rights.imports.fields import Notes
 from chopmark.rights.imports.plain import folded
 from chopmark.rights.imports.result import Imported, Problem
@@ -46,22 +46,21 @@ def is_zip(data: bytes) -> bool:
     return data[:4] == b"PK\x03\x04"
 
 
-def read_lines(data: bytes, *, sha256: bytes) -> Imported:
-    """The records of a snapshot in lines.
+def read_lines(data: bytes, *, sha256: bytes, most: int = MAX_RECORDS) -> Imported:
+    """The records of a snapshot in lines, of which there may be `most`.
 
     Raises:
         Invalid: `imports.snapshot_header`, `imports.snapshot_cut_off`, `imports.too_many`, `imports.too_large`.
     """
     if len(data) > MAX_BYTES:
         raise Invalid("imports.too_large", megabytes=MAX_BYTES // 1024 // 1024)
-    lines = data.split(b"\n")
-    if lines and not lines[-1]:
-        lines.pop()
-    office, fetched_at, announced, url = _header(lines[0] if lines else b"")
-    if announced > MAX_RECORDS:
-        raise Invalid("imports.too_many", limit=MAX_RECORDS)
-    if announced != len(lines) - 1:
-        raise Invalid("imports.snapshot_cut_off", announced=announced, found=len(lines) - 1)
+    office, fetched_at, announced, url = _header(data.partition(b"\n")[0])
+    if announced > most:
+        raise Invalid("imports.too_many", limit=most)
+    found = data.count(b"\n") - data.endswith(b"\n")
+    if announced != found:  # counted before they are parted: a line takes more memory than its end
+        raise Invalid("imports.snapshot_cut_off", announced=announced, found=found)
+    lines = data.removesuffix(b"\n").split(b"\n")
     source = Source(format="snapshot", sha256=sha256, fetched_at=fetched_at, url=url)
     records, places, problems = [], [], []
     for number, line in enumerate(lines[1:], 2):
@@ -130,54 +129,51 @@ def _never(constant: str) -> None:
     raise ValueError(constant)
 
 
-def read_zip(data: bytes, *, sha256: bytes, fetched_at: datetime | None = None) -> Imported:
+def read_zip(
+    data: bytes,
+    *,
+    sha256: bytes,
+    fetched_at: datetime | None = None,
+    most: int = MAX_RECORDS,
+    unpacked: int = MAX_UNPACKED,
+) -> Imported:
     """The records of every XML file of a ZIP; another file, or one that cannot be read, is a problem of its own.
 
+    Args:
+        most: records.
+        unpacked: bytes of all files together.
+
     Raises:
-        Invalid: `imports.too_large`, `imports.zip_malformed`, `imports.zip_bomb`, `imports.zip_empty`.
+        Invalid: `imports.too_large`, `imports.too_many`, `imports.zip_malformed`, `imports.zip_bomb`,
+            `imports.zip_empty`.
     """
     if len(data) > MAX_BYTES:
         raise Invalid("imports.too_large", megabytes=MAX_BYTES // 1024 // 1024)
     records: list[Record] = []
     places: list[str] = []
     problems: list[Problem] = []
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            members = _members(packed)
-            for member in members:
-                imported = _member(packed, member, sha256=sha256, fetched_at=fetched_at)
-                if len(records) + len(imported.records) > MAX_RECORDS:
-                    raise Invalid("imports.too_many", limit=MAX_RECORDS)
-                records += imported.records
-                name = _shown(member)
-                places += (f"{name}: {place}" for place in imported.places)
-                problems += (replace(one, where=f"{name}: {one.where}") for one in imported.problems)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise Invalid("imports.zip_malformed") from None
+    with archive.opened(data, archive.Limits(members=MAX_MEMBERS, unpacked=unpacked, ratio=MAX_RATIO)) as packed:
+        if len({_shown(member) for member in packed.members}) != len(packed.members):
+            raise Invalid("imports.zip_malformed")  # two of one name: which is meant is anybody's guess
+        for member in packed.members:
+            imported = _member(packed, member, sha256=sha256, fetched_at=fetched_at, most=most - len(records))
+            if len(records) + len(imported.records) > most:
+                raise Invalid("imports.too_many", limit=most)
+            records += imported.records
+            name = _shown(member)
+            places += (f"{name}: {place}" for place in imported.places)
+            problems += (replace(one, where=f"{name}: {one.where}") for one in imported.problems)
     if not records and not problems:
         raise Invalid("imports.zip_empty")
     return Imported(format="snapshot", records=tuple(records), places=tuple(places), problems=tuple(problems))
 
 
-def _members(packed: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    members = [member for member in packed.infolist() if not member.is_dir()]
-    if len(members) > MAX_MEMBERS or sum(member.file_size for member in members) > MAX_UNPACKED:
-        raise Invalid("imports.zip_bomb")
-    if len({_shown(member) for member in members}) != len(members):
-        raise Invalid("imports.zip_malformed")  # two of one name: which is meant is anybody's guess
-    for member in members:
-        if member.file_size > 1024 * 1024 and member.file_size > MAX_RATIO * max(member.compress_size, 1):
-            raise Invalid("imports.zip_bomb")
-    return members
-
-
 def _member(
-    packed: zipfile.ZipFile, member: zipfile.ZipInfo, *, sha256: bytes, fetched_at: datetime | None
+    packed: Archive, member: zipfile.ZipInfo, *, sha256: bytes, fetched_at: datetime | None, most: int
 ) -> Imported:
     try:
-        with packed.open(member) as opened:
-            content = opened.read(min(member.file_size, xml.MAX_BYTES) + 1)
-        imported = office_xml.read(content, sha256=sha256, fetched_at=fetched_at)
+        content = packed.read(member, xml.MAX_BYTES + 1)
+        imported = office_xml.read(content, sha256=sha256, fetched_at=fetched_at, most=most + 1)
     except Invalid as error:
         problem = Problem(where="file", code=error.code, facts=error.facts)
         return Imported(format="snapshot", problems=(problem,))

@@ -21,21 +21,19 @@ from chopmark.rights.record import Class, Designation, Mark, Party, Priority, Re
 if TYPE_CHECKING:
     from lxml import etree
 
-MAX_RECORDS = 100_000
-
 
 def is_one(root: etree._Element) -> bool:
     """Whether this is a transaction of ST.66."""
     return xml.local(root) == "Transaction" and xml.at(root, "TradeMarkTransactionBody") is not None
 
 
-def read(root: etree._Element, *, sha256: bytes, fetched_at: datetime | None = None) -> Imported:
-    """Every trade mark of a transaction."""
+def read(root: etree._Element, *, sha256: bytes, most: int, fetched_at: datetime | None = None) -> Imported:
+    """The trade marks of a transaction, at most so many."""
     records, places, problems = [], [], []
     for number, (mark, applicants) in enumerate(_marks(root), 1):
         notes = Notes(where=f"record {number}")
-        if number > MAX_RECORDS:
-            notes.problem("imports.too_many", stops=True, limit=MAX_RECORDS)
+        if number > most:
+            notes.problem("imports.too_many", stops=True, limit=most)
             problems += notes.problems
             break
         try:
@@ -131,7 +129,7 @@ def _owners(mark: etree._Element, applicants: tuple[etree._Element, ...]) -> tup
         parties = [_party(holder, "HolderAddressBook", "") for holder in holders]
     else:
         types = [xml.text(applicant, "ApplicantExt", "PartyTypeCode") for applicant in applicants]
-        last = max((kind for kind in types if kind.isdecimal()), key=int, default="")
+        last = fields.last_of(types)
         current = [one for one, kind in zip(applicants, types, strict=True) if not last or kind == last]
         parties = [_party(one, "ApplicantAddressBook", "ApplicantIncorporationCountryCode") for one in current]
     return tuple(dict.fromkeys(party for party in parties if party is not None))

@@ -21,7 +21,6 @@ from chopmark.rights.record import Class, Designation, Mark, Party, Priority, Re
 if TYPE_CHECKING:
     from lxml import etree
 
-MAX_RECORDS = 100_000
 _ROOTS = frozenset({"TrademarkTransaction", "TrademarkBag", "Trademark"})
 
 
@@ -30,13 +29,13 @@ def is_one(root: etree._Element) -> bool:
     return xml.local(root) in _ROOTS and "ST96" in xml.namespace(root)
 
 
-def read(root: etree._Element, *, sha256: bytes, fetched_at: datetime | None = None) -> Imported:
-    """Every trade mark of a file."""
+def read(root: etree._Element, *, sha256: bytes, most: int, fetched_at: datetime | None = None) -> Imported:
+    """The trade marks of a file, at most so many."""
     records, places, problems = [], [], []
     for number, mark in enumerate(_marks(root), 1):
         notes = Notes(where=f"record {number}")
-        if number > MAX_RECORDS:
-            notes.problem("imports.too_many", stops=True, limit=MAX_RECORDS)
+        if number > most:
+            notes.problem("imports.too_many", stops=True, limit=most)
             problems += notes.problems
             break
         try:
@@ -161,7 +160,7 @@ def _owners(mark: etree._Element) -> tuple[Party, ...]:
     parties = holders or tuple(xml.each(mark, "ApplicantBag", "Applicant"))
     if not holders and any(_role(one) for one in parties):
         numbers = [xml.attribute(one, "sequenceNumber") for one in parties]
-        last = max((number for number in numbers if number.isdecimal()), key=int, default="")
+        last = fields.last_of(numbers)
         parties = tuple(one for one, number in zip(parties, numbers, strict=True) if not last or number == last)
     return tuple(dict.fromkeys(party for one in parties if (party := _party(one)) is not None))
 
