@@ -225,6 +225,8 @@ def test_every_page_is_clean_for_axe_and_fits_a_phone(open_page, locale, languag
     look("assign")
     page.goto("/rights/mandates")
     look("mandates")
+    page.goto("/organisations/mail")
+    look("mail")
     page.goto("/rights/mandates/new")
     look("give a mandate")
     number = right.rsplit("/", 1)[1]

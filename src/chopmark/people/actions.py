@@ -35,6 +35,7 @@ MAX_INVITATIONS_TO_ONE_A_DAY = 3
 MAX_KEYS = 100
 MAX_ORGANISATIONS = 50
 NAME_SIZE = 120
+LANGUAGES = ("", "zh", "en")
 KEY_NAME_SIZE = 80
 
 
@@ -330,6 +331,32 @@ def open_account(email: str, password: str, *, name: str, organisation: str, at:
         member = Membership.objects.filter(user=user, role="owner").order_by("joined_at", "pk").first()
         organisation_id = member.organisation_id if member else create_organisation(user.pk, organisation, at=at)
     return Opened(email=email, actor=actor_for(user, organisation_id), created=created)
+
+
+def choose_mail(*, digests: bool, language: str, by: Actor) -> None:
+    """Whether this person gets the organisation's daily mail, and in which language mails to them are written.
+
+    Raises:
+        Refused: `people.member_not_found` for who is no person.
+        Invalid: `people.language_unknown`.
+    """
+    if by.user_id is None:
+        raise Refused("people.member_not_found")
+    row = _member(by.user_id, by)
+    with transaction.atomic():
+        keep_language(row.user_id, language)
+        Membership.objects.filter(pk=row.pk).update(digests=digests)
+
+
+def keep_language(user_id: int, language: str) -> None:
+    """The language of mails to a person; empty for both.
+
+    Raises:
+        Invalid: `people.language_unknown`.
+    """
+    if language not in LANGUAGES:
+        raise Invalid("people.language_unknown", known=[each for each in LANGUAGES if each])
+    User.objects.filter(pk=user_id).exclude(language=language).update(language=language)
 
 
 def _lock(by: Actor) -> None:

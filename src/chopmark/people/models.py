@@ -34,6 +34,7 @@ class User(AbstractBaseUser):
 
     email = models.EmailField(max_length=254, unique=True)
     name = models.CharField(max_length=120, blank=True)
+    language = models.CharField(max_length=2, blank=True)  # of mails: zh or en; empty for both
     is_active = models.BooleanField(default=True)
     date_joined = models.DateTimeField(auto_now_add=True)
 
@@ -72,6 +73,7 @@ class Membership(models.Model):
     organisation = models.ForeignKey(Organisation, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=ROLE_CHOICES)
     joined_at = models.DateTimeField()
+    digests = models.BooleanField(default=True)  # whether this person gets the organisation's daily mail
 
     class Meta:
         """What the database itself keeps true."""

@@ -10,11 +10,14 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Exists, OuterRef
 
 from chopmark.base.errors import Refused
-from chopmark.people.actor import Actor
+from chopmark.people.actor import ROLES, Actor, Permission
 from chopmark.people.models import ApiKey, Invitation, IssuerKey, Membership, Organisation
 from chopmark.people.tokens import read_api_key, read_invitation
 
@@ -40,6 +43,23 @@ class Member:
     name: str
     role: str
     joined_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Somebody who gets an organisation's daily mail; `language` is zh, en, or empty for both."""
+
+    user_id: int
+    email: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailChoice:
+    """What a person chose about mails: whether they get the organisation's daily one, and their language."""
+
+    digests: bool
+    language: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +188,36 @@ def members_of(actor: Actor) -> list[Member]:
         Member(user_id=row.user.pk, email=row.user.email, name=row.user.name, role=row.role, joined_at=row.joined_at)
         for row in sorted(rows, key=lambda row: (order.index(row.role), row.joined_at))
     ]
+
+
+def readers_of(organisation_id: UUID, permission: Permission) -> tuple[Reader, ...]:
+    """Who gets the organisation's daily mail: members that may do this and did not opt out.
+
+    Where addresses are confirmed by mail, only to confirmed ones.
+    """
+    roles = [role for role, allowed in ROLES.items() if permission in allowed]
+    rows = Membership.objects.filter(
+        organisation_id=organisation_id, role__in=roles, digests=True, user__is_active=True
+    ).select_related("user")
+    if settings.ACCOUNT_EMAIL_VERIFICATION == "mandatory":
+        confirmed = EmailAddress.objects.filter(user=OuterRef("user"), email=OuterRef("user__email"), verified=True)
+        rows = rows.filter(Exists(confirmed))
+    return tuple(
+        Reader(user_id=row.user.pk, email=row.user.email, language=row.user.language) for row in rows.order_by("pk")
+    )
+
+
+def mail_choice_of(actor: Actor) -> MailChoice:
+    """What the person chose about the mails of the organisation that they act for.
+
+    Raises:
+        Refused: `people.member_not_found` for who is no person.
+    """
+    rows = Membership.objects.filter(organisation_id=actor.organisation_id).select_related("user")
+    row = None if actor.user_id is None else rows.filter(user_id=actor.user_id).first()
+    if row is None:
+        raise Refused("people.member_not_found")
+    return MailChoice(digests=row.digests, language=row.user.language)
 
 
 def invitations_of(actor: Actor, at: datetime) -> list[InvitationSummary]:

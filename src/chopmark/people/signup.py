@@ -34,13 +34,17 @@ class SignupForm(forms.Form):
         try:
             return visible_name(self.cleaned_data["name"], NAME_SIZE)
         except Invalid as error:
-            language: Language = "zh" if (get_language() or "").startswith("zh") else "en"
-            raise forms.ValidationError(say(error.code, error.facts, language)) from error
+            raise forms.ValidationError(say(error.code, error.facts, _spoken())) from error
 
     def signup(self, request: HttpRequest, user: User) -> None:  # noqa: ARG002 (allauth's call)
-        """Keep the name."""
+        """Keep the name, and the language of the form for mails."""
         user.name = self.cleaned_data["name"]
-        user.save(update_fields=["name"])
+        user.language = _spoken()
+        user.save(update_fields=["name", "language"])
+
+
+def _spoken() -> Language:
+    return "zh" if (get_language() or "").startswith("zh") else "en"
 
 
 def display_name(user: User) -> str:

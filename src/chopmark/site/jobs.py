@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,7 +80,7 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
     with wiring.answering():
         lines.info("started", left=give_back(name, clock.now()), captures=tools.capture is not None)
     seen: list[str] = []
-    night = None
+    night = post = None
     while not stop.is_set():
         number: str | None = None
         try:
@@ -98,6 +98,7 @@ def _run(name: str, stop: threading.Event, lines: structlog.stdlib.BoundLogger, 
             break
         if not once:
             night = _renew_once_a_day(tools, night, lines)
+            post = _mail_once_an_hour(post, lines)
             stop.wait(0 if more else ROUND)
     if once and common.json:
         print_json(seen)
@@ -156,6 +157,25 @@ def _renew_once_a_day(tools: Tools, before: date | None, lines: structlog.stdlib
     except PlatformError as error:
         lines.warning("not rechecked", code=error.code)  # as above
     return today
+
+
+def _mail_once_an_hour(before: datetime | None, lines: structlog.stdlib.BoundLogger) -> datetime | None:
+    """At the first idle moment of an hour: daily mails; when that was, None where more is due."""
+    from chopmark.evidence import wiring  # noqa: PLC0415 (the framework is set up by the caller)
+    from chopmark.rights.actions.digest import send_digests  # noqa: PLC0415
+
+    now = clock.now()
+    if before is not None and timedelta() <= now - before < timedelta(hours=1):
+        return before
+    try:
+        with wiring.answering():
+            done = send_digests(now, address=_config().base_url)
+    except PlatformError as error:
+        lines.warning("digests not sent", code=error.code)  # the next hour is early enough
+        return now
+    if done.sent or done.failed:
+        lines.info("digests", sent=done.sent, moot=done.moot, failed=done.failed)
+    return None if done.more else now
 
 
 @contextmanager

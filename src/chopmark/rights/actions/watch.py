@@ -2,7 +2,7 @@
 
 The worker calls `run_watches` whenever it is idle: what was filed or verified since the last time is compared with
 every watch at once, and each watch is asked against everything once a day. What a watch met stands in its list of
-finds; nobody is written to. An organisation's own rights are no finds, and rights in checking are nobody else's.
+finds, and once a day `digest` writes of it. An organisation's own rights are no finds, and rights in checking are nobody else's.
 """
 
 from __future__ import annotations

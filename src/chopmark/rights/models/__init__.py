@@ -1,5 +1,6 @@
 """The tables of this room. Rows without behaviour: changed by `rights.actions`, read by `rights.queries`."""
 
+from chopmark.rights.models.digests import Digest, DigestItem, DigestMail
 from chopmark.rights.models.registry import (
     Challenge,
     Event,
@@ -22,6 +23,9 @@ __all__ = [
     "AskedCode",
     "Challenge",
     "Common",
+    "Digest",
+    "DigestItem",
+    "DigestMail",
     "Event",
     "Find",
     "LogoCode",

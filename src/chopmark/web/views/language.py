@@ -9,13 +9,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods
 
+from chopmark.people.actions import keep_language
+
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def switch(request: HttpRequest) -> HttpResponse:
-    """Remember the chosen language in a cookie and go back to the page that was open."""
+    """Remember the chosen language in a cookie, for mails too, and go back to the page that was open."""
     response = HttpResponseRedirect(_back(request))
     wanted = request.POST.get("language", "")
     if wanted in dict(settings.LANGUAGES):
+        if request.user.pk is not None:
+            keep_language(request.user.pk, wanted[:2])
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,
             wanted,

@@ -147,6 +147,19 @@ def _form_on(page: str) -> Callable[[View], View]:
     return around
 
 
+class MailForm(forms.Form):
+    """Which mails somebody wants, and in which language."""
+
+    digests = forms.BooleanField(
+        label=gettext_lazy("A mail a day when something comes due or a watch found something"), required=False
+    )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language of mails to you"),
+        choices=[("", gettext_lazy("both")), ("zh", "中文"), ("en", "English")],
+        required=False,
+    )
+
+
 def _user_id(request: HttpRequest) -> int:
     if request.user.pk is None:
         raise Refused("people.sign_in_first")
@@ -368,6 +381,23 @@ def _state(key: queries.ApiKeySummary, now: datetime) -> str:
     return "expired" if key.expires_at is not None and key.expires_at <= now else "active"
 
 
+@_signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def mail(request: HttpRequest) -> HttpResponse:
+    """Which mails of the organisation the person wants."""
+    actor = actor_of(request)
+    chosen = queries.mail_choice_of(actor)
+    form = MailForm(initial={"digests": chosen.digests, "language": chosen.language})
+    if request.method == "POST":  # an empty choice sends nothing but the form's token
+        form = MailForm(request.POST)
+        if form.is_valid():
+            actions.choose_mail(by=actor, **form.cleaned_data)
+            messages.success(request, _("Your choice is kept."))
+            return redirect("organisation_mail")
+    values = {"actor": actor, "form": form, "writes": actor.may("file_rights")}
+    return render(request, "people/mail.html", values, status=422 if form.errors else 200)
+
+
 @_form_on("organisation_keys")
 def new_api_key(request: HttpRequest) -> HttpResponse:
     """Make a key and show it, once."""
@@ -416,6 +446,7 @@ organisation_urls = [
     path("revoke-invitation", revoke_invitation, name="organisation_revoke_invitation"),
     path("change-role", change_role, name="organisation_change_role"),
     path("remove-member", remove_member, name="organisation_remove_member"),
+    path("mail", mail, name="organisation_mail"),
     path("keys", keys, name="organisation_keys"),
     path("keys/new", new_api_key, name="organisation_new_api_key"),
     path("keys/revoke", revoke_api_key, name="organisation_revoke_api_key"),
