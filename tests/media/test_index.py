@@ -140,6 +140,117 @@ def test_a_crowded_band_is_counted_in_steps(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(near.query) >= 5 * 3000
 
 
+def flooded(count: int, bits: int = 6, seed: int = 5) -> tuple[Codes, Codes]:
+    """A code, and so many that differ from it in some bits."""
+    rng = np.random.default_rng(seed)
+    base = random_codes(1, seed)
+    many = words_of(np.repeat(base, count, axis=0))
+    for _ in range(bits):
+        at = rng.integers(0, 256, count)
+        many[np.arange(count), at // 64] ^= np.uint64(1) << (at % 64).astype(np.uint64)
+    return base, codes_of(many)
+
+
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many codes are compared with a query at a time, from now on."""
+    counted: list[int] = []
+
+    def seen(some: bands.Words, others: bands.Words) -> npt.NDArray[np.uint16]:
+        found = distances(some, others)
+        counted.append(found.size)
+        return found
+
+    monkeypatch.setattr(bands, "distances", seen)
+    return counted
+
+
+def test_among_200_000_codes_alike_a_query_compares_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    base, many = flooded(200_000)
+    others = random_codes(20_000, 7)
+    made = Bands.build(words_of(np.concatenate([others[:10_000], many, others[10_000:]])))
+    counted = counting(monkeypatch)
+    near = made.search(words_of(base), 31)
+    assert sum(counted) <= made.shape.bands * bands.MET
+    assert near.crowded.tolist() == [0]
+    assert len(near.row) == bands.MOST
+    counted.clear()
+    queries = turned(others[[0, 9_999, 10_000, 19_999]], [10] * 4)
+    near = made.search(words_of(queries), 31)  # nothing that stands beside the crowd is lost to it
+    assert near.crowded.tolist() == []
+    assert near.row.tolist() == [0, 9_999, 210_000, 219_999]
+    both = made.search(words_of(np.concatenate([queries, base, queries])), 31)
+    assert both.crowded.tolist() == [4]
+    assert set(both.query.tolist()) == set(range(9))
+
+
+def test_who_comes_later_crowds_out_nobody_who_was_there_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, index = Rows(), None
+    base, many = flooded(9_000)
+    for some in (many[:3000], base, many[3000:]):
+        rows.add(some)
+        index = CodeIndex(tmp_path, rows, "test")
+        index.build()
+    assert index is not None
+    rows.remove(3000)
+    index.build(whole=True)
+    [part] = index.refresh().stored
+    assert part.ids.tolist() == sorted(part.ids.tolist())
+    monkeypatch.setattr(bands, "MET", 7000)  # of 9,000 in each band
+    assert index.search(base)[0].id == 3001  # there are 6,000 younger ones
+    assert index.nearest(base).crowded == 1
+
+
+def test_an_index_of_common_size_leaves_out_nothing() -> None:
+    codes = random_codes(100_000)
+    near = Bands.build(words_of(codes)).search(words_of(turned(codes[:300], [31] * 300)), 31)
+    assert near.crowded.tolist() == []
+    assert {(each, each) for each in range(300)} <= set(zip(near.query.tolist(), near.row.tolist(), strict=True))
+
+
+def test_however_many_there_are_what_an_even_spread_meets_is_counted() -> None:
+    for count in (5_000, 1 << 18, 1 << 22):
+        shape = arrangement(count)
+        even = count * (shape.width + 1) / (1 << shape.width)
+        empty = Bands(np.empty((count, 0), np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32), shape)
+        assert empty.most_met >= 3 * even * 1.0
+    widest = Arrangement(bands=12, width=21)
+    many = Bands(np.empty((10**9, 0), np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32), widest)
+    assert many.most_met > 3 * 10**9 * 22 / (1 << 21)
+
+
+def test_codes_that_are_gone_take_no_place_of_those_that_are_not(tmp_path: Path) -> None:
+    rows = Rows()
+    base, many = flooded(bands.MOST + 500, bits=2)
+    last = turned(base, [20])
+    ids = rows.add(np.concatenate([many, last, random_codes(20_000, 9)]))
+    index = CodeIndex(tmp_path, rows, "test")
+    index.build()
+    for each in ids[: len(many)]:
+        rows.remove(each)
+    assert {each.id for each in index.search(base)} == {ids[len(many)]}
+    assert index.nearest(base).crowded == 0
+
+
+@given(
+    st.lists(st.lists(st.integers(0, 50), min_size=5, max_size=5), min_size=1, max_size=6),
+    st.integers(5, 120),
+)
+def test_what_a_query_counts_is_shared_out_from_the_least_on(met: list[list[int]], most: int) -> None:
+    counted, over = bands._bounded(np.array(met, np.int64), most)
+    for row, left, crowded in zip(met, counted.tolist(), over.tolist(), strict=True):
+        assert crowded == (sum(row) > most)
+        assert all(0 <= each <= whole for each, whole in zip(left, row, strict=True))
+        if not crowded:
+            assert left == row
+            continue
+        assert most - len(row) < sum(left) <= most
+        cut = [each for each, whole in zip(left, row, strict=True) if each < whole]
+        assert len(set(cut)) == 1
+        assert max(left) == cut[0]
+
+
 def test_what_is_added_or_taken_away_counts_at_once(tmp_path: Path) -> None:
     rows = Rows()
     index = CodeIndex(tmp_path / "codes", rows, "test")
@@ -216,9 +327,11 @@ def test_thousands_of_codes_alike_cost_bounded_memory_and_the_nearest_are_found(
     assert {each.distance for each in index.search(base, exact=True)} == {0, 1, 2, 3}
     queries = np.repeat(base, 500, axis=0)
     tracemalloc.start()
-    met = index.nearest(queries)
+    nearest = index.nearest(queries)
     assert tracemalloc.get_traced_memory()[1] < 200_000_000
     tracemalloc.stop()
+    met = nearest.codes
+    assert nearest.crowded == 500  # more than `MOST` are alike
     assert [each.distance for each in met] == sorted(each.distance for each in met)
     assert {each.query for each in met} == {0}
 

@@ -12,6 +12,7 @@ from web.test_work_pages import deposited, photograph
 from world.media import tune, wav
 from world.pages import PageWorld
 
+from chopmark.media.index import bands
 from chopmark.rights.queries import works
 from chopmark.rights.queries.works import MatchSummary
 from chopmark.web.views import copies
@@ -122,6 +123,19 @@ def test_anothers_work_is_never_shown_as_a_picture(world, mei):
     assert "Lantern over the water" not in page
     assert "/works/" not in page.replace('href="/works/"', "")
     assert "matrix(" not in page
+
+
+def test_a_search_says_when_too_much_is_alike_for_all_of_it_to_be_compared(world, mei, monkeypatch):
+    deposited(mei)
+    where = asked(mei, photograph())
+    assert "nearly alike" not in mei.client.get(where).text
+    monkeypatch.setattr(bands, "MOST", 0)
+    where = asked(mei, photograph())
+    [crowded, plain] = works.searches_of(mei.actor)
+    assert crowded.facts["crowded"] > 0
+    assert "crowded" not in plain.facts
+    assert "look nearly alike" in mei.client.get(where).text
+    assert "彼此近似" in mei.client.get(where, headers=CHINESE).text
 
 
 def test_anothers_search_does_not_exist(world, mei):

@@ -66,7 +66,8 @@ def match_command(
     common: Common = PLAIN,
 ) -> int:
     """Say what a file shares with other files or, where none are given, with the works in this home; 1 for nothing."""
-    rows = _among(_readable(query), references, radius) if references else _at_home(query, radius, organisation)
+    found = _among(_readable(query), references, radius) if references else _at_home(query, radius, organisation)
+    rows, crowded = found
     if common.json:
         print_json(rows)
     elif not rows:
@@ -79,6 +80,8 @@ def match_command(
             part = row["parts"][0] if row["parts"] else {}
             table.add_row(row["of"], row["stage"], str(row["score"]), _place(part, "query"), _place(part, "reference"))
         out().print(table)
+    if crowded and not common.json:
+        say("copies.crowded", common, crowded=crowded)
     return DONE if rows else FAILED
 
 
@@ -167,8 +170,8 @@ def ignored_command(*, common: Common = PLAIN) -> int:
     return DONE
 
 
-def _among(query: Path, references: Sequence[Path], radius: int) -> list[dict[str, Any]]:
-    """Compare files with each other, without a home: the same library over rows in memory."""
+def _among(query: Path, references: Sequence[Path], radius: int) -> tuple[list[dict[str, Any]], int]:
+    """Compare files with each other, without a home: the same library over rows in memory. And `Looked.crowded`."""
     from chopmark.media.guard import Limits  # noqa: PLC0415 (only now is it needed)
     from chopmark.media.index.codes import CodeIndex  # noqa: PLC0415
     from chopmark.media.match import Library  # noqa: PLC0415
@@ -182,7 +185,8 @@ def _among(query: Path, references: Sequence[Path], radius: int) -> list[dict[st
         workshop.close()
     rows = _Rows(kept)
     library = Library(CodeIndex(Path("none"), rows, "files"), rows.owners, _Prints(kept))
-    return [_row(str(references[each.file]), each) for each in library.find(asked, radius=radius)]
+    looked = library.look(asked, radius=radius)
+    return [_row(str(references[each.file]), each) for each in looked.matches], looked.crowded
 
 
 class _Rows:
@@ -237,7 +241,8 @@ class _Prints:
         return []
 
 
-def _at_home(query: Path, radius: int, organisation: str | None) -> list[dict[str, Any]]:
+def _at_home(query: Path, radius: int, organisation: str | None) -> tuple[list[dict[str, Any]], int]:
+    """Search among the works of this home. And `Looked.crowded`."""
     use_platform()
     from chopmark.cli.embedded import choose  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.media.guard import Limits  # noqa: PLC0415
@@ -251,7 +256,7 @@ def _at_home(query: Path, radius: int, organisation: str | None) -> list[dict[st
         by=choose(organisation),
         at=clock.now(),
     )
-    return [
+    rows = [
         {
             "of": each.work,
             "kind": each.kind,
@@ -263,6 +268,7 @@ def _at_home(query: Path, radius: int, organisation: str | None) -> list[dict[st
         }
         for each in found.matches
     ]
+    return rows, int(found.facts.get("crowded", 0))
 
 
 def _row(name: str, match: Match) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
     library = Library(codes, owners, prints)
     library.find(query)       -> (Match, ...), best first
+    library.look(query)       -> Looked: the same, and whether too much is alike for everything to be compared
 
 Pictures: near codes in the index, then local features that agree on one map; a learned model, where there is one, may
 propose what features are compared. Sound: landmarks and Chromaprint codes
@@ -84,6 +85,20 @@ class Owned:
     code: Code
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What a query met.
+
+    Attributes:
+        matches: best first.
+        crowded: of so many of the query's codes not everything near was compared: too much in the library is alike
+            there. What was here first was compared first.
+    """
+
+    matches: tuple[Match, ...]
+    crowded: int = 0
+
+
 class Prints(Protocol):
     """The rows of prints, numbered like those of codes (`index.codes.Source`)."""
 
@@ -122,7 +137,11 @@ class Library:
         Args:
             radius: bits up to which two codes are held to be of one picture; above 31 unrelated pictures match too.
         """
-        by_code = self.near(query, radius)
+        return self.look(query, radius=radius, limit=limit).matches
+
+    def look(self, query: Fingerprint, *, radius: int = RADIUS, limit: int = MOST_MATCHES) -> Looked:
+        """The same, and whether everything near was compared."""
+        by_code, crowded = self.near(query, radius)
         with self._lock:
             self._refresh()
             found = [
@@ -136,21 +155,24 @@ class Library:
             held = best.get(each.file)
             if held is None or each.score > held.score:
                 best[each.file] = each
-        return tuple(sorted(best.values(), key=lambda each: (-each.score, each.file))[:limit])
+        matches = tuple(sorted(best.values(), key=lambda each: (-each.score, each.file))[:limit])
+        return Looked(matches=matches, crowded=crowded)
 
-    def near(self, query: Fingerprint, radius: int = RADIUS) -> Mapping[int, tuple[tuple[int, Code, Owned], ...]]:
-        """For each file with a near code: distances, the query's code, the file's code; nearest first."""
+    def near(
+        self, query: Fingerprint, radius: int = RADIUS
+    ) -> tuple[Mapping[int, tuple[tuple[int, Code, Owned], ...]], int]:
+        """For each file with a near code: distance, the query's code, the file's code; nearest first. And `crowded`."""
         if not query.codes:
-            return {}
+            return {}, 0
         asked = np.frombuffer(b"".join(each.bits for each in query.codes), np.uint8).reshape(-1, SIZE)
         hits = self._codes.nearest(asked, radius)
-        owners = self._owners(sorted(each.id for each in hits))
+        owners = self._owners(sorted(each.id for each in hits.codes))
         found: dict[int, list[tuple[int, Code, Owned]]] = defaultdict(list)
-        for hit in hits:
+        for hit in hits.codes:
             owned = owners.get(hit.id)
             if owned is not None:
                 found[owned.file].append((hit.distance, query.codes[hit.query], owned))
-        return {file: tuple(each) for file, each in found.items()}
+        return {file: tuple(each) for file, each in found.items()}, hits.crowded
 
     # ---- pictures ----------------------------------------------------------------------------------------------------
 

@@ -4,13 +4,17 @@ A code is cut into bands; two codes that differ in few bits have a band in which
 looking up each band of the query, as it is and with each of its bits turned, meets every near code (multi-index
 hashing; Norouzi, Punjani, Fleet, CVPR 2012). With `b` bands every code within 2b - 1 bits is met for certain, and
 farther ones nearly always. What is met is then counted bit by bit: nothing is returned that is not near.
+Where very many codes are alike, by accident or because somebody floods the index, a query would meet all of them in
+every band. So only so many are counted (`MET`), of each crowded key those that came first: whoever comes later crowds
+out nobody who was there before. Queries to which that happened are named in the answer.
 The tables are plain arrays of numbers, so they can be mapped from a file, and cost 4 bytes a code and band.
 Knows nothing of files, rows or what a code stands for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +30,14 @@ BATCH = 256
 """Queries looked up at a time."""
 MOST = 1000
 """Codes returned for one query, the nearest: bounds the memory of a search where thousands of codes are alike."""
+MET = 8192
+"""Codes counted for one query in one band: bounds the time. Codes that are spread evenly meet some hundred."""
+EVEN = 4
+"""So many times what codes that are spread evenly would meet is counted in any case, however many there are."""
 
 Words = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int64]
+Alive = Callable[[Rows], npt.NDArray[np.bool_]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +92,16 @@ def distances(some: Words, others: Words) -> npt.NDArray[np.uint16]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Near:
-    """What a search met, in step: the query's place, the code's place, how many bits differ."""
+    """What a search met, in step: the query's place, the code's place, how many bits differ.
+
+    Attributes:
+        crowded: places of the queries that met more than is counted or returned; others near them may be missing.
+    """
 
     query: Rows
     row: Rows
     distance: npt.NDArray[np.uint16]
+    crowded: Rows = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 class Bands:
@@ -95,7 +109,7 @@ class Bands:
 
     Attributes:
         words: the codes, in the order of their rows.
-        order: for each band, the rows in the order of their keys.
+        order: for each band, the rows in the order of their keys, and of one key from the first row on.
         starts: for each band and key, where its rows begin in `order`.
     """
 
@@ -121,57 +135,76 @@ class Bands:
         starts = np.zeros((shape.bands, (1 << shape.width) + 1), np.uint32)
         for band in range(shape.bands):
             cut = keys(words, band, shape.width)
-            order[band] = np.argsort(cut)
+            both = np.sort((cut.astype(np.uint64) << np.uint64(32)) | np.arange(count, dtype=np.uint64))
+            order[band] = (both & np.uint64(0xFFFFFFFF)).astype(np.uint32)
             np.cumsum(np.bincount(cut, minlength=1 << shape.width), out=starts[band, 1:])
         return cls(words, order, starts, shape)
 
-    def search(self, queries: Words, radius: int, *, exact: bool = False) -> Near:
+    def search(self, queries: Words, radius: int, *, exact: bool = False, alive: Alive | None = None) -> Near:
         """The codes within `radius` bits of each query, the nearest `MOST`, each pair once; see the module on misses.
+
+        With tables no more than `most_met` codes a query and band are counted.
 
         Args:
             exact: count all codes; nothing is missed at any radius.
+            alive: which of these rows are still there; none that is gone takes the place of one that is not.
         """
         if exact or not self.shape.bands:
-            found = [self._flat(queries, at, radius) for at in range(len(queries))]
+            found = [self._flat(queries, at, radius, alive) for at in range(len(queries))]
         else:
-            found = [self._banded(queries, at, radius) for at in range(0, len(queries), BATCH)]
+            found = [self._banded(queries, at, radius, alive) for at in range(0, len(queries), BATCH)]
         return joined(found)
 
-    def _flat(self, queries: Words, at: int, radius: int) -> Near:
+    @property
+    def most_met(self) -> int:
+        """Codes that are counted for one query in one band."""
+        even = len(self.words) * (self.shape.width + 1) >> self.shape.width
+        return max(MET, EVEN * even)
+
+    def _flat(self, queries: Words, at: int, radius: int, alive: Alive | None) -> Near:
         found: list[Near] = []
         for first in range(0, len(self.words), STEP):
             apart = distances(self.words[first : first + STEP], queries[at])
             rows = np.flatnonzero(apart <= radius)
+            if alive is not None:
+                rows = rows[alive(rows + first)]
             near = Near(query=np.full(len(rows), at, np.int64), row=rows + first, distance=apart[rows])
             found = [_nearest(joined([*found, near]))]
         return joined(found)
 
-    def _banded(self, queries: Words, at: int, radius: int) -> Near:
+    def _banded(self, queries: Words, at: int, radius: int, alive: Alive | None) -> Near:
         some = queries[at : at + BATCH]
         turned = np.concatenate(([0], 1 << np.arange(self.shape.width))).astype(np.uint32)
         found: list[Near] = []
+        crowded = np.zeros(len(some), np.bool_)
         for band in range(self.shape.bands):
             probes = (keys(some, band, self.shape.width)[:, None] ^ turned).ravel()
             begin = self.starts[band].take(probes).astype(np.int64)
-            ends = np.cumsum(self.starts[band].take(probes + np.uint32(1)).astype(np.int64) - begin)
+            met = self.starts[band].take(probes + np.uint32(1)).astype(np.int64) - begin
+            many, over = _bounded(met.reshape(len(some), -1), self.most_met)
+            crowded |= over
+            ends = np.cumsum(many)
             for first in range(0, int(ends[-1]), STEP):
                 last = min(first + STEP, int(ends[-1]))
                 probe, place = _places(begin, ends, first, last)
                 rows = self.order[band].take(place).astype(np.int64)
-                found.append(self._counted(some, probe // len(turned), rows, radius))
+                found.append(self._counted(some, probe // len(turned), rows, radius, alive))
                 if sum(len(each.row) for each in found) > STEP:
                     found = [_nearest(self._once(joined(found)))]
         near = _nearest(self._once(joined(found)))
-        return Near(query=near.query + at, row=near.row, distance=near.distance)
+        named = np.union1d(near.crowded, np.flatnonzero(crowded)) + at
+        return Near(query=near.query + at, row=near.row, distance=near.distance, crowded=named)
 
     def _once(self, near: Near) -> Near:
         """Each pair once: a near code is met in several bands."""
         _, kept = np.unique(near.query * len(self.words) + near.row, return_index=True)
-        return Near(query=near.query[kept], row=near.row[kept], distance=near.distance[kept])
+        return replace(near, query=near.query[kept], row=near.row[kept], distance=near.distance[kept])
 
-    def _counted(self, some: Words, query: Rows, rows: Rows, radius: int) -> Near:
+    def _counted(self, some: Words, query: Rows, rows: Rows, radius: int, alive: Alive | None) -> Near:
         apart = distances(self.words.take(rows, axis=0), some.take(query, axis=0))
         kept = np.flatnonzero(apart <= radius)
+        if alive is not None:
+            kept = kept[alive(rows[kept])]
         return Near(query=query[kept], row=rows[kept], distance=apart[kept])
 
 
@@ -183,14 +216,34 @@ def _places(begin: Rows, ends: Rows, first: int, last: int) -> tuple[Rows, Rows]
     return probe, (begin - before)[probe] + np.arange(first, last)
 
 
+def _bounded(met: Rows, most: int) -> tuple[Rows, npt.NDArray[np.bool_]]:
+    """How many are counted of what each probe of each query met, `most` a query at most, and which queries have more.
+
+    What a query may count is shared out from the least on: keys with few codes are counted whole, and the crowded ones
+    get equal parts of what is left.
+    """
+    over = met.sum(axis=1) > most
+    if not over.any():
+        return met, over
+    rising = np.sort(met[over], axis=1)
+    before = np.cumsum(rising, axis=1) - rising
+    share = (most - before) // np.arange(rising.shape[1], 0, -1)
+    first = np.argmax(rising > share, axis=1)
+    counted = met.copy()
+    counted[over] = np.minimum(met[over], share[np.arange(len(share)), first][:, None])
+    return counted, over
+
+
 def _nearest(near: Near) -> Near:
     """The nearest `MOST` of each query; what is nearest of a part is all that can be nearest of the whole."""
     if len(near.row) <= MOST:
         return near
     order = np.lexsort((near.row, near.distance, near.query))
     query = near.query[order]
-    kept = order[np.arange(len(order)) - np.searchsorted(query, query) < MOST]
-    return Near(query=near.query[kept], row=near.row[kept], distance=near.distance[kept])
+    within = np.arange(len(order)) - np.searchsorted(query, query) < MOST
+    kept = order[within]
+    crowded = np.union1d(near.crowded, query[~within])
+    return Near(query=near.query[kept], row=near.row[kept], distance=near.distance[kept], crowded=crowded)
 
 
 def joined(parts: list[Near]) -> Near:
@@ -199,4 +252,5 @@ def joined(parts: list[Near]) -> Near:
         query=np.concatenate([np.empty(0, np.int64), *(each.query for each in parts)]),
         row=np.concatenate([np.empty(0, np.int64), *(each.row for each in parts)]),
         distance=np.concatenate([np.empty(0, np.uint16), *(each.distance for each in parts)]),
+        crowded=np.unique(np.concatenate([np.empty(0, np.int64), *(each.crowded for each in parts)])),
     )

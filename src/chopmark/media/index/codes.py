@@ -19,6 +19,7 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -69,6 +70,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nearest:
+    """The codes near any query, nearest first, and how many of the queries met more than is counted (`bands.Near`)."""
+
+    codes: tuple[Found, ...]
+    crowded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
     """How large the index is; `damaged` when files were given up and the rows read again."""
 
@@ -115,37 +124,47 @@ class CodeIndex:
 
         Args:
             exact: count every code, whatever it takes; else see `bands` on what may be missed beyond its certain
-                distance.
+                distance, and where codes crowd.
         """
+        return self._searched(codes, radius, exact=exact)[0]
+
+    def _searched(
+        self, codes: npt.NDArray[np.uint8], radius: int, *, exact: bool = False
+    ) -> tuple[tuple[Found, ...], set[int]]:
+        """What `search` answers, and the places of the queries that met more than is counted."""
         state = self.refresh()
         queries = words_of(codes.reshape(-1, SIZE))
-        found = []
+        found: list[Found] = []
+        crowded: set[int] = set()
         for part in (*state.stored, *state.recent):
-            near = part.bands.search(queries, radius, exact=exact)
-            ids = part.ids[near.row]
-            kept = np.flatnonzero(~np.isin(ids, state.gone))
+            alive = partial(_alive, part.ids, state.gone) if len(state.gone) else None
+            near = part.bands.search(queries, radius, exact=exact, alive=alive)
+            crowded.update(near.crowded.tolist())
             found += [
                 Found(query=query, id=identity, distance=distance)
                 for query, identity, distance in zip(
-                    near.query[kept].tolist(), ids[kept].tolist(), near.distance[kept].tolist(), strict=True
+                    near.query.tolist(), part.ids[near.row].tolist(), near.distance.tolist(), strict=True
                 )
             ]
-        return tuple(sorted(found, key=lambda each: (each.query, each.distance, each.id)))
+        return tuple(sorted(found, key=lambda each: (each.query, each.distance, each.id))), crowded
 
-    def nearest(self, codes: npt.NDArray[np.uint8], radius: int = RADIUS) -> tuple[Found, ...]:
+    def nearest(self, codes: npt.NDArray[np.uint8], radius: int = RADIUS) -> Nearest:
         """Of each code that is near any query, the nearest query; nearest first, `NEAREST` codes at most.
 
         However many codes and queries are alike, this holds no more than some times as many in memory.
         """
         best: dict[int, Found] = {}
+        crowded = 0
         for first in range(0, len(codes), TOGETHER):
-            for each in self.search(codes[first : first + TOGETHER], radius):
+            found, over = self._searched(codes[first : first + TOGETHER], radius)
+            crowded += len(over)
+            for each in found:
                 held = best.get(each.id)
                 if held is None or each.distance < held.distance:
                     best[each.id] = replace(each, query=first + each.query)
             if len(best) > 2 * NEAREST:
                 best = {each.id: each for each in _ordered(best.values())[:NEAREST]}
-        return tuple(_ordered(best.values())[:NEAREST])
+        return Nearest(codes=tuple(_ordered(best.values())[:NEAREST]), crowded=crowded)
 
     def size(self) -> Size:
         """How large it is now."""
@@ -253,7 +272,7 @@ class CodeIndex:
             return _State()
         known = {each.name: each for each in self._state.stored}
         stored = tuple(known.get(name) or files.read(self._folder / name) for name in said["segments"])
-        gone = np.frombuffer(said["gone"], "<i8").astype(np.int64)
+        gone = np.sort(np.frombuffer(said["gone"], "<i8").astype(np.int64))
         return _State(seen=said["seen"], written=said["seen"], stored=stored, gone=gone)
 
     def _write(self, new: Segment) -> Segment:
@@ -295,6 +314,14 @@ class CodeIndex:
         with (self._folder / "lock").open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
+
+
+def _alive(ids: Ids, gone: Ids, rows: Ids) -> npt.NDArray[np.bool_]:
+    """Which of these rows are not gone; what is gone is sorted."""
+    asked = ids[rows]
+    place = np.searchsorted(gone, asked)
+    alive: npt.NDArray[np.bool_] = gone.take(place, mode="clip") != asked
+    return alive
 
 
 def _ordered(found: Iterable[Found]) -> list[Found]:

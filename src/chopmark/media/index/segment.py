@@ -54,12 +54,15 @@ class Segment:
 
 
 def merged(parts: list[Segment], gone: Ids) -> Segment:
-    """One segment of several, without the codes that are gone."""
+    """One segment of several, without the codes that are gone; codes stand in the order of their ids."""
     ids = np.concatenate([np.empty(0, np.int64), *(each.ids for each in parts)])
     words = np.concatenate([np.empty((0, WORDS), np.uint64), *(each.bands.words for each in parts)])
     if len(gone):
         kept = np.flatnonzero(~np.isin(ids, gone))
         ids, words = ids[kept], words[kept]
+    if (ids[1:] < ids[:-1]).any():
+        order = np.argsort(ids, kind="stable")
+        ids, words = ids[order], words[order]
     return Segment.build(ids, words)
 
 

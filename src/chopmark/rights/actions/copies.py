@@ -67,6 +67,7 @@ class _Asked:
     size: int
     name: str
     radius: int
+    crowded: int
 
 
 def find_copies(
@@ -107,13 +108,15 @@ def find_copies(
     tools = library.tools()
     query = tools.workshop.fingerprint(source, limits, query=True)
     known = library.last_change(library.CODES)
-    found = matches_of(query, digest, by.organisation_id, radius)
+    looked = matches_of(query, digest, by.organisation_id, radius)
+    found = looked.matches
     drawings = _drawings(source, query, found, by.organisation_id, limits)
     with transaction.atomic():
-        row = _remember(query, _Asked(sha256=digest, size=size, name=name, radius=radius), by, at)
+        asked = _Asked(sha256=digest, size=size, name=name, radius=radius, crowded=looked.crowded)
+        row = _remember(query, asked, by, at)
         _keep(row, found, drawings, at=at, later=False)
     if library.last_change(library.CODES) != known:  # a work came before this search could be remembered for it
-        found = matches_of(query, digest, by.organisation_id, radius)
+        found = matches_of(query, digest, by.organisation_id, radius).matches
         with transaction.atomic():
             _keep(row, found, {}, at=at, later=True)
     _quarantine([each.file for each in found], at)
@@ -275,7 +278,7 @@ def _remember(query: Fingerprint, asked: _Asked, by: Actor, at: datetime) -> Sea
         kind=query.kind,
         media_type=query.media_type,
         radius=asked.radius,
-        facts=dict(query.facts),
+        facts={**query.facts, "crowded": asked.crowded} if asked.crowded else dict(query.facts),
         iscc=query.iscc,
         fingerprint=query.encode(),
         made_at=at,
@@ -394,7 +397,7 @@ def _near_codes(file: WorkFile) -> dict[UUID, int]:
     import numpy as np  # noqa: PLC0415 (loaded for the first search)
 
     hits = library.tools().asked.nearest(np.frombuffer(b"".join(bits), np.uint8).reshape(-1, SIZE), MOST_RADIUS)
-    nearest = {each.id: each.distance for each in hits}
+    nearest = {each.id: each.distance for each in hits.codes}
     found: dict[UUID, int] = defaultdict(lambda: MOST_RADIUS)
     ids = list(nearest)
     for start in range(0, len(ids), library.AT_ONCE):

@@ -16,7 +16,7 @@ from chopmark.rights.models import Work as WorkRow
 from chopmark.rights.queries import library
 
 if TYPE_CHECKING:
-    from chopmark.media.match import Match
+    from chopmark.media.match import Looked
 
 MOST_COMMONS = 5000
 """Entries of one organisation on its list of what is no match."""
@@ -25,7 +25,7 @@ MOST_COMMONS = 5000
 def resembling(path: Path, digest: bytes, organisation: UUID) -> tuple[WorkRow, ...]:
     """Works in force that share something with a file, best first."""
     query = library.tools().workshop.fingerprint(path, query=True)
-    found = matches_of(query, digest, organisation, RADIUS)
+    found = matches_of(query, digest, organisation, RADIUS).matches
     works = {
         row.pk: row.work
         for row in WorkFile.objects.filter(pk__in=[each.file for each in found]).select_related("work").defer("print")
@@ -33,24 +33,25 @@ def resembling(path: Path, digest: bytes, organisation: UUID) -> tuple[WorkRow, 
     return tuple({works[each.file].pk: works[each.file] for each in found if each.file in works}.values())
 
 
-def matches_of(query: Fingerprint, digest: bytes, organisation: UUID, radius: int) -> tuple[Match, ...]:
+def matches_of(query: Fingerprint, digest: bytes, organisation: UUID, radius: int) -> Looked:
     """What a query matches, after what says nothing and what is quarantined was left out.
 
     The same bytes match whatever they are.
     """
-    from chopmark.media.match import Match, Part  # noqa: PLC0415 (loaded for the first search)
+    from chopmark.media.match import Looked, Match, Part  # noqa: PLC0415 (loaded for the first search)
 
     asked, common = without_common(query, organisation)
-    found = [] if common else list(library.tools().library.find(asked, radius=radius))
+    looked = Looked(matches=()) if common else library.tools().library.look(asked, radius=radius)
     same = WorkFile.objects.filter(sha256=digest, gone=None, state="done", work__state="filed")
-    seen = {each.file: each for each in found}
+    seen = {each.file: each for each in looked.matches}
     for pk, kind in same.values_list("pk", "kind"):
         parts = seen[pk].parts if pk in seen else (Part(score=1000),)
         why = {**(seen[pk].why if pk in seen else {})}
         seen[pk] = Match(file=pk, kind=library.kind_of(kind), stage="same", score=1000, parts=parts, why=why)
     allowed = WorkFile.objects.filter(pk__in=list(seen), gone=None, work__state="filed")
     shown = set(allowed.filter(Q(held_at=None) | Q(work__organisation=organisation)).values_list("pk", flat=True))
-    return tuple(sorted((each for each in seen.values() if each.file in shown), key=lambda each: -each.score))
+    kept = sorted((each for each in seen.values() if each.file in shown), key=lambda each: -each.score)
+    return replace(looked, matches=tuple(kept))
 
 
 def without_common(query: Fingerprint, organisation: UUID) -> tuple[Fingerprint, bool]:

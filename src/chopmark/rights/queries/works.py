@@ -120,7 +120,11 @@ class MatchSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchSummary:
-    """A search for copies."""
+    """A search for copies.
+
+    Attributes:
+        facts: of the file; `crowded`, where so many works are alike that of this many codes not all were compared.
+    """
 
     id: UUID
     number: str

@@ -94,6 +94,7 @@ def search_facts(one: SearchSummary) -> dict[str, Any]:
         "url": reverse("copy-search", args=[one.number]),
         "iscc": one.iscc,
         "sha256_hex": one.sha256.hex(),
+        "crowded": words.coded("copies.crowded", one.facts) if "crowded" in one.facts else "",
     }
 
 
