@@ -477,6 +477,33 @@ def test_decoders_that_die_in_a_row_leave_nothing_behind():
         workshop.close()
 
 
+@pytest.mark.crash
+def test_a_fork_of_who_started_decoders_does_not_end_them(monkeypatch):
+    workshop = Workshop(1)
+    try:
+        workshop.fingerprint(PICTURE)
+        process = workshop._idle[0]
+        owner = os.getpid()
+        with monkeypatch.context() as fork:
+            fork.setattr(workshops.os, "getpid", lambda: owner + 1)
+            workshop.close()
+        assert process.alive()
+    finally:
+        process.end()
+
+
+def test_a_file_that_goes_while_it_waits_is_not_called_hostile(workshop, tmp_path, monkeypatch):
+    monkeypatch.setattr(workshops.Path, "is_file", lambda _path: True)
+    with pytest.raises(Unavailable, match=r"media\.decoder_missing"):
+        workshop.fingerprint(tmp_path / "gone")
+    assert workshop.fingerprint(PICTURE).kind == "picture"
+
+
+def test_a_cage_that_cannot_be_closed_is_not_the_files_fault(workshop):
+    with pytest.raises(Unavailable, match=r"media\.decoder_missing"):
+        workshop.fingerprint(PICTURE, replace(Limits(), memory=2**64 - 1))
+
+
 LEFT = """
 import sys
 from pathlib import Path

@@ -5,9 +5,10 @@ It loads the decoders once and touches no file itself: for each job it forks, an
 has one short-lived process without files, network or programs, and the next job starts from a clean one.
 
     job      4 bytes of length, CBOR {op, paths, limits, given}
-    answer   4 bytes of length, CBOR {end: answered | time | size | died | left, signal, body}
+    answer   4 bytes of length, CBOR {end: answered | time | size | died | unready | left, signal, body}
 
-The body of an answer is the fork's and is passed on unread. When nobody is left to hear it (the platform was killed),
+The body of an answer is the fork's and is passed on unread. `unready`: the fork could not open the file or close the
+cage, so nothing was decoded, and it is not the file's fault. When nobody is left to hear it (the platform was killed),
 fork and process end at once, whatever time the job may still have.
 """
 
@@ -29,6 +30,7 @@ from chopmark.media.guard import Limits, die_with_parent, shut_in
 LENGTH = 4
 MOST_JOB = 200_000_000
 CHUNK = 1 << 16
+UNREADY = 2  # status of a fork that has not begun
 
 
 def main() -> None:
@@ -78,6 +80,8 @@ def _forked(operations: Mapping[str, Operation], job: Mapping[str, Any]) -> dict
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
     if end == "answered" and not data:
         end = "time" if number == signal.SIGXCPU else "died"
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == UNREADY:
+            end = "unready"
     return {"end": end, "signal": number, "body": data if end == "answered" else b""}
 
 
@@ -104,7 +108,7 @@ def _heard(reading: int, asking: int, limits: Limits) -> tuple[bytes, str]:
 
 def _work(operations: Mapping[str, Operation], job: Mapping[str, Any], limits: Limits, writing: int) -> None:
     """The fork: open what is asked about, shut the cage, work, answer, end. Never returns."""
-    status = 1
+    status = UNREADY
     try:
         die_with_parent()
         quiet = os.open(os.devnull, os.O_RDWR)
@@ -113,6 +117,7 @@ def _work(operations: Mapping[str, Operation], job: Mapping[str, Any], limits: L
         files = [open(path, "rb") for path in job["paths"]]  # noqa: SIM115, PTH123 (they end with the process)
         with open(writing, "wb", closefd=False) as answer:
             shut_in(limits)
+            status = 1
             answer.write(_answer(operations[job["op"]], files, job["given"], limits))
         status = 0
     finally:

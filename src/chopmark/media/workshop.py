@@ -108,9 +108,9 @@ class Workshop:
             return _body(self._done(cbor.encode(job), limits, patience), limits)
 
     def close(self) -> None:
-        """End the processes that wait."""
+        """End the processes that wait, if they are this process's own."""
         with self._lock:
-            idle, self._idle = self._idle, []
+            idle, self._idle = self._own(), []
         for each in idle:
             each.end()
 
@@ -141,14 +141,17 @@ class Workshop:
 
     def _take(self) -> _Process:
         with self._lock:
-            if self._owner != os.getpid():  # this is a fork of the process that started them
-                self._idle, self._owner = [], os.getpid()
+            self._idle, self._owner = self._own(), os.getpid()
             while self._idle:
                 process = self._idle.pop()
                 if process.alive():
                     return process
                 process.end()
         return _Process(self._model)
+
+    def _own(self) -> list[_Process]:
+        """Those that wait; none in a fork of the process that started them."""
+        return self._idle if self._owner == os.getpid() else []
 
     def _give_back(self, process: _Process) -> None:
         if process.jobs >= JOBS:
@@ -263,6 +266,8 @@ def _body(answer: Mapping[str, Any], limits: Limits) -> bytes:
             said = _trusted(answer["body"], cbor.decode)
         case "time" | "size":
             raise Invalid("media.too_costly", seconds=round(limits.wall))
+        case "unready":  # no cage, or the file is gone since it was looked for
+            raise Unavailable("media.decoder_missing")
         case _:
             raise Invalid("media.decoder_died", signal=answer["signal"])
     match said:
