@@ -22,11 +22,12 @@ from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewPaper, NewRight, add_papers, file_right, withdraw
 from chopmark.rights.actions.verify import verify_against, vouch
 from chopmark.rights.actions.watch import NewWatch, run_watches, save_watch, see_finds, stop_watch
-from chopmark.rights.models import Event, Find, LogoCode
+from chopmark.rights.models import Event, Find, LogoCode, RightClass, Serial
 from chopmark.rights.queries.follow import Follower, follower
 from chopmark.rights.queries.search import Narrow, find_logos, find_words
 from chopmark.rights.queries.watches import finds_of, watch_of, watches_of
 from chopmark.rights.record import Class, Designation, Mark
+from chopmark.rights.similarity import words as words_module
 from chopmark.rights.similarity.words import WordIndex, exclusive, read_state
 
 OPERATOR = Operator()
@@ -183,6 +184,48 @@ def test_a_watch_finds_what_is_there_and_each_new_filing_of_others_once(world, m
     assert (shown.finds, shown.fresh) == (2, 0)
     withdraw(second.id, by=jo.actor, at=world.now())
     assert [each.found.number for each in finds_of(mei.actor, watch.id)] == [first.number]
+    assert [(each.finds, each.fresh) for each in (*watches_of(mei.actor), watch_of(mei.actor, watch.id))] == [
+        (1, 0)
+    ] * 2
+
+
+def test_a_watch_finds_others_behind_many_rights_of_its_own(world, mei, jo, monkeypatch):
+    monkeypatch.setattr(words_module, "CANDIDATES", 2)
+    for number in ("018000002", "018000003", "018000004"):
+        filed(world, mei, number=number)
+    other = filed(world, jo, words="Red Lanterm", number="018000001")
+    follower().follow()
+    follower().settle(force=True)
+    watch = save_watch(NewWatch(text="RED LANTERN"), by=mei.actor, at=world.now())
+    Serial.objects.update_or_create(name="watched", defaults={"last": Event.objects.latest("pk").pk})
+    assert run_watches(world.now()).finds == 1
+    assert [each.found.number for each in finds_of(mei.actor, watch.id)] == [other.number]
+
+
+def test_a_class_of_another_scheme_is_no_class_of_nice(world, mei, jo):
+    made = filed(world, jo)
+    code = made.record.classes[0].code
+    save_watch(NewWatch(text="RED LANTERN", narrow=Narrow(classes=(code,))), by=mei.actor, at=world.now())
+    RightClass.objects.filter(right=made.id).update(scheme="locarno")
+    assert run_watches(world.now()).finds == 0
+
+
+def test_an_index_that_cannot_be_written_is_said_and_tried_again(world, mei, monkeypatch):
+    filed(world, mei, verify=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(words_module, "_engine", _full)
+        with pytest.raises(Unavailable, match=r"similarity\.index_building"):
+            find_words(mei.actor, "lantern", at=world.now())
+    assert found(world, mei, "red lantern")
+    with monkeypatch.context() as patch:
+        patch.setattr(WordIndex, "settle", _full)
+        follower().settle(force=True)
+    assert read_state(world.home / "search") is not None
+    assert found(world, mei, "red lantern")
+
+
+def _full(*given, **named):
+    raise ValueError("An IO error occurred: 'No space left on device (os error 28)'")
 
 
 def test_a_watch_keeps_to_its_classes_and_territories_and_ends_when_it_is_stopped(world, mei, jo):

@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from world.data import shared_data
 from world.lookalikes import brands, planted
 
+from chopmark.rights.similarity import words
 from chopmark.rights.similarity.keys import keys
 from chopmark.rights.similarity.score import score
 from chopmark.rights.similarity.words import SETTLE_AFTER, Entry, WordIndex, exclusive, read_state
@@ -82,6 +83,38 @@ def test_classes_territories_and_scope_narrow_a_search_in_files_and_in_memory(tm
         assert found(territories=("CN", "US")) == ["b"]
         assert found(classes=("25",), territories=("CN",)) == []
         assert index.settle(force=True)
+
+
+def test_what_may_not_be_found_takes_no_place_of_what_may(tmp_path):
+    """Anybody may hand in claims: hundreds that nobody else may see once hid a mark from everybody."""
+    many = 3 * words.CANDIDATES
+    hidden = [Entry(key=f"h{n}", texts=("lantern",), scope="jo", owner="jo") for n in range(many)]
+    own = [Entry(key=f"o{n}", texts=("lantern",), owner="mei") for n in range(many)]
+    index = WordIndex.build(tmp_path, [*hidden, *own, Entry(key="x", texts=("lanterm",), owner="bo")], position=1)
+
+    def found(**how):
+        return {hit.key[0] for hit in index.search("lantern", limit=200, **how)}
+
+    assert found(without="mei") == {"x"}
+    assert found(without="mei", scope="mei") == {"x"}
+    assert found(without="bo") == {"o"}
+    assert "h" in found(scope="jo", without="mei")
+    index.put(Entry(key="later", texts=("lantern",), owner="mei"), 2)
+    assert found(without="mei") == {"x"}
+
+
+def test_an_index_that_cannot_be_written_leaves_the_old_one_and_nothing_else(tmp_path, monkeypatch):
+    built(tmp_path)
+    before = sorted(each.name for each in tmp_path.iterdir())
+
+    def full(docs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(words, "_stored", full)
+    with pytest.raises(OSError, match="No space"):
+        WordIndex.build(tmp_path, (), position=2)
+    assert sorted(each.name for each in tmp_path.iterdir()) == before
+    assert WordIndex.open(tmp_path).position == 1
 
 
 @pytest.mark.parametrize("query", ["", "   ", "!!!!", "\u200b", "的" * 500, "a" * 500, "x " * 90, "\x1f\x00", "𝕏" * 50])

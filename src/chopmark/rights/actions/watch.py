@@ -2,7 +2,8 @@
 
 The worker calls `run_watches` whenever it is idle: what was filed or verified since the last time is compared with
 every watch at once, and each watch is asked against everything once a day. What a watch met stands in its list of
-finds, and once a day `digest` writes of it. An organisation's own rights are no finds, and rights in checking are nobody else's.
+finds, and once a day `digest` writes of it. An organisation's own rights are no finds, and rights in checking are
+nobody else's.
 """
 
 from __future__ import annotations
@@ -227,8 +228,9 @@ def _new_filings(at: datetime) -> tuple[int, int, bool]:
     )
     _describe((row.image for row in rows), at)
     found = 0
+    filings = _filings(rows)
     for watch in WatchRow.objects.filter(stopped_at=None).order_by("pk").iterator(chunk_size=500) if rows else ():
-        found += _keep(watch, _compared(watch, rows, at), at)
+        found += _keep(watch, _compared(watch, filings, at), at)
     Serial.objects.filter(name=_POSITION).update(last=events[-1][0])
     return len(rows), found, len(events) == AT_ONCE
 
@@ -241,27 +243,61 @@ class _Met:
     scores: dict[str, float]
 
 
-def _compared(watch: WatchRow, rows: Iterable[Right], at: datetime) -> list[_Met]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Filing:
+    """A right as watches look at it: read and made keys of once, however many watches there are.
+
+    Attributes:
+        classes: of Nice.
+        texts: its words, each with its keys.
+        codes: of its picture, empty without.
+    """
+
+    right: Right
+    classes: frozenset[str]
+    territories: frozenset[str]
+    texts: tuple[tuple[str, Keys], ...]
+    codes: bytes
+
+
+def _filings(rows: Iterable[Right]) -> list[_Filing]:
+    """Those of these rights that everybody may find; read with their classes and territories."""
+    public = [row for row in rows if row.state in PUBLIC]
+    images = {bytes(row.image) for row in public if row.image is not None}
+    made = LogoCode.objects.filter(image__in=images, algorithm=LOGO_ALGORITHM) if images else ()
+    codes = {bytes(each.image): bytes(each.codes) for each in made}
+    return [
+        _Filing(
+            right=row,
+            classes=frozenset(each.code.lstrip("0") for each in row.classes.all() if each.scheme == "nice"),
+            territories=frozenset(each.territory for each in row.territories.all()),
+            texts=tuple((text, keys(text)) for text in texts_of(row)),
+            codes=codes.get(bytes(row.image), b"") if row.image is not None else b"",
+        )
+        for row in public
+    ]
+
+
+def _compared(watch: WatchRow, filings: Iterable[_Filing], at: datetime) -> list[_Met]:
     """Rights that a watch meets among these."""
     classes, territories = search.codes_of(_narrow(watch), at.date())
-    fitting = [each for each in rows if _concerns(watch, each, classes, territories)]
+    fitting = [each for each in filings if _concerns(watch, each, classes, territories)]
     if not fitting:
         return []
     return _by_logo(watch, fitting) if watch.kind == "logo" else _by_words(watch, fitting)
 
 
-def _concerns(watch: WatchRow, row: Right, classes: frozenset[str], territories: frozenset[str]) -> bool:
-    """Whether it is somebody else's public right within the limits of the watch."""
+def _concerns(watch: WatchRow, filing: _Filing, classes: frozenset[str], territories: frozenset[str]) -> bool:
+    """Whether it is somebody else's right within the limits of the watch."""
     return (
-        row.organisation != watch.organisation
-        and row.state in PUBLIC
-        and (not classes or any(each.code.lstrip("0") in classes for each in row.classes.all()))
-        and (not territories or any(each.territory in territories for each in row.territories.all()))
+        filing.right.organisation != watch.organisation
+        and (not classes or not filing.classes.isdisjoint(classes))
+        and (not territories or not filing.territories.isdisjoint(territories))
     )
 
 
-def _by_words(watch: WatchRow, rows: Sequence[Right]) -> list[_Met]:
-    texts: list[tuple[Right, str, Keys]] = [(row, text, keys(text)) for row in rows for text in texts_of(row)]
+def _by_words(watch: WatchRow, filings: Sequence[_Filing]) -> list[_Met]:
+    texts = [(each.right, text, made) for each in filings for text, made in each.texts]
     if not texts:
         return []
     look, sound, contains, total = scores(keys(watch.text), [each for _, _, each in texts])
@@ -274,14 +310,13 @@ def _by_words(watch: WatchRow, rows: Sequence[Right]) -> list[_Met]:
     return list(met.values())
 
 
-def _by_logo(watch: WatchRow, rows: Sequence[Right]) -> list[_Met]:
+def _by_logo(watch: WatchRow, filings: Sequence[_Filing]) -> list[_Met]:
     from chopmark.rights.similarity.logos import LogoIndex, parse_codes  # noqa: PLC0415 (loaded for the first logo)
 
-    index, known = LogoIndex(), {str(row.pk): row for row in rows if row.image is not None}
-    for key, row in known.items():
-        code = LogoCode.objects.filter(image=bytes(row.image or b""), algorithm=LOGO_ALGORITHM).first()
-        if code is not None and code.codes:
-            index.add(key, parse_codes(bytes(code.codes)))
+    index, known = LogoIndex(), {str(each.right.pk): each.right for each in filings}
+    for each in filings:
+        if each.codes:
+            index.add(str(each.right.pk), parse_codes(each.codes))
     hits = index.search(_asked(watch), limit=len(known)) if len(index) else ()
     return [
         _Met(
@@ -309,9 +344,16 @@ def _daily(at: datetime) -> tuple[int, int]:
 
 def _searched(watch: WatchRow, at: datetime) -> list[_Met]:
     classes, territories = search.codes_of(_narrow(watch), at.date())
+    whose = str(watch.organisation)  # a brand's own hundred registrations would be all that is nearest
     if watch.kind == "logo":
         logo_hits = follower().logos(
-            _asked(watch), classes=classes, territories=territories, scope="", limit=MAX_LIMIT, patient=True
+            _asked(watch),
+            classes=classes,
+            territories=territories,
+            scope="",
+            without=whose,
+            limit=MAX_LIMIT,
+            patient=True,
         )
         keys_found = [each.key for each in logo_hits]
     else:
@@ -320,13 +362,14 @@ def _searched(watch: WatchRow, at: datetime) -> list[_Met]:
             classes=classes,
             territories=territories,
             scope="",
+            without=whose,
             limit=MAX_LIMIT,
             least=watch.least / 1000,
             patient=True,
         )
         keys_found = [each.key for each in hits]
     rows = Right.objects.filter(pk__in=keys_found).prefetch_related("classes", "territories")
-    return _compared(watch, rows, at)
+    return _compared(watch, _filings(rows), at)
 
 
 def _keep(watch: WatchRow, met: Sequence[_Met], at: datetime) -> int:

@@ -11,6 +11,7 @@ Logos are held in memory and read from `LogoCode` when the process first needs t
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -42,6 +43,8 @@ OVERLAP = 200
 BATCH = 2000
 AT_ONCE = 5000
 """Rights from which the index is built beside the searches."""
+SETTLE_FROM = 2000
+"""Changes in memory from which a process that searches writes them down."""
 WORDED = ("trademark", "trade_name", "gi", "domain", "design")
 _LONGEST_ALIAS = 80
 
@@ -66,8 +69,9 @@ class Follower:
         self._mark = ""  # digest of the event at the index's position
         self._seen: frozenset[int] = frozenset()  # events near the position that were looked at
         self._work: threading.Thread | None = None
+        self._settle_from = SETTLE_FROM
         self._logos: LogoIndex | None = None
-        self._narrow: dict[str, tuple[frozenset[str], frozenset[str], str]] = {}
+        self._narrow: dict[str, tuple[frozenset[str], frozenset[str], str, str]] = {}
         self._last_code = 0
 
     def words(
@@ -79,6 +83,7 @@ class Follower:
         scope: str,
         limit: int,
         least: float,
+        without: str = "",
         patient: bool = False,
     ) -> tuple[Hit, ...]:
         """What resembles these words, see `WordIndex.search`; `patient` builds a large index at once.
@@ -90,7 +95,13 @@ class Follower:
             index = self._followed(patient=patient)
             try:
                 return index.search(
-                    asked, classes=classes, territories=territories, scope=scope, limit=limit, least=least
+                    asked,
+                    classes=classes,
+                    territories=territories,
+                    scope=scope,
+                    without=without,
+                    limit=limit,
+                    least=least,
                 )
             except (ValueError, OSError):
                 if last:
@@ -107,6 +118,7 @@ class Follower:
         territories: Collection[str],
         scope: str,
         limit: int,
+        without: str = "",
         patient: bool = False,
     ) -> tuple[LogoHit, ...]:
         """What resembles this picture, see `LogoIndex.search`. Raises as `words`."""
@@ -117,9 +129,10 @@ class Follower:
             narrow = dict(self._narrow)
 
         def among(key: str) -> bool:
-            theirs_classes, theirs_territories, whose = narrow[key]
+            theirs_classes, theirs_territories, whose, owner = narrow[key]
             return (
                 (not whose or whose == scope)
+                and not (without and owner == without)
                 and (not classes or not theirs_classes.isdisjoint(classes))
                 and (not territories or not theirs_territories.isdisjoint(territories))
             )
@@ -138,15 +151,19 @@ class Follower:
             try:
                 index.settle(mark, force=force)
             except (ValueError, OSError):
-                with self._lock:
-                    self._forget()
+                # A full disk, or damaged files: what is in memory still answers, and damage is found by the next
+                # search that reads it. Tried again when as much has come again, not with each search.
+                logging.getLogger(__name__).exception("the search index cannot be written")
+                self._settle_from = 2 * max(index.waiting, SETTLE_FROM)
+            else:
+                self._settle_from = SETTLE_FROM
 
     def _followed(self, *, patient: bool) -> WordIndex:
         with self._lock:
             index = self._words or self._open()
             if index is None or not self._catch_up(index):
                 index = self._rebuilt(patient=patient)
-            if index.waiting >= 2000 and (self._work is None or not self._work.is_alive()):
+            if index.waiting >= self._settle_from and (self._work is None or not self._work.is_alive()):
                 self._work = threading.Thread(target=self.settle, name="search-settle", daemon=True)
                 self._work.start()
             return index
@@ -224,7 +241,11 @@ class Follower:
                 raise Unavailable("similarity.index_building")
             last = Event.objects.order_by("-pk").values_list("pk", "sha256").first()
             position, mark = (0, "") if last is None else (last[0], bytes(last[1]).hex())
-            index = WordIndex.build(self._folder, _entries(), position=position, mark=mark)
+            try:
+                index = WordIndex.build(self._folder, _entries(), position=position, mark=mark)
+            except (ValueError, OSError) as error:  # a full disk: the rows are untouched, and the next search tries
+                logging.getLogger(__name__).exception("the search index cannot be written")
+                raise Unavailable("similarity.index_building") from error
         self._words, self._mark, self._seen = index, mark, frozenset()
         self._catch_up(index)
         return index
@@ -273,8 +294,8 @@ def entry_of(row: Right) -> Entry | None:
     texts = texts_of(row)
     if not texts:
         return None
-    classes, territories, scope = _narrowed(row)
-    return Entry(key=str(row.pk), texts=texts, classes=classes, territories=territories, scope=scope)
+    classes, territories, scope, owner = _narrowed(row)
+    return Entry(key=str(row.pk), texts=texts, classes=classes, territories=territories, scope=scope, owner=owner)
 
 
 def texts_of(row: Right) -> tuple[str, ...]:
@@ -287,11 +308,12 @@ def texts_of(row: Right) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in found if each.strip()))
 
 
-def _narrowed(row: Right) -> tuple[frozenset[str], frozenset[str], str]:
-    """Classes, territories, and the one organisation that may see it, of a right that was read with `_full`."""
+def _narrowed(row: Right) -> tuple[frozenset[str], frozenset[str], str, str]:
+    """Classes, territories, the one organisation that may see it, and whose it is, of a right read with `_full`."""
     classes = frozenset(each.code.lstrip("0") for each in row.classes.all() if each.scheme == "nice")
     territories = frozenset(each.territory for each in row.territories.all())
-    return classes, territories, "" if row.state in PUBLIC else str(row.organisation)
+    whose = str(row.organisation)
+    return classes, territories, "" if row.state in PUBLIC else whose, whose
 
 
 def _entries() -> Iterator[Entry]:

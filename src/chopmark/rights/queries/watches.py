@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, Window
+from django.db.models.functions import RowNumber
 
 from chopmark.base.errors import Refused
 from chopmark.people.actor import Actor
@@ -56,7 +57,10 @@ def watches_of(by: Actor, *, stopped: bool = False) -> tuple[WatchSummary, ...]:
     by.must("view_rights")
     rows = Watch.objects.filter(organisation=by.organisation_id)
     rows = rows if stopped else rows.filter(stopped_at=None)
-    counted = rows.annotate(all_finds=Count("finds"), new_finds=Count("finds", filter=Q(finds__seen_at=None)))
+    shown = Q(finds__right__state__in=PUBLIC)
+    counted = rows.annotate(
+        all_finds=Count("finds", filter=shown), new_finds=Count("finds", filter=shown & Q(finds__seen_at=None))
+    )
     return tuple(
         summary_of(row, finds=row.all_finds, fresh=row.new_finds) for row in counted.order_by("-made_at")[:1000]
     )
@@ -70,7 +74,8 @@ def watch_of(by: Actor, watch_id: UUID) -> WatchSummary:
     """
     by.must("view_rights")
     row = own_watch(by, watch_id)
-    return summary_of(row, finds=row.finds.count(), fresh=row.finds.filter(seen_at=None).count())
+    shown = row.finds.filter(right__state__in=PUBLIC)
+    return summary_of(row, finds=shown.count(), fresh=shown.filter(seen_at=None).count())
 
 
 def finds_of(by: Actor, watch_id: UUID, *, fresh: bool = False, limit: int = 50) -> tuple[FindSummary, ...]:
@@ -84,6 +89,18 @@ def finds_of(by: Actor, watch_id: UUID, *, fresh: bool = False, limit: int = 50)
     rows = rows.filter(seen_at=None) if fresh else rows
     listed = rows.prefetch_related("right__classes", "right__territories").order_by("-found_at", "-total", "pk")
     return tuple(_find(each, str(by.organisation_id)) for each in listed[: max(1, min(limit, MAX_PAGE))])
+
+
+def newest_finds(by: Actor, watch_ids: Collection[UUID], *, limit: int = 10) -> Mapping[UUID, tuple[FindSummary, ...]]:
+    """What several of the organisation's watches met, as `finds_of` does for one; those without finds are left out."""
+    by.must("view_rights")
+    place = Window(RowNumber(), partition_by="watch", order_by=("-found_at", "-total", "pk"))
+    mine = Find.objects.filter(watch__in=watch_ids, watch__organisation=by.organisation_id, right__state__in=PUBLIC)
+    rows = mine.annotate(place=place).filter(place__lte=limit).select_related("right")
+    met: dict[UUID, list[FindSummary]] = {}
+    for row in rows.prefetch_related("right__classes", "right__territories").order_by("place"):
+        met.setdefault(row.watch_id, []).append(_find(row, str(by.organisation_id)))
+    return {watch: tuple(found) for watch, found in met.items()}
 
 
 def _find(row: Find, scope: str) -> FindSummary:

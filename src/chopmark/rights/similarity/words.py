@@ -32,7 +32,7 @@ from chopmark.rights.similarity.scripts import has_han, is_han
 if TYPE_CHECKING:
     import tantivy
 
-FORMAT = f"{VERSION}.1"
+FORMAT = f"{VERSION}.2"
 CANDIDATES = 100
 """Taken from each of the n-gram queries."""
 SETTLE_AFTER = 1000
@@ -46,6 +46,7 @@ _SHORT = 3  # letters: shorter rows of Latin letters stand in everything
 _MAX_WINDOWS = 1200
 _STATE = "state.json"
 _APART = "\x1f"
+_HIDDEN = "yes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Entry:
         texts: its words and other ways to write them; the first is the one to show.
         classes, territories: codes that a search may be narrowed to.
         scope: empty for what everybody may find, otherwise the one organisation that may.
+        owner: the organisation whose right it is.
     """
 
     key: str
@@ -64,6 +66,7 @@ class Entry:
     classes: frozenset[str] = frozenset()
     territories: frozenset[str] = frozenset()
     scope: str = ""
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,43 @@ class _Doc:
     classes: frozenset[str]
     territories: frozenset[str]
     scope: str
+    owner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Among:
+    """Whom a search may find: what is left out takes no place of another's among the candidates."""
+
+    classes: Collection[str]
+    territories: Collection[str]
+    scope: str
+    without: str
+
+    def has(self, doc: _Doc) -> bool:
+        return (
+            (not doc.scope or doc.scope == self.scope)
+            and not (self.without and doc.owner == self.without)
+            and (not self.classes or not doc.classes.isdisjoint(self.classes))
+            and (not self.territories or not doc.territories.isdisjoint(self.territories))
+        )
+
+    def within(self, schema: tantivy.Schema) -> list[tuple[tantivy.Occur, tantivy.Query]]:
+        """The same for the files, as parts of a query."""
+        from tantivy import Occur, Query  # noqa: PLC0415 (loaded for the first search)
+
+        parts = [
+            (Occur.Must, Query.const_score_query(Query.term_set_query(schema, field, sorted(set(codes))), 0.0))
+            for field, codes in (("class", self.classes), ("territory", self.territories))
+            if codes
+        ]
+        hidden = Query.term_query(schema, "hidden", _HIDDEN, "basic")
+        if self.scope:
+            own = Query.term_query(schema, "scope", self.scope, "basic")
+            hidden = Query.boolean_query([(Occur.Must, hidden), (Occur.MustNot, own)])
+        parts.append((Occur.MustNot, hidden))
+        if self.without:
+            parts.append((Occur.MustNot, Query.term_query(schema, "owner", self.without, "basic")))
+        return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,17 +159,25 @@ class WordIndex:
 
     @classmethod
     def build(cls, folder: Path, entries: Iterable[Entry], *, position: int, mark: str = "") -> WordIndex:
-        """Build anew from all rows and put it in place of the one there; the caller holds `exclusive`."""
+        """Build anew from all rows and put it in place of the one there; the caller holds `exclusive`.
+
+        Raises:
+            ValueError, OSError: it cannot be written; the one there stays.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         state = State(generation=f"words-{secrets.token_hex(8)}", position=position, mark=mark)
         place = folder / state.generation
-        place.mkdir()
-        index = _engine(place)
-        writer = index.writer(_HEAP, 1)
-        for made in _stored(doc for entry in entries for doc in _documents(entry)):
-            writer.add_document(made)
-        writer.commit()
-        writer.wait_merging_threads()
+        try:
+            place.mkdir()
+            index = _engine(place)
+            writer = index.writer(_HEAP, 1)
+            for made in _stored(doc for entry in entries for doc in _documents(entry)):
+                writer.add_document(made)
+            writer.commit()
+            writer.wait_merging_threads()
+        except BaseException:  # a full disk is not filled further by what nobody will read
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         _write_state(folder, state)
         for old in folder.glob("words-*"):
             if old.name != state.generation:
@@ -180,6 +228,7 @@ class WordIndex:
         classes: Collection[str] = (),
         territories: Collection[str] = (),
         scope: str = "",
+        without: str = "",
         limit: int = 50,
         least: float = 0.0,
     ) -> tuple[Hit, ...]:
@@ -189,6 +238,7 @@ class WordIndex:
             classes: only rights in one of these; empty for all.
             territories: only rights in one of these; empty for all.
             scope: the organisation that asks.
+            without: an organisation whose rights are none to be found.
             limit: at most `MAX_LIMIT`.
             least: the total from which a right is worth showing.
 
@@ -200,9 +250,10 @@ class WordIndex:
             return ()
         with self._lock:
             searcher, delta = self._searcher, dict(self._delta)
-        found = [doc for doc in self._candidates(searcher, asked, classes, territories) if doc.key not in delta]
+        among = _Among(classes=classes, territories=territories, scope=scope, without=without)
+        found = [doc for doc in self._candidates(searcher, asked, among) if doc.key not in delta]
         found += [doc for _, docs in delta.values() for doc in docs]
-        found = [doc for doc in found if _fits(doc, classes, territories, scope)]
+        found = [doc for doc in found if among.has(doc)]
         return _ranked(asked, found, min(limit, MAX_LIMIT), least)
 
     def settle(self, mark: str = "", *, force: bool = False) -> bool:
@@ -250,18 +301,12 @@ class WordIndex:
         self._searcher = self._index.searcher()
         self._state = state
 
-    def _candidates(
-        self, searcher: tantivy.Searcher, asked: Keys, classes: Collection[str], territories: Collection[str]
-    ) -> Iterator[_Doc]:
+    def _candidates(self, searcher: tantivy.Searcher, asked: Keys, among: _Among) -> Iterator[_Doc]:
         """Texts that share rows of letters with the query, and texts that stand in it whole."""
         from tantivy import Occur, Query  # noqa: PLC0415 (loaded for the first search)
 
         schema = self._index.schema
-        narrowed = [
-            (Occur.Must, Query.const_score_query(Query.term_set_query(schema, field, sorted(set(codes))), 0.0))
-            for field, codes in (("class", classes), ("territory", territories))
-            if codes
-        ]
+        narrowed = among.within(schema)
         queries = [
             _any_of(schema, "look", _grams(f"^{asked.skeleton}$")),
             _any_of(schema, "sound", _grams(f"^{asked.phonetic}$")),
@@ -275,7 +320,7 @@ class WordIndex:
         ]
         places: dict[tuple[int, int], Any] = {}
         for query in (*filter(None, queries), *wholes):
-            whole = Query.boolean_query([(Occur.Must, query), *narrowed]) if narrowed else query
+            whole = Query.boolean_query([(Occur.Must, query), *narrowed])
             for _, place in searcher.search(whole, CANDIDATES, count=False).hits:
                 places[place.segment_ord, place.doc] = place
         for place in places.values():
@@ -293,15 +338,8 @@ def _documents(entry: Entry) -> Iterator[_Doc]:
                 classes=entry.classes,
                 territories=entry.territories,
                 scope=entry.scope,
+                owner=entry.owner,
             )
-
-
-def _fits(doc: _Doc, classes: Collection[str], territories: Collection[str], scope: str) -> bool:
-    return (
-        (not doc.scope or doc.scope == scope)
-        and (not classes or not doc.classes.isdisjoint(classes))
-        and (not territories or not doc.territories.isdisjoint(territories))
-    )
 
 
 def _ranked(asked: Keys, found: Sequence[_Doc], limit: int, least: float) -> tuple[Hit, ...]:
@@ -380,6 +418,9 @@ def _schema() -> tantivy.Schema:
         "sound_whole": "raw",
         "class": "raw",
         "territory": "raw",
+        "owner": "raw",
+        "scope": "raw",
+        "hidden": "raw",
     }.items():
         builder.add_text_field(name, tokenizer_name=tokenizer, index_option="basic")
     builder.add_bytes_field("doc", stored=True)
@@ -401,6 +442,11 @@ def _stored(docs: Iterable[_Doc]) -> Iterator[tantivy.Document]:
         for field, codes in (("class", doc.classes), ("territory", doc.territories)):
             for code in sorted(codes):
                 made.add_text(field, code)
+        if doc.owner:
+            made.add_text("owner", doc.owner)
+        if doc.scope:
+            made.add_text("scope", doc.scope)
+            made.add_text("hidden", _HIDDEN)
         made.add_bytes("doc", _APART.join(each.replace(_APART, " ") for each in _parts(doc)).encode())
         yield made
 
@@ -409,12 +455,13 @@ def _parts(doc: _Doc) -> tuple[str, ...]:
     made = doc.keys
     return (
         *(doc.key, doc.text, made.norm, made.skeleton, made.phonetic, made.consonant, made.pinyin),
-        *(" ".join(sorted(doc.classes)), " ".join(sorted(doc.territories)), doc.scope),
+        *(" ".join(sorted(doc.classes)), " ".join(sorted(doc.territories)), doc.scope, doc.owner),
     )
 
 
 def _loaded(stored: bytes) -> _Doc:
-    key, text, norm, look, sound, consonant, pinyin, classes, territories, scope = bytes(stored).decode().split(_APART)
+    key, text, norm, look, sound, consonant, pinyin, *rest = bytes(stored).decode().split(_APART)
+    classes, territories, scope, owner = rest
     return _Doc(
         key=key,
         text=text,
@@ -422,6 +469,7 @@ def _loaded(stored: bytes) -> _Doc:
         classes=_codes(classes),
         territories=_codes(territories),
         scope=scope,
+        owner=owner,
     )
 
 
