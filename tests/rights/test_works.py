@@ -367,6 +367,66 @@ def test_a_work_that_comes_while_it_is_searched_is_found(world, mei, jo, monkeyp
     assert (match.work, match.later) == (made[0].number, True)
 
 
+def test_the_same_file_sent_twice_at_once_is_one_work(world, mei, monkeypatch):
+    deposit, done = work.deposit_events, []
+
+    def meanwhile(*arguments, **options):
+        if not done:
+            done.append(True)
+            registered(world, mei, media.jpeg(media.picture(1)))
+        return deposit(*arguments, **options)
+
+    monkeypatch.setattr(work, "deposit_events", meanwhile)
+    with pytest.raises(Refused, match=r"works\.already_filed"):
+        registered(world, mei, media.jpeg(media.picture(1)))
+    [one] = works.works_of(mei.actor)
+    assert one.number == "W-2026-000002"  # the first one's number was taken before
+    assert WorkFileRow.objects.count() == 1
+
+
+def test_two_workers_with_one_file_leave_it_once(world, mei, monkeypatch):
+    monkeypatch.setattr(work, "AT_ONCE", 1000)
+    made = registered(world, mei, media.jpeg(media.picture(1)))
+    workshop = library.tools().workshop
+
+    class Slow:
+        """Is overtaken while it decodes."""
+
+        def fingerprint(self, *arguments, **options):
+            found = workshop.fingerprint(*arguments, **options)
+            with monkeypatch.context() as patch:
+                patch.setattr(work.library, "tools", tools)
+                assert work.fingerprint_waiting(lambda: world.at) == made.number
+            return found
+
+    tools = library.tools
+    slow = replace(tools(), workshop=Slow())
+    with monkeypatch.context() as patch:
+        patch.setattr(work.library, "tools", lambda: slow)
+        with pytest.raises(Refused, match=r"works\.moved"):
+            work.fingerprint_waiting(lambda: world.at)
+    [file] = WorkFileRow.objects.all()
+    codes = WorkCode.objects.filter(file=file).count()
+    assert codes == len(workshop.fingerprint(media.jpeg(media.picture(1))).codes)
+    assert [each.event.type for each in works.events_of(mei.actor, made.number)] == ["work_filed", "work_identified"]
+    work._unfit(file, "media.decoder_died", {}, world.at)  # a third one gave up
+    assert WorkFileRow.objects.get().state == "done"
+
+
+def test_a_later_version_may_be_named_by_number(world, mei):
+    first = registered(world, mei, media.jpeg(media.picture(1)))
+    second = registered(world, mei, media.jpeg(media.picture(2)), replace(RECORD, version_of=first.number.lower()))
+    assert second.record.version_of == str(first.id)
+    [found] = works.versions_of(mei.actor, first.number)
+    assert found.number == second.number
+    with pytest.raises(Refused, match=r"works\.not_found"):
+        work.amend_work(first.number, replace(RECORD, version_of=first.number), by=mei.actor, at=world.at)
+    changed = work.amend_work(
+        second.number, replace(RECORD, version_of="{" + str(first.id).upper() + "}"), by=mei.actor, at=world.at
+    )
+    assert changed.record.version_of == str(first.id)
+
+
 def test_a_withdrawal_that_is_cut_off_is_none(world, mei, monkeypatch):
     made = registered(world, mei, media.jpeg(media.picture(1)))
 

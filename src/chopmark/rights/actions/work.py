@@ -35,8 +35,8 @@ from chopmark.rights.actions.common import (
 )
 from chopmark.rights.actions.kept import Kept, NewWorkFile, keep, take_changes
 from chopmark.rights.models import Event as EventRow
+from chopmark.rights.models import Serial, WorkCode, WorkFile
 from chopmark.rights.models import Work as WorkRow
-from chopmark.rights.models import WorkCode, WorkFile
 from chopmark.rights.queries import library
 from chopmark.rights.queries.matching import resembling
 from chopmark.rights.queries.works import WorkSummary, own_work, summary_of, work_of_row
@@ -85,17 +85,16 @@ def register_work(new: NewWork, *, by: Actor, at: datetime) -> WorkSummary:
     works.check(new.record)
     if not 1 <= len(new.files) <= MAX_FILES:
         raise Invalid("works.too_many", limit=MAX_FILES)
-    if new.record.version_of:
-        own_work(by, new.record.version_of)
+    record = _of_version(new.record, by)
     kept = [keep(each, by) for each in new.files]
-    _must_be_new({each.sha256 for each in kept}, len(kept), by)
+    _must_be_new([each.sha256 for each in kept], by)
     read = [_read(each) for each in kept]
     for each in read:
         if each.found is not None:
-            _must_be_of_kind(new.record.kind, each.found, each.kept.name)
+            _must_be_of_kind(record.kind, each.found, each.kept.name)
     if not new.anyway:
-        _must_show_similar(read, new.record, by)
-    return _file(new.record, read, by, at)
+        _must_show_similar(read, record, by)
+    return _file(record, read, by, at)
 
 
 @wiring.answering()
@@ -124,6 +123,8 @@ def _file(record: WorkRecord, read: Sequence[_Read], by: Actor, at: datetime) ->
     _show(row, work_history.fold_work(events), events[-1].sha256, at)
     ids = deposit_events([(number, each) for each in events], by.organisation_id, by=by, at=at)
     with transaction.atomic():
+        Serial.objects.select_for_update().filter(name="W").first()  # two that register the same file take turns
+        _must_be_new([each.kept.sha256 for each in read], by)
         row.save(force_insert=True)
         EventRow.objects.bulk_create(event_rows(events, ids, by.organisation_id, by=by))
         for each, deposit in zip(read, deposits, strict=True):
@@ -160,7 +161,8 @@ def amend_work(
         raise Refused("works.moved", number=row.number)
     if record.kind != row.kind:
         raise Refused("works.kind_fixed", number=row.number)
-    if record.version_of and own_work(by, record.version_of).pk == row.pk:
+    record = _of_version(record, by)
+    if record.version_of == str(row.pk):
         raise Refused("works.not_found")
     return summary_of(_change(row, Step(type="work_amended", payload=WorkAmended(record=record)), by, at))
 
@@ -233,8 +235,13 @@ def release(file: int, *, by: Actor, at: datetime) -> None:
 # ---- steps -----------------------------------------------------------------------------------------------------------
 
 
-def _must_be_new(digests: set[bytes], count: int, by: Actor) -> None:
-    if len(digests) != count:
+def _of_version(record: WorkRecord, by: Actor) -> WorkRecord:
+    """The record with the id of what it is a version of, which may be named by its number."""
+    return replace(record, version_of=str(own_work(by, record.version_of).pk)) if record.version_of else record
+
+
+def _must_be_new(digests: Sequence[bytes], by: Actor) -> None:
+    if len(set(digests)) != len(digests):
         raise Refused("works.file_twice")
     mine = WorkFile.objects.filter(sha256__in=digests, work__organisation=by.organisation_id, work__state="filed")
     known = mine.values_list("work__number", flat=True).first()
@@ -303,10 +310,16 @@ def _identified(digest: bytes, found: Fingerprint) -> Identified:
 
 
 def _take(file: WorkFile, found: Fingerprint, at: datetime) -> None:
-    """Keep what was made of a file, unless its work was withdrawn meanwhile. Must run inside a transaction."""
+    """Keep what was made of a file, unless its work was withdrawn meanwhile. Must run inside a transaction.
+
+    Raises:
+        Refused: `works.moved`: another worker was quicker.
+    """
     file = WorkFile.objects.select_for_update().get(pk=file.pk)
     if file.gone is not None:
         return
+    if file.state != "waiting":
+        raise Refused("works.moved", number=file.work.number)
     first = take_changes(library.CODES, len(found.codes) + 1)
     WorkCode.objects.bulk_create(
         [
@@ -333,7 +346,9 @@ def _take(file: WorkFile, found: Fingerprint, at: datetime) -> None:
 
 
 def _unfit(file: WorkFile, code: str, facts: Mapping[str, object], at: datetime) -> None:
-    WorkFile.objects.filter(pk=file.pk).update(state="unfit", trouble=code[:64], facts=dict(facts), done_at=at)
+    WorkFile.objects.filter(pk=file.pk, state="waiting").update(
+        state="unfit", trouble=code[:64], facts=dict(facts), done_at=at
+    )
 
 
 def _show(row: WorkRow, work: Work, head: bytes, at: datetime) -> None:
