@@ -330,8 +330,24 @@ def test_the_sign_is_shown_as_a_picture_made_here(world, mei):
 
 def test_a_wrong_code_and_a_day_that_is_none_are_said(mei):
     number = filed(mei)
-    assert "alert-danger" in mei.client.post(f"/rights/{number}/code", {"code": "AAAA"}, follow=True).text
-    assert "alert-danger" in mei.client.post(f"/rights/{number}/renew", {"expiry_date": "soon"}, follow=True).text
+    for path, typed in (("code", {"code": "AAAA"}), ("renew", {"expiry_date": "soon"})):
+        answer = mei.client.post(f"/rights/{number}/{path}", typed)
+        assert answer.status_code == 422, path
+        assert "errorlist" in answer.text
+        assert f'value="{next(iter(typed.values()))}"' in answer.text
+
+
+def test_what_an_action_refuses_leaves_the_small_form_filled(mei):
+    number = filed(mei)
+    mei.client.post(f"/rights/{number}/withdraw")
+    for path, typed in (
+        ("disputes", {"kind": "opposition", "effect": "limit", "forum": "CNIPA", "number": "O-77"}),
+        ("customs", {"authority": "China", "number": "T2026-1"}),
+    ):
+        answer = mei.client.post(f"/rights/{number}/{path}", typed)
+        assert answer.status_code == 422, path
+        assert "errorlist" in answer.text
+        assert f'value="{typed["number"]}"' in answer.text
 
 
 # ---- search

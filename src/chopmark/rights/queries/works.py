@@ -7,7 +7,7 @@ A search and its matches are seen by the organisation that searched.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -175,7 +175,7 @@ def works_of(
         last = own_work(actor, after)
         rows = rows.filter(Q(made_at__lt=last.made_at) | Q(made_at=last.made_at, number__lt=last.number))
     found = rows.order_by("-made_at", "-number")[: max(1, min(limit, MAX_PAGE))]
-    return tuple(summary_of(row) for row in found)
+    return summaries_of(list(found))
 
 
 def work_of(actor: Actor, which: UUID | str) -> WorkSummary:
@@ -187,11 +187,18 @@ def work_of(actor: Actor, which: UUID | str) -> WorkSummary:
     return summary_of(own_work(actor, which))
 
 
+def works_named(actor: Actor, numbers: Collection[str]) -> Mapping[str, WorkSummary]:
+    """Works of the organisation by their numbers; others are left out. Raises people's `must`."""
+    actor.must("view_rights")
+    rows = WorkRow.objects.filter(organisation=actor.organisation_id, number__in=numbers)
+    return {each.number: each for each in summaries_of(list(rows))}
+
+
 def versions_of(actor: Actor, which: UUID | str) -> tuple[WorkSummary, ...]:
     """Later versions of a work, oldest first. Raises as `work_of`."""
     row = own_work(actor, which)
     rows = WorkRow.objects.filter(organisation=actor.organisation_id, version_of=row.pk).order_by("made_at")
-    return tuple(summary_of(each) for each in rows[:MAX_PAGE])
+    return summaries_of(list(rows[:MAX_PAGE]))
 
 
 def events_of(actor: Actor, which: UUID | str) -> tuple[WorkEvent, ...]:
@@ -236,7 +243,7 @@ def searches_of(actor: Actor, *, limit: int = 50) -> tuple[SearchSummary, ...]:
     """
     actor.must("view_rights")
     rows = Search.objects.filter(organisation=actor.organisation_id).order_by("-made_at", "-number")
-    return tuple(search_summary(row) for row in rows.defer("fingerprint")[: max(1, min(limit, MAX_PAGE))])
+    return search_summaries(list(rows.defer("fingerprint")[: max(1, min(limit, MAX_PAGE))]))
 
 
 def search_of(actor: Actor, which: UUID | str) -> SearchSummary:
@@ -266,10 +273,19 @@ def explain(actor: Actor, which: UUID | str, match: int) -> tuple[tuple[str, dic
     Raises:
         Refused: `copies.not_found`; what people's `must` raises.
     """
-    search = own_search(actor, which)
-    row = search.matches.filter(pk=match).first()
-    if row is None:
+    reasons = explain_all(actor, which).get(match)
+    if reasons is None:
         raise Refused("copies.not_found")
+    return reasons
+
+
+def explain_all(actor: Actor, which: UUID | str) -> Mapping[int, tuple[tuple[str, dict[str, Any]], ...]]:
+    """Why each of a search's matches matched, by the match's id. Raises as `search_of`."""
+    search = own_search(actor, which)
+    return {row.pk: _reasons(search, row) for row in search.matches.defer("overlay")}
+
+
+def _reasons(search: Search, row: Match) -> tuple[tuple[str, dict[str, Any]], ...]:
     why, parts = row.why, len(row.parts)
     said: list[tuple[str, dict[str, Any]]] = []
     if row.stage == "same":
@@ -359,20 +375,43 @@ def work_of_row(row: WorkRow) -> Work:
 
 def summary_of(row: WorkRow) -> WorkSummary:
     """The frozen form of a row."""
-    return WorkSummary(
-        id=row.pk,
-        number=row.number,
-        work=work_of_row(row),
-        files=tuple(_file(each) for each in row.files.defer("print").order_by("pk")),
-        made_at=row.made_at,
-        changed_at=row.changed_at,
+    return summaries_of([row])[0]
+
+
+def summaries_of(rows: Sequence[WorkRow]) -> tuple[WorkSummary, ...]:
+    """The frozen forms of rows; the files of all are read at once."""
+    files: dict[UUID, list[WorkFile]] = {row.pk: [] for row in rows}
+    for each in WorkFile.objects.filter(work__in=rows).defer("print").order_by("pk"):
+        files[each.work_id].append(each)
+    return tuple(
+        WorkSummary(
+            id=row.pk,
+            number=row.number,
+            work=work_of_row(row),
+            files=tuple(map(_file, files[row.pk])),
+            made_at=row.made_at,
+            changed_at=row.changed_at,
+        )
+        for row in rows
     )
 
 
 def search_summary(row: Search) -> SearchSummary:
     """The frozen form of a row."""
-    matches = row.matches.select_related("file__work").defer("file__print", "overlay").order_by("-score", "pk")
-    drawn = set(row.matches.filter(overlay__isnull=False).values_list("pk", flat=True))
+    return search_summaries([row])[0]
+
+
+def search_summaries(rows: Sequence[Search]) -> tuple[SearchSummary, ...]:
+    """The frozen forms of rows; the matches of all are read at once."""
+    found = Match.objects.filter(search__in=rows)
+    drawn = set(found.filter(overlay__isnull=False).values_list("pk", flat=True))
+    matches: dict[UUID, list[Match]] = {row.pk: [] for row in rows}
+    for each in found.select_related("file__work").defer("file__print", "overlay").order_by("-score", "pk"):
+        matches[each.search_id].append(each)
+    return tuple(_search(row, matches[row.pk], drawn) for row in rows)
+
+
+def _search(row: Search, matches: Sequence[Match], drawn: Container[int]) -> SearchSummary:
     return SearchSummary(
         id=row.pk,
         number=row.number,

@@ -341,6 +341,33 @@ class CustomsForm(forms.Form):
         return territory_code(str(self.cleaned_data["authority"]))
 
 
+class RenewForm(forms.Form):
+    """Until when a right is valid now."""
+
+    expiry_date = forms.DateField(
+        label=_("Valid until"),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        input_formats=["%Y-%m-%d"],
+        error_messages={
+            "required": _("Give the day until which it is valid now."),
+            "invalid": _("Give the day until which it is valid now."),
+        },
+    )
+
+
+class CodeForm(forms.Form):
+    """The code that the platform sent to the contact in the office's register."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=40,
+        help_text=_(
+            "The platform sends it to the address in the office's register. It shows that you speak for the owner."
+        ),
+        widget=forms.TextInput(attrs=PLAIN),
+    )
+
+
 class ImportForm(forms.Form):
     """A file with many rights."""
 

@@ -21,11 +21,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
-from chopmark.people.actor import Actor
 from chopmark.rights.actions import copies as searching
 from chopmark.rights.actions.kept import NewWorkFile
 from chopmark.rights.queries import works
-from chopmark.rights.queries.works import MatchSummary, SearchSummary
+from chopmark.rights.queries.works import MatchSummary, SearchSummary, WorkSummary
 from chopmark.web.context import actor_of
 from chopmark.web.forms.works import FindForm
 from chopmark.web.turns import turn
@@ -108,9 +107,15 @@ def detail(request: HttpRequest, number: str) -> HttpResponse:
     one = works.search_of(actor, number)
     query = query_size(one)
     query_url = reverse("copy-picture", args=[one.number]) if query is not None else ""
+    shown = Shown(
+        reasons=works.explain_all(actor, one.id),
+        works=works.works_named(actor, {each.work for each in one.matches if each.own}),
+        query=query,
+        query_url=query_url,
+    )
     context = {
         "search": search_facts(one),
-        "matches": [match_facts(actor, one, each, query, query_url) for each in one.matches],
+        "matches": [match_facts(shown, one, each) for each in one.matches],
         "may_judge": actor.may("file_rights"),
     }
     return private(render(request, "copies/detail.html", context))
@@ -139,10 +144,19 @@ def query_size(one: SearchSummary) -> Size | None:
     return drawn_size(one.facts)
 
 
-def match_facts(
-    actor: Actor, search: SearchSummary, one: MatchSummary, query: Size | None, query_url: str
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the matches of a page share, read at once: reasons by match, own works by number, the file's picture."""
+
+    reasons: Mapping[int, Sequence[tuple[str, Mapping[str, Any]]]]
+    works: Mapping[str, WorkSummary]
+    query: Size | None
+    query_url: str
+
+
+def match_facts(shown: Shown, search: SearchSummary, one: MatchSummary) -> dict[str, Any]:
     """A match for the page."""
+    query, query_url = shown.query, shown.query_url
     facts: dict[str, Any] = {
         "id": one.id,
         "work_number": one.work,
@@ -156,12 +170,12 @@ def match_facts(
         "verdict": one.verdict,
         "verdict_text": words.in_words(VERDICT_WORDS, one.verdict) if one.verdict else "",
         "judge_url": reverse("copy-judge", args=[search.number, one.id]),
-        "why": [words.coded(code, said) for code, said in works.explain(actor, search.id, one.id)],
+        "why": [words.coded(code, said) for code, said in shown.reasons.get(one.id, ())],
         "counted": counted(one),
         "drawing_url": reverse("copy-drawing", args=[search.number, one.id]) if one.overlay else "",
         "spans": span_facts(one),
     }
-    reference = _reference(actor, one)
+    reference = _reference(shown.works.get(one.work), one)
     if query is not None:
         facts |= {"query_url": query_url, "query": query, "query_parts": boxes(one.parts, "query", query)}
     if reference is not None:
@@ -188,11 +202,10 @@ def counted(one: MatchSummary) -> list[dict[str, Any]]:
     return rows + [{"label": text, "value": one.why[name]} for name, text in labels.items() if name in one.why]
 
 
-def _reference(actor: Actor, one: MatchSummary) -> tuple[str, Size] | None:
+def _reference(work: WorkSummary | None, one: MatchSummary) -> tuple[str, Size] | None:
     """The picture of one's own work that was matched, and its size."""
-    if not one.own or one.kind != "picture":
+    if work is None or one.kind != "picture":
         return None
-    work = works.work_of(actor, one.work)
     found = next((each for each in work.files if showable(each) and each.name == one.file), None)
     size = drawn_size(found.facts) if found is not None else None
     return (picture_address(one.work, found.id), size) if found is not None and size is not None else None

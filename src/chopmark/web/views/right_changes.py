@@ -6,10 +6,12 @@ No rule stands here: what is allowed is decided by `rights.actions`; a refusal i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
 
 from django.contrib import messages
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
@@ -29,7 +31,7 @@ from chopmark.rights.actions.interest import NewInterest
 from chopmark.rights.queries import registry, signs
 from chopmark.rights.record import Party
 from chopmark.web.context import actor_of
-from chopmark.web.forms.rights import CustomsForm, DisputeForm, LicenceForm, RightForm
+from chopmark.web.forms.rights import CodeForm, CustomsForm, DisputeForm, LicenceForm, RenewForm, RightForm
 from chopmark.web.views import right_words as words
 from chopmark.web.views import rights
 from chopmark.web.views.rights import FILED, own_right_of, private, small_form, taken
@@ -80,6 +82,21 @@ def licence(request: HttpRequest, number: str) -> HttpResponse:
     return private(render(request, "rights/licence.html", context, status=422 if form.errors else 200))
 
 
+@contextmanager
+def kept_in(form: Form) -> Iterator[None]:
+    """What the action refuses is said in the form, with everything that was typed.
+
+    Raises:
+        Refused: for what one may not do, or what is not there.
+    """
+    try:
+        yield
+    except (Refused, Invalid) as error:
+        if error.code.startswith("people.") or error.code == "rights.not_found":
+            raise
+        form.add_error(None, words.sentence(error))
+
+
 def _end(request: HttpRequest, actor: Actor, number: str) -> None:
     interest.end_interest(number, request.POST.get("interest", "")[:80], by=actor, at=clock.now())
     messages.success(request, _("The licence has ended."))
@@ -91,7 +108,11 @@ def _paper(request: HttpRequest, actor: Actor, number: str) -> HttpResponse | No
         return rights.page(request, actor, number, paper_form=form)
     registry.right_of(actor, number, at=clock.now())  # nothing is taken in for a right that is not there
     upload = taken(form.cleaned_data["file"], actor, clock.now())
-    filing.add_papers(number, [NewPaper(kind=form.cleaned_data["kind"], upload=upload)], by=actor, at=clock.now())
+    new = NewPaper(kind=form.cleaned_data["kind"], upload=upload)
+    with kept_in(form):
+        filing.add_papers(number, [new], by=actor, at=clock.now())
+    if form.errors:
+        return rights.page(request, actor, number, paper_form=form)
     messages.success(request, _("The paper is kept and deposited."))
     return None
 
@@ -100,7 +121,10 @@ def _dispute(request: HttpRequest, actor: Actor, number: str) -> HttpResponse | 
     form = DisputeForm(request.POST, auto_id="dispute-%s")
     if not form.is_valid():
         return rights.page(request, actor, number, dispute_form=form)
-    dispute.open_dispute(number, NewDispute(**form.cleaned_data), by=actor, at=clock.now())
+    with kept_in(form):
+        dispute.open_dispute(number, NewDispute(**form.cleaned_data), by=actor, at=clock.now())
+    if form.errors:
+        return rights.page(request, actor, number, dispute_form=form)
     messages.success(request, _("The dispute is recorded."))
     return None
 
@@ -115,7 +139,10 @@ def _customs(request: HttpRequest, actor: Actor, number: str) -> HttpResponse | 
     form = CustomsForm(request.POST, auto_id="customs-%s")
     if not form.is_valid():
         return rights.page(request, actor, number, customs_form=form)
-    customs.record_customs(number, NewRecordal(**form.cleaned_data), by=actor, at=clock.now())
+    with kept_in(form):
+        customs.record_customs(number, NewRecordal(**form.cleaned_data), by=actor, at=clock.now())
+    if form.errors:
+        return rights.page(request, actor, number, customs_form=form)
     messages.success(request, _("The recordal is noted."))
     return None
 
@@ -160,19 +187,26 @@ def _compare(request: HttpRequest, actor: Actor, number: str) -> None:
         messages.warning(request, _("It was compared with the office's record. See below what differs or is missing."))
 
 
-def _code(request: HttpRequest, actor: Actor, number: str) -> None:
-    verify.show_control(number, request.POST.get("code", ""), by=actor, at=clock.now())
+def _code(request: HttpRequest, actor: Actor, number: str) -> HttpResponse | None:
+    form = CodeForm(request.POST, auto_id="control-%s")
+    if form.is_valid():
+        with kept_in(form):
+            verify.show_control(number, form.cleaned_data["code"], by=actor, at=clock.now())
+    if form.errors:
+        return rights.page(request, actor, number, code_form=form)
     messages.success(request, _("The code is right: you speak for the owner."))
+    return None
 
 
-def _renew(request: HttpRequest, actor: Actor, number: str) -> None:
-    try:
-        until = date.fromisoformat(request.POST.get("expiry_date", ""))
-    except ValueError:
-        messages.error(request, _("Give the day until which it is valid now."))
-        return
-    verify.renew(number, until, by=actor, at=clock.now())
+def _renew(request: HttpRequest, actor: Actor, number: str) -> HttpResponse | None:
+    form = RenewForm(request.POST, auto_id="renewed-%s")
+    if form.is_valid():
+        with kept_in(form):
+            verify.renew(number, form.cleaned_data["expiry_date"], by=actor, at=clock.now())
+    if form.errors:
+        return rights.page(request, actor, number, renew_form=form)
     messages.success(request, _("The renewal is noted. It counts once the office's record says so too."))
+    return None
 
 
 def _sign(request: HttpRequest, actor: Actor, number: str) -> None:

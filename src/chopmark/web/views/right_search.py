@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from chopmark.rights.actions import watch as watching
 from chopmark.rights.actions.watch import NewWatch
 from chopmark.rights.queries import search, watches
 from chopmark.rights.queries.search import Answer, Found, Narrow
-from chopmark.rights.queries.watches import WatchSummary
+from chopmark.rights.queries.watches import FindSummary, WatchSummary
 from chopmark.web.context import actor_of
 from chopmark.web.forms.rights import LogoForm, SearchForm
 from chopmark.web.turns import turn
@@ -73,7 +73,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "took": _("%(n)s ms") % {"n": round(1000 * answer.seconds)} if answer is not None else "",
         "may_watch": answer is not None and asked and actor.may("file_rights"),
         "may_change": actor.may("file_rights"),
-        "watches": [watch_facts(actor, each) for each in watches.watches_of(actor)],
+        "watches": _watches(actor),
         "territory_choices": words.territory_choices(),
         "rights_nav": rights_nav(request),
     }
@@ -115,11 +115,16 @@ def hit_facts(one: Found) -> dict[str, Any]:
     }
 
 
-def watch_facts(actor: Actor, one: WatchSummary) -> dict[str, Any]:
+def _watches(actor: Actor) -> list[dict[str, Any]]:
+    kept = watches.watches_of(actor)
+    found = watches.newest_finds(actor, [each.id for each in kept if each.finds], limit=SHOWN_FINDS)
+    return [watch_facts(each, found.get(each.id, ())) for each in kept]
+
+
+def watch_facts(one: WatchSummary, found: Sequence[FindSummary]) -> dict[str, Any]:
     """A watch with the newest of what it met."""
     limits = [_("classes %(codes)s") % {"codes": ", ".join(one.classes)}] if one.classes else []
     limits += [", ".join(words.territory_name(each) for each in one.territories)] if one.territories else []
-    found = watches.finds_of(actor, one.id, limit=SHOWN_FINDS) if one.finds else ()
     return {
         "id": one.id,
         "words": one.text,
@@ -158,6 +163,8 @@ def watch(request: HttpRequest) -> HttpResponse:
                 new = NewWatch(text=form.cleaned_data["q"], narrow=_narrow(form.cleaned_data))
                 watching.save_watch(new, by=actor, at=now)
                 messages.success(request, _("New filings that are similar will be shown here."))
+            else:
+                messages.error(request, " ".join(str(each) for found in form.errors.values() for each in found))
     except (Refused, Invalid) as error:
         tell(request, error)
     return back

@@ -37,7 +37,7 @@ from chopmark.rights.queries.registry import EventSummary, Filters, RightDetail,
 from chopmark.rights.record import Class, Designation, Dispute, Mark, Party, Record, Source
 from chopmark.web.context import actor_of, language
 from chopmark.web.downloads import TLOG_PROOF, attachment
-from chopmark.web.forms.rights import SCHEME_OF, CustomsForm, DisputeForm, PaperForm, RightForm
+from chopmark.web.forms.rights import SCHEME_OF, CodeForm, CustomsForm, DisputeForm, PaperForm, RenewForm, RightForm
 from chopmark.web.turns import turn
 from chopmark.web.views import right_words as words
 from chopmark.web.views.casework import tell
@@ -460,6 +460,8 @@ def offered(actor: Actor, found: RightDetail, *, may_change: bool) -> dict[str, 
         "paper_form": ("paper_url", paper_form),
         "customs_form": ("customs_url", lambda: CustomsForm(auto_id="customs-%s")),
         "dispute_form": ("dispute_url", lambda: DisputeForm(auto_id="dispute-%s")),
+        "code_form": ("code_url", lambda: CodeForm(auto_id="control-%s")),
+        "renew_form": ("renew_url", lambda: RenewForm(auto_id="renewed-%s")),
     }
     offers |= {name: make() for name, (url, make) in forms.items() if url in offers}
     return {**offers, "actions": _actions(number, offers)}
