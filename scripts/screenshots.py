@@ -12,7 +12,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -176,7 +176,7 @@ def _clerk(browser: Browser, platform: Running, locale: str, language: str) -> N
     context.close()
 
 
-def _page(browser: Browser, platform: Running, locale: str, size: dict[str, int]) -> Page:
+def _page(browser: Browser, platform: Running, locale: str, size: ViewportSize) -> Page:
     base = f"http://localhost:{platform.port}"
     context = browser.new_context(viewport=size, locale=locale, base_url=base, reduced_motion="reduce")
     context.set_default_timeout(20_000)

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, ViewportSize
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
@@ -32,8 +33,8 @@ RULES = {
     "resultTypes": ["violations"],
 }
 
-DESKTOP = {"width": 1280, "height": 900}
-PHONE = {"width": 390, "height": 844}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Platform:
     home: Path
     environment: dict[str, str]
 
-    def run(self, *arguments: str, **more: object) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         """A chopmark command in this home."""
         return subprocess.run(
             [sys.executable, "-m", "chopmark.site.command", *arguments],
