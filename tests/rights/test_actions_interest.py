@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 import structlog
-from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, mandated, paper, verified, vouched
+from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, mandated, paper, rebuilt, verified, vouched
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
@@ -248,9 +248,83 @@ def test_a_partial_assignment_leaves_the_rest(world, mei, jo):
         by=mei.actor,
         at=world.now(),
     )
-    assert (kept.state, [each.code for each in kept.record.classes]) == ("verified", ["11"])
-    assert [each.code for each in registry.rights_of(jo.actor).items[0].record.classes] == ["25"]
+    today = world.at.date()
+    assert (kept.state, [(each.code, each.until) for each in kept.record.classes]) == (
+        "verified",
+        [("11", None), ("25", today)],
+    )
+    [theirs] = registry.rights_of(jo.actor).items
+    assert [(each.code, each.until) for each in theirs.record.classes] == [("25", None)]
     assert registry.rights_of(mei.actor, registry.Filters(cls="25")).items == ()
+    before = today - timedelta(days=1)
+    asked = {"territory": "DE", "cls": "25", "at": world.now()}
+    said = {day: registry.decision_of(mei.actor, right.id, **asked, on=day).may for day in (before, today)}
+    assert said == {before: "yes", today: "no"}
+    for wrong in (
+        lambda: assign(right.id, SELLER, classes=("25",), by=mei.actor, at=world.now()),
+        lambda: grant(world, mei, right, classes=("25",)),
+    ):
+        with pytest.raises(Refused, match=r"rights.grant_too_wide"):
+            wrong()
+    rebuilt()
+    assert assign(right.id, SELLER, classes=("11",), by=mei.actor, at=world.now()).state == "assigned_away"
+
+
+def test_no_change_of_the_record_brings_an_assigned_class_back(world, mei, jo):
+    """The register may name the giver for a while: nobody has a class there that he gave away."""
+    right = verified(world, mei)
+    where = {"organisation": jo.actor.organisation_id, "by": mei.actor, "recorded_at_office": True}
+    assign(right.id, Party(name="Jo Smith's studio", country="GB"), classes=("25",), at=world.now(), **where)
+    [theirs] = registry.rights_of(jo.actor).items
+    for record in (LANTERN, lantern(title="Changed", classes=(Class(scheme="nice", code="025"), *LANTERN.classes))):
+        amend(right.id, record, by=mei.actor, at=world.now())
+        verify_against(right.id, by_office(fetched=world.now()), by=OPERATOR, at=world.now())
+        asked = {"territory": "DE", "at": world.now()}
+        assert registry.decision_of(mei.actor, right.id, cls="11", **asked).may == "yes"
+        assert registry.decision_of(mei.actor, right.id, cls="25", **asked).may == "no"
+    submit(theirs.id, by=jo.actor, at=world.now())
+    vouched(world, jo, "Jo Smith's studio", "GB")
+    assert verify_against(theirs.id, by=jo.actor, at=world.now()).state == "verified"
+    both = [registry.decision_of(mei.actor, right.id, cls=cls, **asked).may for cls in ("11", "25")]
+    both += [registry.decision_of(jo.actor, theirs.id, cls=cls, **asked).may for cls in ("11", "25")]
+    assert both == ["yes", "no", "no", "yes"]
+    amend(theirs.id, replace(theirs.record, classes=LANTERN.classes), by=jo.actor, at=world.now())
+    with pytest.raises(Refused, match=r"rights.verified_elsewhere"):  # no more than what was assigned
+        verify_against(theirs.id, by=jo.actor, at=world.now())
+
+
+def test_a_chinese_class_goes_with_its_subclasses(world, mei, jo):
+    codes = (("nice", "11"), ("cn_subclass", "1101"), ("nice", "25"), ("cn_subclass", "2501"))
+    classes = tuple(Class(scheme=scheme, code=code) for scheme, code in codes)
+    right = verified(world, mei, lantern(office="CN", designations=(), classes=classes))
+    buyer = Party(name="Jo Smith's studio", country="GB")
+    where = {"organisation": jo.actor.organisation_id, "by": mei.actor, "recorded_at_office": True}
+    kept = assign(right.id, buyer, classes=("25",), at=world.now(), **where)
+    assert [each.code for each in kept.record.classes if each.until is not None] == ["25", "2501"]
+    [theirs] = registry.rights_of(jo.actor).items
+    assert [each.code for each in theirs.record.classes] == ["25", "2501"]
+    submit(theirs.id, by=jo.actor, at=world.now())
+    vouched(world, jo, "Jo Smith's studio", "GB")
+    assert verify_against(theirs.id, by=jo.actor, at=world.now()).state == "verified"  # China keeps a record a class
+    assert assign(right.id, buyer, classes=("11",), at=world.now(), **where).state == "assigned_away"
+
+
+def test_a_new_owner_says_nothing_of_the_days_before_the_assignment(world, mei, jo):
+    right = verified(world, mei)
+    grant(world, mei, right, territories=("DE",))
+    buyer = Party(name="Jo Smith's studio", country="GB")
+    where = {"organisation": jo.actor.organisation_id, "by": mei.actor, "recorded_at_office": True}
+    assign(right.id, buyer, at=world.now(), **where)
+    [theirs] = registry.rights_of(jo.actor).items
+    submit(theirs.id, by=jo.actor, at=world.now())
+    vouched(world, jo, "Jo Smith's studio", "GB")
+    verify_against(theirs.id, by=jo.actor, at=world.now())
+    today = world.at.date()
+    for day, value in ((today - timedelta(days=1), "unknown"), (today, "yes")):
+        asked = {"territory": "DE", "cls": "11", "at": world.now(), "on": day}
+        assert registry.decision_of(jo.actor, theirs.id, **asked).may == value
+        assert registry.sale_of(jo.actor, theirs.id, party=SELLER, **asked).value == value
+        assert registry.sale_of(jo.actor, theirs.id, seller=jo.actor.organisation_id, **asked).value == value
 
 
 def test_what_was_not_verified_is_not_assigned(world, mei, jo):

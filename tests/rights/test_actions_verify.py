@@ -12,7 +12,8 @@ from world.rights import LANTERN, OPERATOR, by_office, filed, lantern, paper, re
 from chopmark.base.errors import Invalid, Refused
 from chopmark.rights.actions import common
 from chopmark.rights.actions import verify as verifying
-from chopmark.rights.actions.file import add_papers, amend
+from chopmark.rights.actions.dispute import NewDispute, open_dispute
+from chopmark.rights.actions.file import add_papers, amend, withdraw
 from chopmark.rights.actions.office import keep_records, office_record
 from chopmark.rights.actions.recheck import recheck
 from chopmark.rights.actions.verify import (
@@ -70,6 +71,44 @@ def test_anothers_number_is_not_verified_against_ones_own_record(world, mei):
         verify_against(other.id, by=mei.actor, at=world.now())
     half = filed(world, mei, lantern(application_number="98", registration_number="18123456"))
     assert verify_against(half.id, by=mei.actor, at=world.now()).state == "incorrect"
+
+
+FORMS = {
+    "with and without a check figure": (
+        {"application_number": "302020123456.7", "registration_number": "302020123456.7"},
+        {"application_number": "302020123456", "registration_number": "302020123456"},
+    ),
+    "one by its application, one by its registration": (
+        {"application_number": "302020123456", "registration_number": ""},
+        {"application_number": "", "registration_number": "302020999"},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_one_registration_is_verified_for_one_account_however_its_number_is_written(world, mei, jo, form):
+    german = lantern(office="DE", designations=())
+    numbers = {"application_number": "302020123456", "registration_number": "302020999"}
+    one, other = (replace(german, **each) for each in FORMS[form])
+    known = [replace(german, **numbers)] if form.startswith("one") else [one, other]
+    keep_records([by_office(each) for each in known], operator=OPERATOR, at=world.now())
+    for who in (mei, jo):
+        vouched(world, who)
+    first, second = filed(world, mei, one), filed(world, jo, other)
+    assert verify_against(first.id, by=mei.actor, at=world.now()).state == "verified"
+    with pytest.raises(Refused, match=r"rights.verified_elsewhere"):
+        verify_against(second.id, by=jo.actor, at=world.now())
+
+
+def test_a_dispute_follows_a_number_that_is_written_otherwise(world, mei):
+    german = lantern(office="DE", designations=(), application_number="302020123456.7", registration_number="")
+    right = verified(world, mei, german)
+    open_dispute(right.id, NewDispute(kind="bad_faith"), by=OPERATOR, at=world.now())
+    withdraw(right.id, by=mei.actor, at=world.now())
+    again = filed(world, mei, replace(german, application_number="302020123456"))
+    keep_records([by_office(again.record, fetched=world.now())], operator=OPERATOR, at=world.now())
+    done = verify_against(again.id, by=mei.actor, at=world.now())
+    assert (done.state, [each.kind for each in done.right.disputes]) == ("suspended", ["bad_faith"])
 
 
 def test_what_differs_harmlessly_is_tolerated_and_said(world, mei):

@@ -8,12 +8,13 @@ The short names are ours, for choosing on a page; the classification's own headi
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import cast, get_args
 
 from chopmark.base.errors import Invalid
-from chopmark.rights.record import Scheme
+from chopmark.rights.record import Class, Scheme
 
 _FORMS: Mapping[str, re.Pattern[str]] = {
     "nice": re.compile(r"0?[1-9]|[1-3][0-9]|4[0-5]"),
@@ -66,6 +67,19 @@ def plain(scheme: str, code: str) -> str:
     """A code as it is compared: a Nice class without its zero."""
     upper = code.strip().upper()
     return upper.lstrip("0") if scheme == "nice" else upper
+
+
+def counting(found: Iterable[Class], on: date) -> tuple[Class, ...]:
+    """Those that have not ended by a day."""
+    return tuple(each for each in found if each.until is None or on < each.until)
+
+
+def among(one: Class, codes: Collection[str]) -> bool:
+    """Whether a class is one of these codes; a Nice class among them takes its subclasses with it."""
+    named = {plain("nice", each) for each in codes}
+    if plain("nice", one.code) in named:
+        return True
+    return one.scheme == "cn_subclass" and plain("nice", one.code.strip()[:2]) in named
 
 
 def nice_of(asked: Asked) -> str:

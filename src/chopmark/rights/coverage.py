@@ -23,6 +23,7 @@ from datetime import date
 from chopmark.base.errors import Fact
 from chopmark.rights import classes, offices, territories
 from chopmark.rights.answers import Answer, Reason, Value, all_of, any_of, no, unknown, yes
+from chopmark.rights.assignments import got_on
 from chopmark.rights.classes import Asked
 from chopmark.rights.comparison import same_party
 from chopmark.rights.lifecycle import BACKING, force, known
@@ -380,7 +381,7 @@ def _effect(right: Right, question: _Question) -> Answer:
 
 def _granted_to(right: Right, question: _Question, organisation: str, party: Party | None) -> Sale:
     """What a seller holds, whatever the effect of the right."""
-    standing = _standing(right)
+    standing = _standing(right, question.on)
     if organisation and organisation == right.organisation:
         answer = all_of([*standing, yes("rules.seller_is_holder")])
         return Sale(value=answer.value, reasons=answer.reasons)
@@ -393,8 +394,11 @@ def _granted_to(right: Right, question: _Question, organisation: str, party: Par
     return Sale(value=best.value, reasons=best.reasons, chain=chain)
 
 
-def _standing(right: Right) -> list[Reason]:
+def _standing(right: Right, on: date) -> list[Reason]:
     """Whether what is recorded of the right can be relied on."""
+    early = _assigned(right, on)
+    if early:
+        return early
     if right.level < LEAST.get(right.record.kind, 2) or right.state in ("draft", "submitted", "checking", "incorrect"):
         return [unknown("rules.not_verified", state=right.state, level=right.level)]
     if right.state in ("suspended", "refused", "withdrawn", "cancelled", "assigned_away"):
@@ -570,6 +574,7 @@ def may_act(
     reasons = [
         *_verified(right),
         *_state(right),
+        *_assigned(right, on),
         *_disputed(right, there, on),
         *covered.reasons,
         *_actor(right, actor, given, power, question),
@@ -627,6 +632,12 @@ def _state(right: Right) -> list[Reason]:
     if right.state == "grace":
         return [unknown("rules.state_grace")]
     return [no("rules.state_backs_nothing", state=right.state)]
+
+
+def _assigned(right: Right, on: date) -> list[Reason]:
+    """Before the day on which the holder got the right, somebody else had it: what he may say of then is not known."""
+    since = got_on(right)
+    return [unknown("rules.assigned_later", since=since.isoformat())] if since is not None and on < since else []
 
 
 def _disputed(right: Right, territory: str, on: date) -> list[Reason]:

@@ -28,6 +28,7 @@ from uuid import UUID
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid
 from chopmark.rights import encoding, works
+from chopmark.rights.assignments import given_away, without
 from chopmark.rights.lifecycle import Move, after
 from chopmark.rights.record import (
     CustomsRecordal,
@@ -457,9 +458,10 @@ def _unchanged(right: Right, _said: Any) -> Right:  # noqa: ANN401 (the payload 
 
 
 def _amended(right: Right, said: Amended) -> Right:
-    """A change of what was verified makes it unverified, whoever makes it."""
-    changed = replace(right, record=said.record)
-    if not material_changes(right.record, said.record):
+    """A change of what was verified makes it unverified, whoever makes it; what was assigned away stays away."""
+    record = without(said.record, given_away(right))
+    changed = replace(right, record=record)
+    if not material_changes(right.record, record):
         return changed
     return _moved(replace(changed, verification=None), _AMEND[right.state])
 
@@ -501,8 +503,7 @@ def _assigned(right: Right, said: Assigned) -> Right:
     changed = replace(right, interests=(*right.interests, said.interest))
     if not said.classes:
         return _moved(changed, ("assign",))
-    left = tuple(each for each in right.record.classes if each.code not in said.classes)
-    return replace(changed, record=replace(right.record, classes=left))
+    return replace(changed, record=without(right.record, (said.interest,)))
 
 
 def _customs(right: Right, said: CustomsRecorded) -> Right:

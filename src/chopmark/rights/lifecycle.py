@@ -19,6 +19,7 @@ from typing import Literal
 from chopmark.base.errors import Refused
 from chopmark.rights import offices, territories
 from chopmark.rights.answers import Reason, no, unknown, yes
+from chopmark.rights.assignments import given_away, without
 from chopmark.rights.comparison import confirmed
 from chopmark.rights.record import Designation, Kind, Record, Right, State, Status
 
@@ -168,7 +169,7 @@ def known(right: Right) -> Record:
     check = right.verification
     if check is None or any(each.verdict == "contradiction" for each in check.differences):
         return right.record
-    record = confirmed(right.record, check.differences)
+    record = without(confirmed(right.record, check.differences), given_away(right))
     if check.source is None or check.source.fetched_at is None:
         return record
     return replace(record, status_date=None, source=replace(record.source, fetched_at=check.source.fetched_at))

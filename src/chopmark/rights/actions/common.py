@@ -21,7 +21,7 @@ from chopmark.evidence import actions as evidence
 from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import comparison, encoding, history, lifecycle, numbers
+from chopmark.rights import classes, comparison, encoding, history, lifecycle, numbers
 from chopmark.rights.consistency import MAX_SHOWN, folded
 from chopmark.rights.history import Event, Payload, allowed_in
 from chopmark.rights.models import (
@@ -261,7 +261,10 @@ def _differences(right: Right) -> tuple[Difference, ...]:
 
 
 def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False) -> None:
-    """Numbers, classes and territories of rights, for lists and search. Must run inside the transaction."""
+    """Numbers, classes and territories of rights, for lists and search; no class that has ended.
+
+    Must run inside the transaction.
+    """
     if anew:
         for kind in (RightNumber, RightClass, RightTerritory):
             kind.objects.filter(right__in=[row for row, _ in rows]).delete()
@@ -272,7 +275,9 @@ def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False
         [
             RightClass(right=row, scheme=scheme, code=code[:32])
             for row, record in rows
-            for scheme, code in sorted({(each.scheme, each.code) for each in record.classes})
+            for scheme, code in sorted(
+                {(each.scheme, each.code) for each in classes.counting(record.classes, row.changed_at.date())}
+            )
         ]
     )
     RightTerritory.objects.bulk_create(

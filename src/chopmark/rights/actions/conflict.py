@@ -15,7 +15,7 @@ from chopmark.rights import history
 from chopmark.rights.actions.common import Operator, Step, change, current
 from chopmark.rights.actions.dispute import MAX_DISPUTES, NewDispute, made, opened, opener
 from chopmark.rights.history import Filed
-from chopmark.rights.keys import claims
+from chopmark.rights.keys import numbers_in, twins
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries.registry import events
 from chopmark.rights.queries.rivals import common_ground, rivals_of
@@ -71,13 +71,13 @@ def inherit(row: RightRow, *, at: datetime) -> RightRow:
 
 
 def _forebears(row: RightRow, right: Right) -> list[RightRow]:
-    keys = [each.split(":", 2)[2] for each in claims(right.record)]
-    given_up = RightRow.objects.filter(numbers__key__in=keys, kind=row.kind, state__in=history.CLOSED)
+    wanted = twins(right.record)
+    given_up = RightRow.objects.filter(numbers__key__in=numbers_in(wanted), kind=row.kind, state__in=history.CLOSED)
     found = list(given_up.filter(organisation=row.organisation).exclude(pk=row.pk).distinct().order_by("made_at")[:50])
     filed = next((each.payload for each in events(row.pk)), None)
     if isinstance(filed, Filed) and filed.predecessor:
         found += RightRow.objects.filter(pk=UUID(filed.predecessor)).exclude(pk__in=[each.pk for each in found])
-    return [each for each in found if claims(current(each).record) & claims(right.record)]
+    return [each for each in found if twins(current(each).record) & wanted]
 
 
 def known(right: Right, rival: Right, ground: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from chopmark.people.actor import Actor
 from chopmark.rights import history, territories
 from chopmark.rights.actions.common import By, Operator, Step, change, current, must_allow, must_fit, organisation_of
 from chopmark.rights.history import DisputeClosed, DisputeOpened
-from chopmark.rights.keys import claims, claims_of
+from chopmark.rights.keys import numbers_in, twins
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
 from chopmark.rights.queries import access
@@ -160,12 +160,13 @@ def contest(which: UUID | str, statement: str, *, by: Actor, at: datetime) -> No
     mine = access.own_right(by, which)
     right = current(mine)
     must_allow(right, "dispute_opened")
-    wanted = claims(right.record)
-    keys = [each.split(":", 2)[2] for each in wanted]
-    rows = RightRow.objects.filter(numbers__key__in=keys, kind=mine.kind, state__in=history.LIVE).distinct()
+    wanted = twins(right.record)
+    rows = RightRow.objects.filter(
+        numbers__key__in=numbers_in(wanted), kind=mine.kind, state__in=history.LIVE
+    ).distinct()
     for row in rows.exclude(organisation=by.organisation_id):
         theirs = current(row)
-        same = wanted & claims_of(row.kind, row.office, row.application_number, row.registration_number)
+        same = wanted & twins(theirs.record)
         known = any(each.kind == "ownership" and each.other == mine.number for each in theirs.disputes)
         if same and not known and len(theirs.disputes) < MAX_DISPUTES:
             new = NewDispute(kind="ownership", effect="none", forum=statement[:200], other=mine.number)

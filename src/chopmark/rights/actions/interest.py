@@ -17,6 +17,7 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
+from chopmark.rights import classes as classes_of
 from chopmark.rights import history, territories
 from chopmark.rights.actions.common import (
     Step,
@@ -142,7 +143,7 @@ def _must_be_within(interest: Interest, right: Right, today: date) -> None:
     """Stop at a grant that reaches further than what it hangs on: the right, and the interest above it."""
     on = max(today, interest.since or today)
     _places_within(interest.territories, places_of(right.record), on)
-    _within("classes", interest.classes, {each.code for each in right.record.classes})
+    _within("classes", interest.classes, {each.code for each in classes_of.counting(right.record.classes, on)})
     if not interest.granted_by:
         return
     above = next((each for each in right.interests if each.id == interest.granted_by), None)
@@ -299,9 +300,10 @@ def assign(
     must_allow(right, "assigned")
     if on > at.date():
         raise Invalid("rights.day_ahead", on=on.isoformat())
-    _check_assignment(right, party, organisation, classes, by)
-    everything = {each.code for each in right.record.classes}
-    classes = () if set(classes) >= everything else tuple(dict.fromkeys(classes))
+    live = classes_of.counting(right.record.classes, at.date())
+    _check_assignment({each.code for each in live}, party, organisation, classes, by)
+    whole = all(classes_of.among(each, classes) for each in live)
+    classes = () if whole else tuple(dict.fromkeys(classes))
     deed, brought = (None, False) if paper is None else _deed(row, paper, by=by, at=at)
     interest = Interest(
         id=_next_id(right),
@@ -340,7 +342,7 @@ def _deed(row: RightRow, paper: NewPaper, *, by: Actor, at: datetime) -> tuple[P
 
 
 def _check_assignment(
-    right: Right, party: Party, organisation: UUID | None, classes: tuple[str, ...], by: Actor
+    everything: set[str], party: Party, organisation: UUID | None, classes: tuple[str, ...], by: Actor
 ) -> None:
     if not party.name.strip():
         raise Invalid("rights.party_missing")
@@ -349,7 +351,7 @@ def _check_assignment(
         raise Refused("rights.agent_self")
     if organisation is not None and organisation_name(organisation) is None:
         raise Refused("rights.agent_unknown")
-    beyond = sorted(set(classes) - {each.code for each in right.record.classes})
+    beyond = sorted(set(classes) - everything)
     if beyond:
         raise Refused("rights.grant_too_wide", name="classes", value=", ".join(beyond)[:100])
 
@@ -375,10 +377,10 @@ def _successor(right: Right, interest: Interest, organisation: UUID, *, by: Acto
     given = RightRow.objects.filter(organisation=organisation, filed_by=by.organisation_id, made_at__gt=at - DAY)
     if given.count() >= MAX_ASSIGNED:
         raise Refused("rights.too_many_assigned", limit=MAX_ASSIGNED)
-    record = replace(right.record, owners=(interest.party,))
+    kept = classes_of.counting(right.record.classes, at.date())
     if interest.classes:
-        kept = tuple(each for each in record.classes if each.code in interest.classes)
-        record = replace(record, classes=kept)
+        kept = tuple(each for each in kept if classes_of.among(each, interest.classes))
+    record = replace(right.record, owners=(interest.party,), classes=kept)
     [number] = take_numbers("R", 1, at)
     new = RightRow(
         id=uuid4(),

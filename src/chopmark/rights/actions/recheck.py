@@ -15,6 +15,7 @@ from chopmark.rights import history
 from chopmark.rights.actions.common import Operator, current
 from chopmark.rights.actions.office import office_record
 from chopmark.rights.actions.verify import OLDEST, verify_against
+from chopmark.rights.assignments import held
 from chopmark.rights.models import OfficeNumber, RightNumber
 from chopmark.rights.models import Right as RightRow
 
@@ -58,7 +59,7 @@ def recheck(since: datetime, *, operator: Operator, at: datetime) -> Rechecked:
 def _news(row: RightRow, at: datetime) -> bool:
     """Whether the office's newest record is another one than the right was compared with, and not too old."""
     right = current(row)
-    official = office_record(right.record)
+    official = office_record(held(right))
     if official is None or official.source.fetched_at is None or at - official.source.fetched_at > OLDEST:
         return False
     verification = right.verification

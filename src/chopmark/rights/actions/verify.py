@@ -45,11 +45,14 @@ from chopmark.rights.actions.common import (
 )
 from chopmark.rights.actions.file import OWN_PAPERS, is_kept, must_be_own
 from chopmark.rights.actions.office import keep_records, office_record
+from chopmark.rights.assignments import held
+from chopmark.rights.classes import plain
 from chopmark.rights.history import Amended, Assigned, Checked, Closed, Filed, Renewed
 from chopmark.rights.imports import smd
 from chopmark.rights.imports.result import Signed
 from chopmark.rights.imports.smd import SmdTrust
-from chopmark.rights.keys import claims, claims_of
+from chopmark.rights.keys import claims, numbers_in, twins
+from chopmark.rights.lifecycle import known
 from chopmark.rights.models import Challenge, Paper, Standing
 from chopmark.rights.models import Event as EventRow
 from chopmark.rights.models import Right as RightRow
@@ -95,7 +98,7 @@ def verify_against(
         for _, error in kept.problems:
             raise error
     right = current(row)
-    official = office_record(right.record)
+    official = office_record(held(right))
     if official is None or official.source.fetched_at is None:
         raise Refused("rights.office_silent", number=row.number, office=row.office)
     if at - official.source.fetched_at > OLDEST:
@@ -113,7 +116,8 @@ def _row_to_check(by: By, which: UUID | str, at: datetime) -> RightRow:
 
 def _compared(row: RightRow, right: Right, official: Record, *, by: By, at: datetime) -> list[Step]:
     """What follows from the comparison."""
-    differences = _settled_before(right, comparison.compare(right.record, official, chain=_chain(row, right, official)))
+    claimed = held(right)
+    differences = _settled_before(right, comparison.compare(claimed, official, chain=_chain(row, right, official)))
     verification = Verification(
         level=_level(differences, 2),
         method="office_record",
@@ -176,7 +180,7 @@ def _settled(row: RightRow, right: Right, said: Checked, missing: Sequence[str],
     reasons = (*missing, *(() if standing else ("rights.standing_missing",)))
     said = replace(said, standing=standing, reasons=reasons)
     if not reasons:
-        _must_be_alone(row, right)
+        _must_be_alone(row, replace(right, verification=said.verification))
         return [_noted("verified", said)]
     return [_noted("checked" if right.state in history.UNCHECKED else "found_incorrect", said)]
 
@@ -251,14 +255,16 @@ def _changed(
     if len(steps) == 1 and _said_before(row, steps[0]):
         return summary_of(row)
 
+    verified = next((each.payload for each in steps if each.type == "verified"), None)
+
     def alone() -> None:
-        if any(each.type == "verified" for each in steps):
+        if isinstance(verified, Checked):
             one_at_a_time()
-            _must_be_alone(row, current(row))
+            _must_be_alone(row, replace(current(row), verification=verified.verification))
         if also is not None:
             also()
 
-    if any(each.type == "verified" for each in steps):
+    if verified is not None:
         row = conflict.inherit(row, at=at)
     fresh = change(row, steps, by=by, at=at, also=alone)
     if fresh.state in ("verified", "suspended"):
@@ -281,20 +287,44 @@ def _said_before(row: RightRow, step: Step) -> bool:
 
 
 def _must_be_alone(row: RightRow, right: Right) -> None:
-    """Stop where another organisation has the same registration verified here.
+    """Stop where another organisation has the same registration verified here, in whatever form its number is written.
+
+    What the office's record adds counts: one may have given the number of the application, the other that of the
+    registration. Who got some of the classes from the other has them beside him.
 
     Raises:
         Refused: `rights.verified_elsewhere`.
     """
-    wanted = claims(right.record)
-    keys = [each.split(":", 2)[2] for each in wanted]
+    wanted = twins(known(right))
     states = history.IN_USE | {"suspended"}
-    rows = RightRow.objects.filter(numbers__key__in=keys, kind=row.kind, state__in=states).distinct()
+    rows = RightRow.objects.filter(numbers__key__in=numbers_in(wanted), kind=row.kind, state__in=states).distinct()
+    mine = _classes(right)
     for other in rows.exclude(organisation=row.organisation):
-        if wanted & claims_of(other.kind, other.office, other.application_number, other.registration_number):
-            codes = set(other.classes.values_list("code", flat=True))
-            if row.office != "CN" or not codes or codes & {each.code for each in right.record.classes}:
-                raise Refused("rights.verified_elsewhere", number=row.number)
+        theirs = current(other)
+        if not wanted & twins(known(theirs)):
+            continue
+        apart = bool(mine and _classes(theirs)) and not mine & _classes(theirs)
+        if not apart or not (row.office == "CN" or _parted(row, other)):
+            raise Refused("rights.verified_elsewhere", number=row.number)
+
+
+def _classes(right: Right) -> set[tuple[str, str]]:
+    """What the holder still claims, a Chinese subclass by the class that it lies in."""
+    nice = ("nice", "cn_subclass")
+    found = held(right).classes
+    return {
+        ("nice", plain("nice", each.code[:2])) if each.scheme in nice else (each.scheme, each.code) for each in found
+    }
+
+
+def _parted(one: RightRow, other: RightRow) -> bool:
+    """Whether one of them follows the other after an assignment."""
+    return str(other.pk) == _follows(one) or str(one.pk) == _follows(other)
+
+
+def _follows(row: RightRow) -> str:
+    filed = next((each.payload for each in events(row.pk)), None)
+    return filed.predecessor if isinstance(filed, Filed) else ""
 
 
 # ---- who speaks for the owner ----------------------------------------------------------------------------------------
@@ -414,13 +444,14 @@ def check_papers(
 
 def _with_papers(row: RightRow, right: Right, operator: Operator, at: datetime) -> Checked:
     """What the papers add: what the office's record, where the operator has one, leaves open is settled."""
-    official = office_record(right.record)
+    claimed = held(right)
+    official = office_record(claimed)
     fetched = None if official is None else official.source.fetched_at
     if official is None or fetched is None or at - fetched > OLDEST:
         return Checked(verification=Verification(level=1, method="papers", at=at, by=operator.name))
     differences = tuple(
         replace(each, verdict="tolerated") if each.verdict == "needs_paper" else each
-        for each in comparison.compare(right.record, official, chain=_chain(row, right, official))
+        for each in comparison.compare(claimed, official, chain=_chain(row, right, official))
     )
     verification = Verification(
         level=_level(differences, 2),
@@ -477,7 +508,7 @@ def renew(which: UUID | str, expiry_date: date, *, by: Actor, at: datetime) -> R
     if expiry_date <= at.date() or expiry_date > at.date() + timedelta(days=366 * 21):
         raise Invalid("rights.date_impossible", name="renewal", date=expiry_date.isoformat())
     steps = [Step(type="renewal_claimed", payload=Renewed(expiry_date=expiry_date), at_law=before)]
-    official = office_record(right.record)
+    official = office_record(held(right))
     fetched = official.source.fetched_at if official is not None else None
     in_use = right.state in history.IN_USE | {"suspended"}
     if in_use and official is not None and fetched is not None and official.expiry_date == expiry_date:
@@ -584,7 +615,7 @@ def verify_signed(which: UUID | str, data: bytes, trust: SmdTrust, *, by: By, at
     if official is None or imported.signed is None:
         raise Refused("rights.office_silent", number=row.number, office=row.office)
     _must_be_ours(imported.signed, row)
-    differences = comparison.compare(right.record, official, chain=_chain(row, right, official))
+    differences = comparison.compare(held(right), official, chain=_chain(row, right, official))
     source = Source(format="rfc7848", sha256=imported.signed.sha256, fetched_at=imported.signed.not_before)
     verification = Verification(
         level=_level(differences, 4), method="signed", at=at, by=_who(by), source=source, differences=differences

@@ -8,7 +8,7 @@ from datetime import date
 from django.db.models import Q
 
 from chopmark.base import jcs
-from chopmark.rights import encoding, offices, territories
+from chopmark.rights import classes, encoding, offices, territories
 from chopmark.rights.comparison import register_owners, surely_same
 from chopmark.rights.history import IN_USE
 from chopmark.rights.models import Right as RightRow
@@ -48,8 +48,12 @@ def common_ground(one: Record, other: Record, on: date) -> tuple[str, ...]:
 
     Classes are compared by their codes within one scheme; a record without classes may have any.
     """
-    mine, theirs = ({(each.scheme, each.code.lstrip("0")) for each in record.classes} for record in (one, other))
-    if mine and theirs and not mine & theirs:
+    mine, theirs = (
+        {(each.scheme, each.code.lstrip("0")) for each in classes.counting(record.classes, on)}
+        for record in (one, other)
+    )
+    known = bool(one.classes and other.classes)
+    if known and not mine & theirs:
         return ()
     pairs = [(here, there) for here in _named(one) for there in _named(other)]
     return tuple(sorted({_narrower(*pair, on) for pair in pairs if territories.overlap(*pair, on)}))
