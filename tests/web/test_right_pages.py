@@ -424,6 +424,16 @@ def test_a_table_is_tried_out_first_and_then_filed(mei):
     assert "File 2 rights" not in again
 
 
+def test_of_a_long_table_the_rows_with_a_problem_are_shown_first(mei, monkeypatch):
+    monkeypatch.setattr("chopmark.web.views.right_import.SHOWN", 2)
+    table = TABLE.replace(",EM,018000001,LANTERN", ",EM,018000001,LAMP") + TABLE.splitlines()[2] + "\n"
+    file = SimpleUploadedFile("marks.csv", table.encode(), "text/csv")
+    page = mei.client.get(mei.client.post("/rights/import", {"file": file})["Location"]).text
+    assert page.count("Left out") == 2
+    assert "LAMP" not in page
+    assert "and 2 more rows" in page
+
+
 def test_somebody_elses_file_is_not_there(world, mei):
     file = SimpleUploadedFile("marks.csv", TABLE.encode(), "text/csv")
     where = mei.client.post("/rights/import", {"file": file})["Location"]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import queries as evidence
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
@@ -60,7 +60,7 @@ def start(request: HttpRequest) -> HttpResponse:
             try:
                 upload = taken(file, actor, clock.now())
                 _look(actor, upload)
-            except (Refused, Invalid) as error:
+            except (Refused, Invalid, Unavailable) as error:
                 form.add_error("file", words.sentence(error))
             else:
                 return redirect("right-import-rows", upload)
@@ -90,7 +90,7 @@ def rows(request: HttpRequest, upload: UUID) -> HttpResponse:
     context = {
         "file_name": name,
         "format": words.in_words(words.FORMAT_WORDS, brought.format),
-        "rows": sorted(outcomes[:SHOWN], key=lambda each: each["good"]),
+        "rows": sorted(outcomes, key=lambda each: each["good"])[:SHOWN],  # what needs an eye is never cut off first
         "more": max(0, len(outcomes) - SHOWN),
         "good_count": brought.count("filed") if filed else brought.count("good"),
         "bad_count": bad,
