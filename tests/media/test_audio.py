@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -86,6 +87,24 @@ def test_a_long_recording_says_where_the_work_is_played():
     assert segment.query.end == pytest.approx(115, abs=1)
     assert segment.reference.start == pytest.approx(0, abs=1)
     assert segment.reference.end == pytest.approx(40, abs=1)
+
+
+def test_a_query_of_hours_is_looked_up_at_other_speeds_here_and_there_alone(monkeypatch):
+    asked = []
+
+    def looked_up(_index, _query, since, _until, *, swept):
+        asked.append((since, swept))
+        return []
+
+    monkeypatch.setattr(SoundIndex, "_by_landmarks", looked_up)
+    nothing = np.zeros(0, np.uint32)
+    for minutes, every in ((20, 1), (180, 6)):
+        asked.clear()
+        long = audio.fingerprint(np.zeros(0, np.int16))
+        references().search(replace(long, milliseconds=minutes * 60_000, codes=nothing))
+        assert len(asked) > minutes
+        assert [since for since, swept in asked if swept] == [since for since, _ in asked][::every]
+        assert sum(swept for _, swept in asked) <= audio._MOST_SWEPT
 
 
 def test_codes_alone_find_a_noisy_excerpt_at_another_speed():

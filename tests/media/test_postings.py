@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chopmark.media import postings as tables
 from chopmark.media.postings import Postings
 
 
@@ -43,3 +44,18 @@ def test_adding_one_by_one_leaves_few_tables():
     assert len(postings._tables) <= 10
     assert len(postings.find(np.array([3], np.uint64), most=1000)[0]) == 44
     assert len(postings.find(np.array([3], np.uint64), most=5)[0]) < 44
+
+
+def test_a_flooded_table_answers_what_is_rare_and_no_more_than_it_may(monkeypatch):
+    postings = Postings(np.uint32)
+    keys = np.array([1] * 40 + [2] * 3 + [3] * 2 + [4] * 30, np.uint32)
+    postings.add([(0, keys, np.arange(75))])
+    wanted = np.array([4, 2, 1, 3], np.uint32)
+    assert len(postings.find(wanted, most=1000)[0]) == 75
+    monkeypatch.setattr(tables, "ROOM", 40)
+    which, _, at = postings.find(wanted, most=1000)
+    assert set(which.tolist()) == {0, 1, 3}
+    assert len(at) == 35
+    monkeypatch.setattr(tables, "ROOM", 5)
+    which, _, at = postings.find(wanted, most=1000)
+    assert at.tolist() == [40, 41, 42, 43, 44]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +91,31 @@ def test_what_is_no_copy_is_not_found(other):
 def test_a_text_that_repeats_itself_is_compared_in_bounded_time():
     again = text.fingerprint("all work and no play makes jack a dull boy " * 2000)
     assert text.match(again, again)
+
+
+def test_texts_made_of_each_others_pieces_share_what_one_search_may_cost(monkeypatch):
+    def shuffled(seed):
+        rng = np.random.default_rng(seed)
+        pieces = [prose(number, 12) for number in range(40)]
+        return " ".join(pieces[at] for at in rng.integers(0, 40, 200))
+
+    taken = []
+
+    chains = text._chains
+
+    def seen(one, two, steps):
+        taken.append(steps)
+        return chains(one, two, steps)
+
+    monkeypatch.setattr(text, "_chains", seen)
+    monkeypatch.setattr(text, "_MOST_STEPS", 10_000)
+    index = TextIndex((number, text.fingerprint(shuffled(number))) for number in range(5))
+    query = text.fingerprint(shuffled(9))
+    found = index.search(query)
+    assert taken == [2_000] * 5
+    assert {number for number, _ in found} == set(range(5))
+    one, two = (np.arange(1000, dtype=np.int64) for _ in range(2))
+    assert sum(map(len, chains(one, two, 300))) == 150  # each pair, and the passage that it goes on with
 
 
 def test_the_index_finds_what_comparing_one_by_one_finds():

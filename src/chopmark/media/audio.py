@@ -50,6 +50,8 @@ _PART: Final = struct.Struct("<HI")
 
 _REFERENCE_FAN, _QUERY_FAN = 4, 10
 _OFFSET_CELL = 60  # milliseconds
+_MOST_SWEPT = 40
+"""Windows of one query that are looked up at other speeds: half an hour whole, of longer ones every so many."""
 _COMMON = 4000  # a key found more often says nothing
 _LEAST_VOTES = 4
 _CANDIDATES = 8
@@ -271,20 +273,26 @@ class SoundIndex:
         return len(self._known)
 
     def search(self, query: SoundPrint, *, limit: int = 20) -> tuple[tuple[int, Segment], ...]:
-        """References with a part of the query, best first; one entry for each part."""
+        """References with a part of the query, best first; one entry for each part.
+
+        Of a query of hours that is mostly unknown, windows are looked up at other speeds only here and there.
+        """
         found: list[tuple[int, Segment]] = []
-        for since, until in _windows(query.milliseconds):
-            here = self._by_landmarks(query, since, until)
+        windows = _windows(query.milliseconds)
+        for count, (since, until) in enumerate(windows):
+            here = self._by_landmarks(query, since, until, swept=count % -(-len(windows) // _MOST_SWEPT) == 0)
             if not any(segment.score >= 0.3 for _, segment in here):
                 here += self._by_codes(query, since, until)
             found += here
         return tuple(_merged(found)[:limit])
 
-    def _by_landmarks(self, query: SoundPrint, since: int, until: int) -> list[tuple[int, Segment]]:
+    def _by_landmarks(
+        self, query: SoundPrint, since: int, until: int, *, swept: bool = True
+    ) -> list[tuple[int, Segment]]:
         """At its own speed first; what most of the window is explained by so is not searched at others."""
         found = self._at_speeds(query, since, until, ((1.0, 1.0),))
         length = (min(until, query.milliseconds) - since) / 1000
-        if not any(segment.query.length >= _SETTLED * length for segment in found.values()):
+        if swept and not any(segment.query.length >= _SETTLED * length for segment in found.values()):
             sweep = [(speed, speed) for speed in SPEEDS] + [(tempo, 1.0) for tempo in TEMPOS]
             for number, segment in self._at_speeds(query, since, until, sweep).items():
                 if number not in found or _agree(found[number]) < _agree(segment):

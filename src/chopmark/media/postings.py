@@ -14,6 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+ROOM = 2_000_000
+"""Places found in one table at a time: bounds time and memory, also where somebody floods it."""
+
 Keys = NDArray[np.unsignedinteger[Any]]
 Numbers = NDArray[np.int64]
 
@@ -55,7 +58,8 @@ class Postings:
     def find(self, keys: Keys, *, most: int) -> tuple[Numbers, Numbers, Numbers]:
         """Which of `keys`, whose and where, for every place of each; a key with more than `most` places has none.
 
-        `most` counts within one table: it keeps what is said everywhere from costing anything.
+        `most` counts within one table: it keeps what is said everywhere from costing anything. Where a table has more
+        than `ROOM` places for all the keys together, those with the fewest places are answered, which say the most.
         """
         none = np.zeros(0, np.int64)
         which, owner, at = [none], [none], [none]
@@ -63,6 +67,9 @@ class Postings:
             low = np.searchsorted(table.keys, keys, side="left")
             many = np.searchsorted(table.keys, keys, side="right") - low
             many[many > most] = 0
+            if many.sum() > ROOM:
+                rare = np.argsort(many, kind="stable")
+                many[rare[np.cumsum(many[rare]) > ROOM]] = 0
             rows = np.repeat(low - np.cumsum(many) + many, many) + np.arange(many.sum())
             which.append(np.repeat(np.arange(len(keys)), many))
             owner.append(table.owner[rows])

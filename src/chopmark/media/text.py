@@ -54,6 +54,9 @@ _REPEATED = 4
 """Places of one shingle in one text that are looked at."""
 _MOST_PAIRS = 200_000
 _MOST_OPEN = 32
+_MOST_STEPS = 1_500_000
+"""What one search may cost: pairs laid beside passages that are open."""
+_MOST_PASSAGES = 500
 _COMMON = 2000
 """Texts that hold a shingle, beyond which it is a saying and finds none of them."""
 
@@ -147,19 +150,22 @@ def _winnowed(keys: NDArray[np.uint64]) -> NDArray[np.int64]:
 # --- matching
 
 
-def match(query: TextPrint, reference: TextPrint) -> tuple[Segment, ...]:
+def match(query: TextPrint, reference: TextPrint, *, steps: int = _MOST_STEPS) -> tuple[Segment, ...]:
     """The passages that two texts share, the longest first; none when they share less than twelve words.
+
+    After `steps` (a pair of shingles laid beside a passage that is open) what was found until then counts.
 
     `score` is the share of the passage's words that agree. `why` has `words` (how many agree, in words of a script
     with spaces), `of_query` and `of_reference` (the part of each whole text that agrees).
     """
     one, two = _pairs(query, reference)
     found = []
-    for chain in _chains(query.rows["word"][one].astype(np.int64), reference.rows["word"][two].astype(np.int64)):
+    places = query.rows["word"][one].astype(np.int64), reference.rows["word"][two].astype(np.int64)
+    for chain in _chains(*places, steps):
         segment = _passage(query, reference, one[chain], two[chain])
         if segment is not None:
             found.append(segment)
-    return tuple(_apart(sorted(found, key=lambda each: -float(each.why["words"]))))
+    return tuple(_apart(sorted(found, key=lambda each: -float(each.why["words"]))[:_MOST_PASSAGES]))
 
 
 def _pairs(query: TextPrint, reference: TextPrint) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -174,11 +180,14 @@ def _pairs(query: TextPrint, reference: TextPrint) -> tuple[NDArray[np.int64], N
     return one, two
 
 
-def _chains(one: NDArray[np.int64], two: NDArray[np.int64]) -> list[list[int]]:
-    """Pairs that follow each other in both texts, with few words between."""
+def _chains(one: NDArray[np.int64], two: NDArray[np.int64], steps: int) -> list[list[int]]:
+    """Pairs that follow each other in both texts, with few words between, as far as the steps reach."""
     done: list[list[int]] = []
     open_: list[list[int]] = []
     for pair in range(len(one)):
+        steps -= 1 + len(open_)
+        if steps < 0:
+            break
         still = []
         best: list[int] | None = None
         for chain in open_:
@@ -282,10 +291,14 @@ class TextIndex:
         return len(self._known)
 
     def search(self, query: TextPrint, *, limit: int = 20) -> tuple[tuple[int, Segment], ...]:
-        """Passages shared with any reference, the longest first; the `limit` references with the most are compared."""
+        """Passages shared with any reference, the longest first; the `limit` references with the most are compared.
+
+        They share what one search may cost, so that texts made of each other's pieces hold up nobody.
+        """
         _, owners, _ = self._keys.find(np.unique(query.rows["key"]), most=_COMMON)
         each, shared = np.unique(owners, return_counts=True)
         best = each[np.argsort(-shared, kind="stable")][:limit].tolist()
         known = [self._known[owner] for owner in best]
-        found = [(number, segment) for number, print_ in known for segment in match(query, print_)]
+        steps = _MOST_STEPS // max(1, len(known))
+        found = [(number, segment) for number, print_ in known for segment in match(query, print_, steps=steps)]
         return tuple(sorted(found, key=lambda one: (-float(one[1].why["words"]), one[0])))
