@@ -262,6 +262,17 @@ def test_the_code_sent_to_the_office_s_contact_shows_control(world, mei):
     assert verify_against(made.id, by=mei.actor, at=world.now()).state == "checking"
 
 
+def test_a_code_settles_no_comparison_of_long_ago(world, mei):
+    made = filed(world, mei)
+    verify_against(made.id, by_office(), by=OPERATOR, at=world.now())
+    later = world.now() + timedelta(days=400)
+    code = issue_code(made.id, operator=OPERATOR, at=later)
+    done = show_control(made.id, code.text, by=mei.actor, at=later)
+    assert (done.state, reasons(mei.actor, made.id)) == ("checking", ["rights.office_silent"])
+    again = verify_against(made.id, by_office(fetched=later), by=OPERATOR, at=later)  # the account's standing is known
+    assert again.state == "verified"
+
+
 def test_a_code_is_guessed_only_so_often_and_does_not_live_for_ever(world, mei):
     made = filed(world, mei)
     code = issue_code(made.id, operator=OPERATOR, at=world.now())

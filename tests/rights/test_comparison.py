@@ -253,6 +253,67 @@ def test_who_leaves_the_goods_out_claims_no_whole_class():
     assert not [each for each in compare(found, found) if each.field.endswith(".goods")]
 
 
+DAYS = {
+    "came later, not said": ({}, {"since": IN_2022}, "since", "tolerated", "no"),
+    "came later than claimed": ({"since": IN_2021}, {"since": IN_2022}, "since", "contradiction", ""),
+    "claimed for less": ({"since": IN_2022}, {"since": IN_2021}, "", "", "no"),
+    "ends earlier than claimed": ({"until": IN_2022}, {"until": IN_2021}, "until", "contradiction", ""),
+    "ends when it was said": ({"until": IN_2021}, {"until": IN_2021}, "", "", "no"),
+}
+
+
+@pytest.mark.parametrize("case", DAYS)
+def test_no_claim_makes_a_class_count_longer_than_the_office_says(case):
+    ours, theirs, name, verdict, value = DAYS[case]
+    both = nice("43")
+    claim = replace(FOUND, classes=(Class(scheme="nice", code="30", **ours), *both))
+    found = replace(FOUND, classes=(Class(scheme="nice", code="030", **theirs), *both))
+    told = [each for each in compare(claim, found) if each.field.startswith("classes.nice.30.")]
+    assert [(each.field, each.verdict) for each in told] == ([(f"classes.nice.30.{name}", verdict)] if name else [])
+    if value:
+        assert level_of(compare(claim, found), "office_record") == 2
+        assert covers(confirmed(claim, told), territory="DE", cls="30", on=date(2021, 6, 1)).value == value
+
+
+def test_a_class_that_ended_at_the_office_is_not_claimed_for_good():
+    found = replace(FOUND, classes=(Class(scheme="nice", code="30", until=IN_2021), *nice("43")))
+    assert level_of(compare(replace(FOUND, classes=nice("30", "43")), found), "office_record") == 0
+
+
+def test_who_leaves_all_classes_out_claims_them_as_the_office_has_them():
+    tea = Class(scheme="nice", code="30", goods=(Text(text="Tea"),), since=IN_2022)
+    claim, found = replace(FOUND, classes=()), replace(FOUND, classes=(tea, *nice("43")))
+    known = confirmed(claim, compare(claim, found))
+    asked = (("30", date(2021, 6, 1)), ("30", IN_2022), ("cn_subclass:3002", IN_2022), ("43", IN_2022))
+    answers = [covers(known, territory="DE", cls=cls, on=on).value for cls, on in asked]
+    assert answers == ["no", "yes", "unknown", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "value"),
+    [({}, "yes"), ({"until": IN_2021}, "no"), ({"since": IN_2022}, "no"), ({"status": "pending"}, "no")],
+)
+def test_who_leaves_the_territory_out_claims_it_as_the_office_has_it(theirs, value):
+    said = {"territory": "EU", "status": "registered", **theirs}
+    claim, found = replace(FOUND, designations=()), replace(FOUND, designations=(Designation(**said),))
+    known = confirmed(claim, compare(claim, found))
+    assert covers(known, territory="DE", cls="30", on=date(2021, 6, 1)).value == value
+
+
+def test_a_day_of_which_the_office_says_nothing_needs_a_paper():
+    found = replace(FOUND, **{**to_japan(), "registration_date": None})
+    claim = replace(found, **to_japan(since=date(2020, 5, 6)))
+    told = [each for each in compare(claim, found) if each.field == "designations.JP.since"]
+    assert [(each.verdict, each.rule) for each in told] == [("needs_paper", "not_in_record")]
+
+
+def test_what_the_words_mean_is_not_the_sign():
+    found = replace(FOUND, mark=Mark(verbal="红灯笼", transliteration="HONG DENG LONG", translation="RED LANTERN"))
+    said = {each: replace(FOUND, mark=Mark(verbal=each)) for each in ("Hong Deng Long", "RED LANTERN")}
+    verdicts = [next(one.verdict for one in compare(each, found) if one.field == "verbal") for each in said.values()]
+    assert verdicts == ["tolerated", "contradiction"]
+
+
 def test_a_regional_record_speaks_for_its_own_designation():
     claim = replace(FOUND, designations=(Designation(territory="EU", status="registered"),))
     found = replace(FOUND, designations=(Designation(territory="EU"),))

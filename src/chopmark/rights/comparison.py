@@ -95,6 +95,7 @@ def compare(claimed: Record, found: Record, *, chain: Iterable[Interest] = ()) -
         _status(claimed, found),
         *_classes(claimed, found),
         *_goods(claimed, found),
+        *_class_days(claimed, found),
         _territories(claimed, found),
         *_designations(claimed, found),
         _date("application_date", claimed.application_date, found.application_date),
@@ -130,6 +131,9 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
                 changes[field] = each.found
             case "application_date" | "registration_date" | "expiry_date":
                 changes[field] = date.fromisoformat(each.found)
+            case "classes" if scheme.endswith((".since", ".until")):
+                classes = [_with_day(one, scheme, each.found) for one in classes]
+                changes["classes"] = tuple(classes)
             case "classes" if scheme.endswith(".goods"):
                 listed = {_code(code) for code in each.found.split(", ")}
                 classes = [_with_goods(one, scheme.removesuffix(".goods"), listed) for one in classes]
@@ -138,7 +142,7 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
                 classes += [Class(scheme=cast("Scheme", scheme), code=code) for code in each.found.split(", ") if code]
                 changes["classes"] = tuple(classes)
             case "designations":
-                before = changes.get("designations", record.designations)
+                before = changes.get("designations", _designated(record))
                 changes["designations"] = tuple(_designation_changed(one, scheme, each.found) for one in before)
             case _:
                 pass
@@ -148,6 +152,15 @@ def confirmed(record: Record, differences: Iterable[Difference]) -> Record:
 def _with_goods(one: Class, scheme: str, listed: set[str]) -> Class:
     """The class with a list of goods in it that only the office has."""
     return replace(one, goods=(AT_OFFICE,)) if one.scheme == scheme and _code(one.code) in listed else one
+
+
+def _with_day(one: Class, which: str, found: str) -> Class:
+    """The class with a day that only the office says; `which` is `nice.25.since`."""
+    where, _, name = which.rpartition(".")
+    if f"{one.scheme}.{_code(one.code)}" != where:
+        return one
+    day = date.fromisoformat(found)
+    return replace(one, since=day) if name == "since" else replace(one, until=day)
 
 
 def _designation_changed(one: Designation, which: str, found: str) -> Designation:
@@ -247,9 +260,9 @@ def _words(claimed: Mark, found: Mark) -> Difference:
     rule_found = _same_words(claimed.verbal, found.verbal)
     if rule_found is not None:
         return _by_rule("verbal", claimed.verbal, found.verbal, rule_found)
-    for other in (found.transliteration, found.translation):
-        if other and _same_words(claimed.verbal, other) is not None:
-            return _tolerated("verbal", claimed.verbal, found.verbal, "transliteration")
+    # What the words mean in another language is not the sign.
+    if found.transliteration and _same_words(claimed.verbal, found.transliteration) is not None:
+        return _tolerated("verbal", claimed.verbal, found.verbal, "transliteration")
     return Difference(
         field="verbal", claimed=claimed.verbal, found=found.verbal, verdict="contradiction", rule="other_words"
     )
@@ -324,7 +337,7 @@ def _classes(claimed: Record, found: Record) -> list[Difference]:
 
 def _class_codes(scheme: str, claimed: Iterable[Class], found: Iterable[Class]) -> Difference:
     ours = {_code(each.code) for each in claimed if each.scheme == scheme}
-    theirs = {_code(each.code) for each in found if each.scheme == scheme and each.until is None}
+    theirs = {_code(each.code) for each in found if each.scheme == scheme and _goes_on(each, claimed)}
     field, mine, his = (
         f"classes.{scheme}",
         ", ".join(sorted(ours, key=_in_order)),
@@ -341,16 +354,53 @@ def _class_codes(scheme: str, claimed: Iterable[Class], found: Iterable[Class]) 
     return Difference(field=field, claimed=mine, found=his, verdict="contradiction", rule="more_classes")
 
 
+def _goes_on(one: Class, claimed: Iterable[Class]) -> bool:
+    """Whether the office's class has no end, or the claim says as early a one."""
+    if one.until is None:
+        return True
+    same = [each.until for each in claimed if (each.scheme, _code(each.code)) == (one.scheme, _code(one.code))]
+    return bool(same) and all(each is not None and each <= one.until for each in same)
+
+
+def _classes_with_left_out(claimed: Record, found: Record) -> tuple[Class, ...]:
+    """What is claimed, and of schemes that the claim leaves out what is filled in: the office's classes."""
+    schemes = {each.scheme for each in claimed.classes}
+    added = [each for each in found.classes if each.scheme not in schemes and each.until is None]
+    return (*claimed.classes, *(Class(scheme=each.scheme, code=each.code) for each in added))
+
+
 def _goods(claimed: Record, found: Record) -> list[Difference]:
     """The classes of which the office lists goods and the claim does not: leaving them out claims no more."""
     told = []
-    for scheme in sorted({each.scheme for each in claimed.classes}):
-        whole = {_code(each.code) for each in claimed.classes if each.scheme == scheme and not each.goods}
+    ours = _classes_with_left_out(claimed, found)
+    for scheme in sorted({each.scheme for each in ours}):
+        whole = {_code(each.code) for each in ours if each.scheme == scheme and not each.goods}
         listed = {_code(each.code) for each in found.classes if each.scheme == scheme and each.goods}
         if whole & listed:
             codes = ", ".join(sorted(whole & listed, key=_in_order))
             told.append(_tolerated(f"classes.{scheme}.goods", "", codes, "filled_in"))
     return told
+
+
+def _class_days(claimed: Record, found: Record) -> list[Difference]:
+    """Classes that came to the right later, or end: who leaves the day out claims no more than the office says."""
+    told = []
+    for ours in _classes_with_left_out(claimed, found):
+        where = f"classes.{ours.scheme}.{_code(ours.code)}"
+        same = [each for each in found.classes if (each.scheme, _code(each.code)) == (ours.scheme, _code(ours.code))]
+        since = min((each.since or date.min for each in same), default=date.min)
+        until = max((each.until or date.max for each in same), default=date.max)
+        if since > date.min and (ours.since is None or ours.since < since):
+            told.append(_day(f"{where}.since", ours.since, since))
+        if until < date.max and (ours.until is None or ours.until > until):
+            told.append(_day(f"{where}.until", ours.until, until))
+    return list(dict.fromkeys(told))
+
+
+def _day(field: str, claimed: date | None, found: date) -> Difference:
+    if claimed is None:
+        return _tolerated(field, "", found.isoformat(), "filled_in")
+    return _contradicts(field, claimed.isoformat(), found.isoformat(), "other_date")
 
 
 def _territories(claimed: Record, found: Record) -> Difference:
@@ -377,13 +427,19 @@ def _reach(record: Record) -> set[str]:
 def _designations(claimed: Record, found: Record) -> list[Difference]:
     """What differs of the territories that both name: no claim makes one granted, earlier, longer or wider."""
     told = []
-    for ours in claimed.designations:
+    for ours in _designated(claimed):
         where = territories.canonical(ours.territory)
         same = [each for each in found.designations if territories.canonical(each.territory) == where]
         if same and ours.status not in DEAD:
             theirs = min(same, key=lambda each: each.status != "registered")
             told += [each for each in _designation(where, ours, theirs, found) if each not in told]
     return told
+
+
+def _designated(record: Record) -> tuple[Designation, ...]:
+    """What it designates: its office's own territory where it names none."""
+    own = offices.office(record.office).territory if offices.known(record.office) else ""
+    return record.designations or ((Designation(territory=own),) if own else ())
 
 
 def _designation(where: str, ours: Designation, theirs: Designation, found: Record) -> Iterable[Difference]:
@@ -397,6 +453,8 @@ def _designation(where: str, ours: Designation, theirs: Designation, found: Reco
         yield _tolerated(f"{field}.since", "", theirs.since.isoformat(), "filled_in")
     elif ours.since is not None and begun is not None and ours.since < begun:
         yield _contradicts(f"{field}.since", ours.since.isoformat(), begun.isoformat(), "other_date")
+    elif ours.since is not None and begun is None:
+        yield _needs(f"{field}.since", ours.since.isoformat(), "")
     if theirs.until is not None and ours.until is None:
         yield _tolerated(f"{field}.until", "", theirs.until.isoformat(), "filled_in")
     elif theirs.until is not None and ours.until is not None and theirs.until < ours.until:

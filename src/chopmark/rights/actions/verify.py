@@ -548,12 +548,18 @@ def _code_hash(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
+def _recent(before: Verification, at: datetime) -> bool:
+    """Whether what was compared then still says something of today."""
+    fetched = before.source.fetched_at if before.source is not None else None
+    return fetched is not None and at - fetched <= OLDEST
+
+
 @wiring.answering()
 def show_control(which: UUID | str, code: str, *, by: Actor, at: datetime) -> RightSummary:
     """Enter the code that came to the address in the register.
 
-    A right whose claim agrees with the office's record is verified at level 3; otherwise the account's standing is
-    noted, and counts with the next comparison.
+    A right whose claim agrees with a record of the office that is not older than a year is verified at level 3;
+    otherwise the account's standing is noted, and counts with the next comparison.
 
     Raises:
         Refused: `rights.not_found`, `rights.mandate_missing`, `rights.code_wrong`, also for one too late, too often
@@ -575,7 +581,7 @@ def show_control(which: UUID | str, code: str, *, by: Actor, at: datetime) -> Ri
     if challenge is None or not counted or not hmac.compare_digest(_code_hash(typed), bytes(challenge.code_hash)):
         raise Refused("rights.code_wrong", tries=CODE_TRIES)
     before = right.verification
-    settled = before is not None and before.method == "office_record" and before.level == 2
+    settled = before is not None and before.method == "office_record" and before.level == 2 and _recent(before, at)
     verification = (
         replace(before, level=3, method="control", at=at)
         if settled and before is not None
