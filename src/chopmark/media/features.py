@@ -375,6 +375,7 @@ class Pool:
     def __init__(self, rows: Iterable[tuple[int, Features]] = ()) -> None:
         self._owner = np.zeros(0, np.int64)
         self._direction = np.zeros(0, np.uint8)
+        self._fresh: list[tuple[int, Features]] = []  # not yet in these two: they are copied once for many that come
         self._removed: set[int] = set()
         known = list(rows)
         everything = np.concatenate([features.bits for _, features in known] or [np.zeros((0, 32), np.uint8)])
@@ -384,12 +385,13 @@ class Pool:
             self._index.add(everything)
 
     def __len__(self) -> int:
-        return len(self._owner)
+        return int(self._index.ntotal)
 
     def add(self, identity: int, features: Features) -> None:
         """Add a reference, or one that was removed with new features."""
         if identity in self._removed:
             self._removed.discard(identity)
+            self._settle()
             self._owner[self._owner == identity] = -1
         self._keep([(identity, features)])
         if len(features):
@@ -408,6 +410,7 @@ class Pool:
         asked = query.rows[:_ASKED]
         if not len(asked) or not len(self):
             return ()
+        self._settle()
         faiss.omp_set_num_threads(1)
         near, found = self._index.search(np.ascontiguousarray(asked["bits"]), min(_NEIGHBOURS, len(self)))
         row, column = np.nonzero((found >= 0) & (near <= _VOTING_DISTANCE))
@@ -441,6 +444,12 @@ class Pool:
         return ()
 
     def _keep(self, rows: list[tuple[int, Features]]) -> None:
+        self._fresh += rows
+
+    def _settle(self) -> None:
+        rows, self._fresh = self._fresh, []
+        if not rows:
+            return
         owners = [np.full(len(features), identity, np.int64) for identity, features in rows]
         directions = [np.asarray(features.rows["direction"], np.uint8) for _, features in rows]
         self._owner = np.concatenate([self._owner, *owners])

@@ -15,14 +15,15 @@ A match says that two files share something. It does not say who had it first, o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal, Protocol
 
 import numpy as np
 
-from chopmark.base.errors import Invalid
+from chopmark.base.errors import Invalid, Unavailable
 from chopmark.media import audio, features, shortlist, text, video
 from chopmark.media.fingerprint import MILLION, Box, Code, Fingerprint, Print
 from chopmark.media.guard import Kind
@@ -34,8 +35,13 @@ Stage = Literal["same", "codes", "features", "sound", "film", "text"]
 MOST_MATCHES = 100
 MOST_PARTS = 20
 FILMS = 200
-"""Up to so many films all are compared; of more, those that share a frame."""
+"""Up to so many films all are compared, those that share a frame before the others; of more, those alone."""
 NEAR_FRAMES = 400  # candidates among films, by frames
+FRAMES_COMPARED = 10_000_000_000
+"""Pairs of frame codes that one search compares, half a minute: a film that does not fit into what is left is passed
+over, unless it shares most frames of all."""
+PATIENCE = 60.0
+"""Seconds that a search waits for those before it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +146,13 @@ class Library:
         return self.look(query, radius=radius, limit=limit).matches
 
     def look(self, query: Fingerprint, *, radius: int = RADIUS, limit: int = MOST_MATCHES) -> Looked:
-        """The same, and whether everything near was compared."""
+        """The same, and whether everything near was compared.
+
+        Raises:
+            Unavailable: `media.decoder_busy`: the searches before this one take too long.
+        """
         by_code, crowded = self.near(query, radius)
-        with self._lock:
+        with self._alone():
             self._refresh()
             found = [
                 *self._pictures(query, by_code),
@@ -224,11 +234,18 @@ class Library:
         if not data:
             return
         asked = video.FilmPrint.parse(data)
-        candidates = list(self._film)
-        if len(candidates) > FILMS:
-            candidates = [file for file in by_code if file in self._film][:NEAR_FRAMES]
-        for file in candidates:
-            segments = video.match(asked, video.FilmPrint.parse(self._film[file]))
+        sharing = sorted((file for file in by_code if file in self._film), key=lambda file: -len(by_code[file]))
+        candidates = dict.fromkeys(sharing[:NEAR_FRAMES])
+        if len(self._film) <= FILMS:
+            candidates |= dict.fromkeys(self._film)
+        left = FRAMES_COMPARED
+        for count, file in enumerate(candidates):
+            reference = video.FilmPrint.parse(self._film[file])
+            costs = len(asked.rows) * len(reference.rows)
+            if count and costs > left:
+                continue
+            left -= costs
+            segments = video.match(asked, reference)
             if segments:
                 yield _by_segments(file, "video", "film", segments)
 
@@ -243,6 +260,15 @@ class Library:
             yield _by_segments(file, "text", "text", segments, unit=1)
 
     # ---- rows --------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._lock.acquire(timeout=PATIENCE):
+            raise Unavailable("media.decoder_busy")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _forget(self) -> None:
         self._seen = 0
