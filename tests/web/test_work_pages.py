@@ -12,6 +12,7 @@ from django.test import Client
 from PIL import Image
 from world.pages import PageWorld
 
+from chopmark.base.errors import Unavailable
 from chopmark.evidence import wiring
 from chopmark.rights.queries import works
 from chopmark.web.forms.works import WorkRecordForm
@@ -190,6 +191,32 @@ def test_a_file_that_is_no_work_is_refused_on_the_form(mei, data):
     answer = mei.client.post("/works/new", {**LANTERN, "file": file})
     assert answer.status_code == 422
     assert "errorlist" in answer.text
+
+
+def test_a_change_in_between_is_noticed_and_nothing_typed_is_lost(mei):
+    number = deposited(mei)
+    page = mei.client.get(f"/works/{number}/change").text
+    version = re.search(r'name="version" value="(\d+)"', page)[1]
+    typed = {"authors": "Mei Lan", "basis": "author", "statement": "Mine", "shown": "public", "version": version}
+    assert mei.client.post(f"/works/{number}/change", {**typed, "title": "First"}).status_code == 302
+    late = mei.client.post(f"/works/{number}/change", {**typed, "title": "Second"})
+    assert late.status_code == 422
+    assert "changed by somebody else" in late.text
+    assert 'value="Second"' in late.text
+    assert "First" in mei.client.get(f"/works/{number}").text
+
+
+def test_a_platform_that_is_busy_leaves_the_form_filled(mei, monkeypatch):
+    number = deposited(mei)
+
+    def busy(*_given, **_named):
+        raise Unavailable("ledger.database_unavailable")
+
+    monkeypatch.setattr("chopmark.web.views.works.registering.amend_work", busy)
+    typed = {"title": "Second", "authors": "Mei Lan", "basis": "author", "statement": "Mine", "shown": "public"}
+    answer = mei.client.post(f"/works/{number}/change", typed)
+    assert answer.status_code == 422
+    assert 'value="Second"' in answer.text
 
 
 def test_a_statement_is_corrected_and_a_work_withdrawn(mei):

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.rights.actions import customs, dispute, interest, verify
@@ -68,7 +68,7 @@ def licence(request: HttpRequest, number: str) -> HttpResponse:
         )
         try:
             interest.license(number, new, by=actor, at=clock.now())
-        except (Refused, Invalid) as error:
+        except (Refused, Invalid, Unavailable) as error:
             form.add_error(None, words.sentence(error))
         else:
             request.session[FILED] = f"licence.{found.right.number}"
@@ -91,7 +91,7 @@ def kept_in(form: Form) -> Iterator[None]:
     """
     try:
         yield
-    except (Refused, Invalid) as error:
+    except (Refused, Invalid, Unavailable) as error:
         if error.code.startswith("people.") or error.code == "rights.not_found":
             raise
         form.add_error(None, words.sentence(error))
@@ -164,7 +164,7 @@ def change(request: HttpRequest, number: str) -> HttpResponse:
             changed = rights.record_of(form.cleaned_data, record)
             seen = int(version) if version.isdecimal() and len(version) < 9 else None
             filing.amend(number, changed, by=actor, at=clock.now(), version=seen)
-        except (Refused, Invalid) as error:
+        except (Refused, Invalid, Unavailable) as error:
             form.add_error(None, words.sentence(error))
         else:
             request.session[FILED] = f"right.{found.right.number}"

@@ -136,7 +136,7 @@ def new(request: HttpRequest) -> HttpResponse:
         if request.method == "POST" and form.is_valid():
             try:
                 made = filing.file_right(_new_right(form.cleaned_data, actor), by=actor, at=clock.now())
-            except (Refused, Invalid) as error:
+            except (Refused, Invalid, Unavailable) as error:
                 form.add_error(None, words.sentence(error))
             else:
                 request.session[FILED] = f"right-new.{actor.organisation_id}"

@@ -357,14 +357,20 @@ def change(request: HttpRequest, number: str) -> HttpResponse:
             tdm_policy=kept.tdm_policy,
             version_of=kept.version_of,
         )
+        seen = request.POST.get("version", "")
+        version = int(seen) if seen.isdecimal() and len(seen) < 9 else None
         try:
-            registering.amend_work(one.id, record, by=actor, at=clock.now())
-        except (Refused, Invalid) as error:
+            registering.amend_work(one.id, record, by=actor, at=clock.now(), version=version)
+        except (Refused, Invalid, Unavailable) as error:
             form.add_error(None, words.sentence(error))
         else:
             messages.success(request, _("The change is recorded."))
             return redirect("work", one.number)
-    context = {"form": form, "work": row_facts(one)}
+    context = {
+        "form": form,
+        "work": row_facts(one),
+        "version": request.POST.get("version") or one.work.version,
+    }
     return private(render(request, "works/change.html", context, status=422 if form.is_bound and form.errors else 200))
 
 
