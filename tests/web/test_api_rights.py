@@ -174,6 +174,29 @@ def test_an_idempotency_key_files_once(world, mei):
     assert (first.status_code, again.content) == (201, first.content)
 
 
+def test_what_is_made_of_a_right_is_made_once_under_a_key(world, mei):
+    hers = Programme(world, mei)
+    number = hers.post("", {"record": RECORD}).json()["number"]
+    vouched(world, mei)
+    verify.verify_against(number, by_office(), by=OPERATOR, at=clock.now())
+    bodies = {
+        f"{number}/licences": {"party": {"name": "Jo"}, "role": "authorised_seller", "quantity": 100},
+        f"{number}/customs": {"authority": "DE", "number": "AFA-1"},
+        f"{number}/disputes": {"kind": "opposition", "effect": "none"},
+    }
+    for path, body in bodies.items():
+        first = hers.post(path, body, **{"Idempotency-Key": path})
+        again = hers.post(path, body, **{"Idempotency-Key": path})
+        assert (first.status_code, again.status_code, again.content) == (201, 201, first.content), first.content
+        assert again["Idempotency-Replayed"] == "true"
+        assert hers.post(path, body | {"unknown": 1}, **{"Idempotency-Key": path}).status_code == 422
+    right = hers.get(number).json()
+    assert [len(right[each]) for each in ("interests", "customs", "disputes")] == [1, 1, 1]
+    reader = Programme(world, mei, scopes=("rights:read",))
+    told = reader.post(f"{number}/licences", bodies[f"{number}/licences"], **{"Idempotency-Key": f"{number}/licences"})
+    assert (told.status_code, told.json()["code"]) == (403, "people.scope_missing")
+
+
 def test_a_stranger_finds_nothing_and_a_reader_changes_nothing(world, mei, jo):
     number = Programme(world, mei).post("", {"record": RECORD}).json()["number"]
     his = Programme(world, jo)

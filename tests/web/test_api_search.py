@@ -43,9 +43,10 @@ class Programme:
     def get(self, path, **query):
         return Client().get(f"{API}{path}", query, headers=self.headers)
 
-    def post(self, path, body, method="post"):
+    def post(self, path, body, method="post", **headers):
+        said = {**self.headers, **headers}
         return getattr(Client(), method)(
-            f"{API}{path}", json.dumps(body), content_type="application/json", headers=self.headers
+            f"{API}{path}", json.dumps(body), content_type="application/json", headers=said
         )
 
 
@@ -88,6 +89,13 @@ def test_a_watch_is_saved_read_and_stopped_by_its_organisation_alone(world, mei,
     assert jo.post(here, {}, "delete").json()["stopped_at"]
     assert jo.get("/watches").json()["items"] == []
     assert len(jo.get("/watches", stopped="true").json()["items"]) == 1
+
+
+def test_a_watch_is_saved_once_under_a_key(world, mei):
+    hers = Programme(world, mei)
+    first, again = (hers.post("/watches", {"text": "lantern"}, **{"Idempotency-Key": "w"}) for _ in range(2))
+    assert (first.status_code, again.content) == (201, first.content)
+    assert len(hers.get("/watches").json()["items"]) == 1
 
 
 def test_who_may_only_read_saves_no_watch_and_a_key_for_deposits_searches_nothing(world, filed):

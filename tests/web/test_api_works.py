@@ -46,10 +46,10 @@ class Programme:
         made = people.create_api_key("programme", scopes, by=person.actor, at=world.now())
         self.headers = {"Authorization": f"Bearer {made.text}", "Accept-Language": language}
 
-    def __call__(self, method, path, body=None):
+    def __call__(self, method, path, body=None, **headers):
         call = getattr(Client(), method)
         more = {} if body is None else {"data": body, "content_type": "application/json"}
-        return call(f"{API}{path}", headers=self.headers, **more)
+        return call(f"{API}{path}", headers={**self.headers, **headers}, **more)
 
 
 def uploaded(world, person, data):
@@ -112,6 +112,22 @@ def test_a_copy_is_found_drawn_explained_and_judged_by_programme(world, mei, jo)
         assert other("get", path).status_code == 404
     again = registered(world, jo, other)
     assert (again.status_code, again.json()["facts"]["numbers"]) == (409, [work["number"]])
+
+
+def test_works_searches_and_common_pictures_are_made_once_under_a_key(world, mei):
+    call = Programme(world, mei)
+    upload = uploaded(world, mei, media.jpeg(media.picture(1)))
+    picture = inline(media.jpeg(media.picture(2)))
+    bodies = {
+        "/works": {"record": RECORD, "files": [{"upload": upload}]},
+        "/copies": {"file": picture},
+        "/copies/commons": {"file": picture, "reason": "template"},
+    }
+    for path, body in bodies.items():
+        first, again = (call("post", path, body, **{"Idempotency-Key": path}) for _ in range(2))
+        assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+        assert again["Idempotency-Replayed"] == "true"
+        assert len(call("get", path).json()["items"]) == 1
 
 
 def test_what_is_common_is_kept_by_programme(world, mei):

@@ -432,24 +432,28 @@ def receipt_cose(request: HttpRequest, which: str, seq: int) -> HttpResponse:
 
 
 @router.post("/{which}/licences", operation_id="license_right", summary="Grant a licence", response=Made)
-def license_(request: HttpRequest, which: str, body: LicenceIn) -> HttpResponse:
+def license_(request: HttpRequest, which: str, body: LicenceIn, key: IdempotencyKey = None) -> HttpResponse:
     """Its territories, classes, channels and days lie within those of what it hangs on."""
-    new = interest.NewInterest(
-        party=encoding.parse_party(body.party),
-        role=body.role,
-        granted_by=body.granted_by,
-        organisation=body.organisation,
-        territories=tuple(body.territories),
-        classes=tuple(body.classes),
-        channels=tuple(body.channels),
-        quantity=body.quantity,
-        share=body.share,
-        since=body.since,
-        until=body.until,
-        recorded_at_office=body.recorded_at_office,
-    )
-    made = interest.license(which, new, by=_actor(request), at=clock.now())
-    return answer(_right(made) | {"licence": encoding.encode(made.right.interests[-1])}, HTTPStatus.CREATED)
+
+    def work() -> HttpResponse:
+        new = interest.NewInterest(
+            party=encoding.parse_party(body.party),
+            role=body.role,
+            granted_by=body.granted_by,
+            organisation=body.organisation,
+            territories=tuple(body.territories),
+            classes=tuple(body.classes),
+            channels=tuple(body.channels),
+            quantity=body.quantity,
+            share=body.share,
+            since=body.since,
+            until=body.until,
+            recorded_at_office=body.recorded_at_office,
+        )
+        made = interest.license(which, new, by=_actor(request), at=clock.now())
+        return answer(_right(made) | {"licence": encoding.encode(made.right.interests[-1])}, HTTPStatus.CREATED)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @router.post("/{which}/licences/{licence}/end", operation_id="end_licence", summary="End a licence", response=Shown)
@@ -459,35 +463,43 @@ def end_licence(request: HttpRequest, which: str, licence: str, body: OnIn) -> H
 
 
 @router.post("/{which}/assign", operation_id="assign_right", summary="Assign it", response=Shown)
-def assign(request: HttpRequest, which: str, body: AssignIn) -> HttpResponse:
+def assign(request: HttpRequest, which: str, body: AssignIn, key: IdempotencyKey = None) -> HttpResponse:
     """For good; the new owner finds a draft that is verified anew in their name."""
-    made = interest.assign(
-        which,
-        encoding.parse_party(body.party),
-        by=_actor(request),
-        at=clock.now(),
-        on=body.on,
-        organisation=body.organisation,
-        classes=tuple(body.classes),
-        recorded_at_office=body.recorded_at_office,
-    )
-    return answer(_right(made))
+
+    def work() -> HttpResponse:
+        made = interest.assign(
+            which,
+            encoding.parse_party(body.party),
+            by=_actor(request),
+            at=clock.now(),
+            on=body.on,
+            organisation=body.organisation,
+            classes=tuple(body.classes),
+            recorded_at_office=body.recorded_at_office,
+        )
+        return answer(_right(made))
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @router.post("/{which}/customs", operation_id="record_customs", summary="Note a customs recordal", response=Made)
-def record_customs(request: HttpRequest, which: str, body: CustomsIn) -> HttpResponse:
+def record_customs(request: HttpRequest, which: str, body: CustomsIn, key: IdempotencyKey = None) -> HttpResponse:
     """One of the same authority and number is replaced."""
-    new = customs.NewRecordal(
-        authority=body.authority,
-        number=body.number,
-        since=body.since,
-        until=body.until,
-        authorised=tuple(encoding.parse_party(each) for each in body.authorised),
-    )
-    made = customs.record_customs(which, new, by=_actor(request), at=clock.now())
-    return answer(
-        _right(made) | {"customs": [encoding.encode(each) for each in made.right.customs]}, HTTPStatus.CREATED
-    )
+
+    def work() -> HttpResponse:
+        new = customs.NewRecordal(
+            authority=body.authority,
+            number=body.number,
+            since=body.since,
+            until=body.until,
+            authorised=tuple(encoding.parse_party(each) for each in body.authorised),
+        )
+        made = customs.record_customs(which, new, by=_actor(request), at=clock.now())
+        return answer(
+            _right(made) | {"customs": [encoding.encode(each) for each in made.right.customs]}, HTTPStatus.CREATED
+        )
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @router.post("/{which}/customs/{recordal}/end", operation_id="end_customs", summary="End a recordal", response=Shown)
@@ -497,19 +509,23 @@ def end_customs(request: HttpRequest, which: str, recordal: str, body: OnIn) -> 
 
 
 @router.post("/{which}/disputes", operation_id="open_dispute", summary="Note a dispute", response=Made)
-def open_dispute(request: HttpRequest, which: str, body: DisputeIn) -> HttpResponse:
+def open_dispute(request: HttpRequest, which: str, body: DisputeIn, key: IdempotencyKey = None) -> HttpResponse:
     """What puts your right in question; it is suspended, or limited, while that is open."""
-    new = dispute.NewDispute(
-        kind=body.kind,
-        effect=body.effect,
-        forum=body.forum,
-        number=body.number,
-        opened_on=body.opened_on,
-        territories=tuple(body.territories),
-        other=body.other,
-    )
-    made = dispute.open_dispute(which, new, by=_actor(request), at=clock.now())
-    return answer(_right(made) | {"dispute": encoding.encode(made.right.disputes[-1])}, HTTPStatus.CREATED)
+
+    def work() -> HttpResponse:
+        new = dispute.NewDispute(
+            kind=body.kind,
+            effect=body.effect,
+            forum=body.forum,
+            number=body.number,
+            opened_on=body.opened_on,
+            territories=tuple(body.territories),
+            other=body.other,
+        )
+        made = dispute.open_dispute(which, new, by=_actor(request), at=clock.now())
+        return answer(_right(made) | {"dispute": encoding.encode(made.right.disputes[-1])}, HTTPStatus.CREATED)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @router.post(
@@ -597,18 +613,22 @@ def list_mandates(request: HttpRequest) -> HttpResponse:
 
 
 @mandates.post("", operation_id="give_mandate", summary="Give a mandate", response=Made)
-def give_mandate(request: HttpRequest, body: MandateIn) -> HttpResponse:
+def give_mandate(request: HttpRequest, body: MandateIn, key: IdempotencyKey = None) -> HttpResponse:
     """Let another organisation act for yours, as soon as it accepts."""
-    new = mandate.NewMandate(
-        agent=body.agent,
-        powers=frozenset(body.powers),
-        territories=tuple(body.territories),
-        rights=tuple(body.rights),
-        since=body.since,
-        until=body.until,
-        paper=None if body.paper is None else _papers([body.paper])[0],
-    )
-    return answer(_mandate(mandate.give_mandate(new, by=_actor(request), at=clock.now())), HTTPStatus.CREATED)
+
+    def work() -> HttpResponse:
+        new = mandate.NewMandate(
+            agent=body.agent,
+            powers=frozenset(body.powers),
+            territories=tuple(body.territories),
+            rights=tuple(body.rights),
+            since=body.since,
+            until=body.until,
+            paper=None if body.paper is None else _papers([body.paper])[0],
+        )
+        return answer(_mandate(mandate.give_mandate(new, by=_actor(request), at=clock.now())), HTTPStatus.CREATED)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @mandates.post("/{mandate_id}/accept", operation_id="accept_mandate", summary="Accept a mandate", response=Shown)

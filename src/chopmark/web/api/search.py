@@ -22,6 +22,7 @@ from chopmark.rights.similarity.keys import MAX_LENGTH
 from chopmark.rights.similarity.words import MAX_LIMIT
 from chopmark.web.api import schemas
 from chopmark.web.api.auth import MEMBERS
+from chopmark.web.api.deposits import IdempotencyKey, _once
 from chopmark.web.api.shown import answer, moment
 from chopmark.web.turns import turn
 
@@ -95,12 +96,16 @@ def list_watches(request: HttpRequest, *, stopped: bool = False) -> HttpResponse
 
 
 @router.post("/watches", operation_id="save_watch", summary="Save a watch", response={201: dict[str, Any], **Trouble})
-def save_watch(request: HttpRequest, body: WatchIn) -> HttpResponse:
+def save_watch(request: HttpRequest, body: WatchIn, key: IdempotencyKey = None) -> HttpResponse:
     """Look for words or a logo in every new filing from now on; what is there already is found within a minute."""
-    new = NewWatch(text=body.text, picture=_bytes(body.picture), narrow=body.narrow())
-    with turn(_actor(request)):
-        made = watching.save_watch(new, by=_actor(request), at=clock.now())
-    return answer(_watch(made), 201)
+
+    def work() -> HttpResponse:
+        new = NewWatch(text=body.text, picture=_bytes(body.picture), narrow=body.narrow())
+        with turn(_actor(request)):
+            made = watching.save_watch(new, by=_actor(request), at=clock.now())
+        return answer(_watch(made), 201)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @router.get(

@@ -25,6 +25,7 @@ from chopmark.rights.queries.works import CommonSummary, FileSummary, MatchSumma
 from chopmark.rights.record import WorkRecord
 from chopmark.web.api import schemas
 from chopmark.web.api.auth import MEMBERS
+from chopmark.web.api.deposits import IdempotencyKey, _once
 from chopmark.web.api.shown import answer
 from chopmark.web.downloads import attachment
 from chopmark.web.errors import language_of
@@ -106,14 +107,18 @@ class Listed(Schema):
 
 
 @router.post("", operation_id="register_work", summary="Register a work", response=Made)
-def register(request: HttpRequest, body: WorkIn) -> HttpResponse:
+def register(request: HttpRequest, body: WorkIn, key: IdempotencyKey = None) -> HttpResponse:
     """Refused with 409 and the numbers of what resembles it, unless `anyway` is set."""
-    record = encoding.parse(WorkRecord, body.record, "record")
-    files = tuple(NewWorkFile(upload=each.upload, deposit=each.deposit) for each in body.files)
-    with turn(_actor(request)):
-        new = NewWork(record=record, files=files, anyway=body.anyway)
-        made = register_work(new, by=_actor(request), at=clock.now())
-    return answer(_work(made), HTTPStatus.CREATED)
+
+    def work() -> HttpResponse:
+        record = encoding.parse(WorkRecord, body.record, "record")
+        files = tuple(NewWorkFile(upload=each.upload, deposit=each.deposit) for each in body.files)
+        with turn(_actor(request)):
+            new = NewWork(record=record, files=files, anyway=body.anyway)
+            made = register_work(new, by=_actor(request), at=clock.now())
+        return answer(_work(made), HTTPStatus.CREATED)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @router.get("", operation_id="list_works", summary="List works", response={200: Listed, **Trouble})
@@ -187,12 +192,16 @@ def release(request: HttpRequest, which: str, file: int) -> HttpResponse:
 
 
 @searches.post("", operation_id="find_copies", summary="Find copies of works", response=Made)
-def find(request: HttpRequest, body: SearchIn) -> HttpResponse:
+def find(request: HttpRequest, body: SearchIn, key: IdempotencyKey = None) -> HttpResponse:
     """What shares something with a file: which works, which part, how well, and why. A search is kept."""
-    source = _source(body.upload, body.deposit, body.file)
-    with turn(_actor(request)):
-        made = copies.find_copies(source, name=body.name, radius=body.radius, by=_actor(request), at=clock.now())
-    return answer(_search(made, request), HTTPStatus.CREATED)
+
+    def work() -> HttpResponse:
+        source = _source(body.upload, body.deposit, body.file)
+        with turn(_actor(request)):
+            made = copies.find_copies(source, name=body.name, radius=body.radius, by=_actor(request), at=clock.now())
+        return answer(_search(made, request), HTTPStatus.CREATED)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @searches.get("", operation_id="list_searches", summary="Searches for copies", response={200: Listed, **Trouble})
@@ -208,12 +217,16 @@ def commons(request: HttpRequest) -> HttpResponse:
 
 
 @searches.post("/commons", operation_id="add_common", summary="Put a picture on that list", response=Made)
-def add_common(request: HttpRequest, body: CommonIn) -> HttpResponse:
+def add_common(request: HttpRequest, body: CommonIn, key: IdempotencyKey = None) -> HttpResponse:
     """For the organisation's own searches."""
-    source = _source(body.upload, body.deposit, body.file)
-    with turn(_actor(request)):
-        made = copies.suppress(source, body.reason, by=_actor(request), at=clock.now())
-    return answer({"id": made}, HTTPStatus.CREATED)
+
+    def work() -> HttpResponse:
+        source = _source(body.upload, body.deposit, body.file)
+        with turn(_actor(request)):
+            made = copies.suppress(source, body.reason, by=_actor(request), at=clock.now())
+        return answer({"id": made}, HTTPStatus.CREATED)
+
+    return _once(request, key, work, permission="file_rights")
 
 
 @searches.delete("/commons/{int:which}", operation_id="remove_common", summary="Take it off", response=Gone)
