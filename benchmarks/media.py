@@ -12,6 +12,7 @@ folder of more Python packages (pdqhash has no wheel and scikit-image is no part
 
 from __future__ import annotations
 
+import argparse
 import base64
 import html
 import importlib
@@ -444,11 +445,14 @@ def measure(many: int, audit: Path) -> list[Row]:
 
 def main() -> None:
     """Print a table, or one JSON object a line."""
-    given = sys.argv[1:]
-    many = int(given[given.index("--pictures") + 1]) if "--pictures" in given else 100
-    folder = given[given.index("--audit") + 1] if "--audit" in given else tempfile.mkdtemp(prefix="chopmark-audit-")
-    for line in measure(many, Path(folder)):
-        if "--json" in given:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--pictures", metavar="N", type=int, default=100, help="that are altered and looked for")
+    parser.add_argument("--audit", metavar="FOLDER", type=Path, help="folder for the page of supposed false hits")
+    chosen = parser.parse_args()
+    folder = chosen.audit or Path(tempfile.mkdtemp(prefix="chopmark-audit-"))
+    for line in measure(chosen.pictures, folder):
+        if chosen.json:
             print(json.dumps(line))
         else:
             print("{name:66} {value:>9} {unit:12} {ratio} x {peer} ({peer_value})".format(**line))

@@ -12,6 +12,7 @@ Brand names are reference data (CHOPMARK_DATA); icons are fetched by scripts/for
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import random
@@ -48,9 +49,13 @@ Search = Callable[[str], Sequence[str]]
 
 def main() -> None:
     """Print a table, or one JSON object a line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="leave out the million")
+    chosen = parser.parse_args()
     cv2.setNumThreads(1)
-    for line in measure(quick="--quick" in sys.argv[1:]):
-        if "--json" in sys.argv[1:]:
+    for line in measure(quick=chosen.quick):
+        if chosen.json:
             print(json.dumps(line), flush=True)
         else:
             beside = "{peer_value} {peer} ({ratio} x)".format(**line) if line["peer"] else ""
