@@ -12,7 +12,9 @@ from web.test_work_pages import deposited, photograph
 from world.media import tune, wav
 from world.pages import PageWorld
 
+from chopmark.base import clock
 from chopmark.media.index import bands
+from chopmark.rights.actions import copies as searching
 from chopmark.rights.queries import works
 from chopmark.rights.queries.works import MatchSummary
 from chopmark.web.views import copies
@@ -136,6 +138,18 @@ def test_a_search_says_when_too_much_is_alike_for_all_of_it_to_be_compared(world
     assert "crowded" not in plain.facts
     assert "look nearly alike" in mei.client.get(where).text
     assert "彼此近似" in mei.client.get(where, headers=CHINESE).text
+
+
+def test_a_search_does_not_tell_whether_somebody_keeps_the_file(world, mei):
+    deposited(mei)
+    jo = world.person("Jo Chen")
+    copy = photograph()
+    assert mei.client.get(f"{asked(mei, copy)}/file.png").status_code == 200
+    found = searching.find_copies(copy, by=jo.actor, at=clock.now())  # bytes that are not kept for Jo
+    page = jo.client.get(f"/copies/{found.number}")
+    assert "file.png" not in page.text
+    assert jo.client.get(f"/copies/{found.number}/file.png").status_code == 404
+    assert jo.client.get(f"{asked(jo, copy)}/file.png").status_code == 200
 
 
 def test_anothers_search_does_not_exist(world, mei):

@@ -264,6 +264,17 @@ def earlier_deposits(digest: bytes, actor: Actor) -> tuple[DepositSummary, ...]:
     return tuple(summary_of(row) for row in rows[:MAX_PAGE])
 
 
+def keeps(actor: Actor, sha256: bytes) -> bool:
+    """Whether the platform keeps this file for the actor's organisation: with a deposit, or as a finished upload.
+
+    That it lies here for somebody else is nobody's business: it may be private.
+    """
+    actor.must("view")
+    mine = {"organisation": actor.organisation_id, "sha256": sha256}
+    kept = Deposit.objects.filter(**mine, kept=True).exists() or Upload.objects.filter(**mine).exists()
+    return kept and wiring.blobs().holds(sha256)
+
+
 def export_rows(
     actor: Actor,
     *,

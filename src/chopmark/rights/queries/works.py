@@ -255,6 +255,12 @@ def search_of(actor: Actor, which: UUID | str) -> SearchSummary:
     return search_summary(own_search(actor, which))
 
 
+def query_kept(actor: Actor, one: SearchSummary) -> bool:
+    """Whether the file of a search is still kept for the organisation that searched, so that it can be shown to it."""
+    actor.must("view_rights")
+    return evidence_queries.keeps(_reader(actor.organisation_id), one.sha256)
+
+
 def overlay_of(actor: Actor, which: UUID | str, match: int) -> bytes:
     """The drawing of a match, PNG: query and reference side by side with what agrees. Own works only.
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused, Unavailable
-from chopmark.evidence import wiring
+from chopmark.people.actor import Actor
 from chopmark.rights.actions import copies as searching
 from chopmark.rights.actions.kept import NewWorkFile
 from chopmark.rights.queries import works
@@ -105,7 +105,7 @@ def detail(request: HttpRequest, number: str) -> HttpResponse:
     """One search with its matches, side by side."""
     actor = actor_of(request)
     one = works.search_of(actor, number)
-    query = query_size(one)
+    query = query_size(actor, one)
     query_url = reverse("copy-picture", args=[one.number]) if query is not None else ""
     shown = Shown(
         reasons=works.explain_all(actor, one.id),
@@ -137,9 +137,9 @@ def drawn_size(facts: Mapping[str, Any]) -> Size | None:
     return Size(width=WIDTH, height=max(1, round(WIDTH * height / width)))
 
 
-def query_size(one: SearchSummary) -> Size | None:
-    """The size of the picture that was looked for; None where it is none, or is kept no more."""
-    if one.media_type not in SHOWABLE or one.size > MAX_BYTES or not wiring.blobs().holds(one.sha256):
+def query_size(actor: Actor, one: SearchSummary) -> Size | None:
+    """The size of the picture that was looked for; None where it is none, or is not kept for who looked for it."""
+    if one.media_type not in SHOWABLE or one.size > MAX_BYTES or not works.query_kept(actor, one):
         return None
     return drawn_size(one.facts)
 
@@ -330,8 +330,9 @@ def _place(value: int, *, text: bool) -> str:
 @require_safe
 def asked_picture(request: HttpRequest, number: str) -> HttpResponse:
     """The picture that was looked for, decoded and encoded anew."""
-    one = works.search_of(actor_of(request), number)
-    if query_size(one) is None:
+    actor = actor_of(request)
+    one = works.search_of(actor, number)
+    if query_size(actor, one) is None:
         raise Http404
     return stored_picture(request, one.sha256)
 
