@@ -8,7 +8,7 @@ from typing import Any
 
 from chopmark.base import jcs
 from chopmark.evidence.actions import append_upload, start_upload
-from chopmark.rights import classes, encoding, history, numbers
+from chopmark.rights import classes, encoding, history, numbers, offices
 from chopmark.rights.actions.common import Operator
 from chopmark.rights.actions.file import NewPaper, NewRight, file_right
 from chopmark.rights.actions.mandate import NewMandate, accept_mandate, give_mandate
@@ -105,7 +105,8 @@ def rebuilt() -> None:
         )
         assert {each.key for each in row.numbers.all()} == {each[:80] for each in numbers.keys(record)}
         assert {(each.scheme, each.code) for each in row.classes.all()} == {
-            (each.scheme, each.code) for each in classes.counting(record.classes, row.changed_at.date())
+            (each.scheme, each.code)
+            for each in classes.counting(record.classes, offices.day(row.office, row.changed_at))
         }
         assert {each.territory for each in row.territories.all()} == places_of(record)
         for each in EventRow.objects.filter(subject=row.pk):

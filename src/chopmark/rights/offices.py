@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 
@@ -25,6 +26,7 @@ class Office:
         prefixes: what people write before its numbers, longest first.
         same: a registration has its application's number.
         check: a last figure behind a point, hyphen or slash is a check figure.
+        utc: hours that its clock is ahead of UTC, without summer time.
     """
 
     code: str
@@ -34,6 +36,7 @@ class Office:
     prefixes: tuple[str, ...] = ()
     same: bool = False
     check: bool = False
+    utc: float = 0
 
 
 _OTHER_CODES: Mapping[str, str] = {"EU": "EM", "IB": "WO", "UK": "GB", "EL": "GR"}
@@ -60,6 +63,17 @@ def canonical(code: str) -> str:
     """The code in capitals, with other codes in use replaced."""
     upper = code.strip().upper()
     return _OTHER_CODES.get(upper, upper)
+
+
+def day(code: str, at: datetime) -> date:
+    """The day that it is at an office, by which the days of its rights are meant; UTC where there is no such office."""
+    ahead = office(code).utc if known(code) else 0
+    return (at.astimezone(UTC) + timedelta(hours=ahead)).date()
+
+
+def latest_day(at: datetime) -> date:
+    """The day that it is where it is latest: what lies after it has happened nowhere."""
+    return (at.astimezone(UTC) + timedelta(hours=14)).date()
 
 
 def offices() -> tuple[Office, ...]:
@@ -90,5 +104,6 @@ def _offices() -> Mapping[str, Office]:
             prefixes=tuple(sorted(entry["prefixes"], key=len, reverse=True)),
             same=entry.get("same", False),
             check=entry.get("check", False),
+            utc=entry.get("utc", 0),
         )
     return found

@@ -21,7 +21,7 @@ from chopmark.evidence import actions as evidence
 from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
-from chopmark.rights import classes, comparison, encoding, history, lifecycle, numbers
+from chopmark.rights import classes, comparison, encoding, history, lifecycle, numbers, offices
 from chopmark.rights.consistency import MAX_SHOWN, folded
 from chopmark.rights.history import Event, Payload, allowed_in
 from chopmark.rights.models import (
@@ -74,6 +74,11 @@ def take_numbers(letter: str, count: int, at: datetime) -> list[str]:
 def current(row: RightRow) -> Right:
     """The right of a row."""
     return encoding.parse_right(jcs.decode(bytes(row.current)))
+
+
+def day_at(row: RightRow, at: datetime) -> date:
+    """The day that it is at the right's office: what happens to a right without a day of its own happens on this."""
+    return offices.day(row.office, at)
 
 
 def organisation_of(by: By) -> UUID | None:
@@ -276,7 +281,7 @@ def write_filters(rows: Sequence[tuple[RightRow, Record]], *, anew: bool = False
             RightClass(right=row, scheme=scheme, code=code[:32])
             for row, record in rows
             for scheme, code in sorted(
-                {(each.scheme, each.code) for each in classes.counting(record.classes, row.changed_at.date())}
+                {(each.scheme, each.code) for each in classes.counting(record.classes, day_at(row, row.changed_at))}
             )
         ]
     )

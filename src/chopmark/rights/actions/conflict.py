@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID
 
 from chopmark.rights import history
-from chopmark.rights.actions.common import Operator, Step, change, current
+from chopmark.rights.actions.common import Operator, Step, change, current, day_at
 from chopmark.rights.actions.dispute import MAX_DISPUTES, NewDispute, made, opened, opener
 from chopmark.rights.history import Filed
 from chopmark.rights.keys import numbers_in, twins
@@ -39,7 +39,7 @@ def look(row: RightRow, *, at: datetime) -> RightRow:
 
 def _note(row: RightRow, rival: Right, *, at: datetime) -> RightRow:
     right = current(row)
-    ground = common_ground(right.record, rival.record, at.date())
+    ground = common_ground(right.record, rival.record, day_at(row, at))
     if not ground or known(right, rival, ground) or len(right.disputes) >= MAX_DISPUTES:
         return row
     new = NewDispute(kind="same_territory", effect="limit", territories=ground, other=rival.number)

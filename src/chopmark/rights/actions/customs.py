@@ -10,7 +10,7 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.rights import territories
-from chopmark.rights.actions.common import Step, change, current, must_fit
+from chopmark.rights.actions.common import Step, change, current, day_at, must_fit
 from chopmark.rights.consistency import check_span
 from chopmark.rights.history import CustomsRecorded
 from chopmark.rights.queries import access
@@ -49,7 +49,7 @@ def record_customs(which: UUID | str, new: NewRecordal, *, by: Actor, at: dateti
     row = access.right_to_change(by, which, at, power="customs")
     right = current(row)
     recordal = _recordal(new, right)
-    _must_be_possible(recordal, right, at.date())
+    _must_be_possible(recordal, right, day_at(row, at))
     step = Step(type="customs_recorded", payload=CustomsRecorded(customs=recordal), at_law=recordal.since)
     return summary_of(change(row, [step], by=by, at=at))
 
@@ -102,8 +102,8 @@ def end_customs(
         Invalid: `rights.dates_contradict`, `rights.date_impossible`.
     """
     by.must("file_rights")
-    on = on or at.date()
     row = access.right_to_change(by, which, at, power="customs")
+    on = on or day_at(row, at)
     found = next((each for each in current(row).customs if each.id == recordal_id), None)
     if found is None:
         raise Refused("rights.recordal_not_found", id=recordal_id[:40])

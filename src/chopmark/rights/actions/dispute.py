@@ -15,8 +15,18 @@ from uuid import UUID
 from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
-from chopmark.rights import history, territories
-from chopmark.rights.actions.common import By, Operator, Step, change, current, must_allow, must_fit, organisation_of
+from chopmark.rights import history, offices, territories
+from chopmark.rights.actions.common import (
+    By,
+    Operator,
+    Step,
+    change,
+    current,
+    day_at,
+    must_allow,
+    must_fit,
+    organisation_of,
+)
 from chopmark.rights.history import DisputeClosed, DisputeOpened
 from chopmark.rights.keys import numbers_in, twins
 from chopmark.rights.models import Event as EventRow
@@ -87,7 +97,7 @@ def made(new: NewDispute, right: Right, at: datetime) -> Dispute:
         raise Invalid("rights.too_many", name="disputes", limit=MAX_DISPUTES)
     for name, limit in (("forum", 200), ("number", 100), ("other", 300)):
         must_fit(name, getattr(new, name), limit)
-    if new.opened_on is not None and new.opened_on > at.date():
+    if new.opened_on is not None and new.opened_on > offices.latest_day(at):
         raise Invalid("rights.day_ahead", on=new.opened_on.isoformat())
     return Dispute(
         id=f"D{len(right.disputes) + 1}",
@@ -95,7 +105,7 @@ def made(new: NewDispute, right: Right, at: datetime) -> Dispute:
         effect=new.effect,
         forum=new.forum,
         number=new.number,
-        opened_on=new.opened_on or at.date(),
+        opened_on=new.opened_on or offices.day(right.record.office, at),
         territories=tuple(dict.fromkeys(territories.territory(each).code for each in new.territories)),
         other=new.other,
     )
@@ -118,14 +128,14 @@ def close_dispute(
         Invalid: `rights.text_too_long`, `rights.day_ahead`, `rights.dates_contradict`.
     """
     row = _row(by, which)
-    on = on or at.date()
+    on = on or day_at(row, at)
     must_fit("outcome", outcome, 300)
     found = next((each for each in current(row).disputes if each.id == dispute_id), None)
     if found is None:
         raise Refused("rights.dispute_not_found", id=dispute_id[:40])
     if found.closed_on is not None:
         raise Refused("rights.dispute_over", id=found.id)
-    if on > at.date():
+    if on > offices.latest_day(at):
         raise Invalid("rights.day_ahead", on=on.isoformat())
     if found.opened_on is not None and on < found.opened_on:
         raise Invalid("rights.dates_contradict", first="opened_on", second="on")

@@ -18,12 +18,13 @@ from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
 from chopmark.rights import classes as classes_of
-from chopmark.rights import history, territories
+from chopmark.rights import history, offices, territories
 from chopmark.rights.actions.common import (
     Step,
     chained,
     change,
     current,
+    day_at,
     deposit_events,
     event_rows,
     must_allow,
@@ -33,6 +34,7 @@ from chopmark.rights.actions.common import (
     write_filters,
 )
 from chopmark.rights.actions.file import MAX_PAPERS, NewPaper, bring_papers
+from chopmark.rights.assignments import held
 from chopmark.rights.consistency import check_span
 from chopmark.rights.coverage import channel_matches
 from chopmark.rights.history import Assigned, Ended, Filed, Granted, PaperAdded
@@ -93,8 +95,8 @@ def license(which: UUID | str, new: NewInterest, *, by: Actor, at: datetime) -> 
     right = current(row)
     must_allow(right, "interest_granted")
     interest = _interest(new, right)
-    _must_be_within(interest, right, at.date())
-    _must_not_clash(interest, right, at.date())
+    _must_be_within(interest, right, day_at(row, at))
+    _must_not_clash(interest, right, day_at(row, at))
     step = Step(type="interest_granted", payload=Granted(interest=interest), at_law=interest.since)
     return summary_of(change(row, [step], by=by, at=at))
 
@@ -249,8 +251,8 @@ def end_interest(
         Invalid: `rights.dates_contradict`.
     """
     by.must("file_rights")
-    on = on or at.date()
     row = access.own_right(by, which)
+    on = on or day_at(row, at)
     found = next((each for each in current(row).interests if each.id == interest_id), None)
     if found is None:
         raise Refused("rights.interest_not_found", id=interest_id[:40])
@@ -294,13 +296,13 @@ def assign(
     """
     by.must("file_rights")
     by.must("manage_members")
-    on = on or at.date()
     row = access.own_right(by, which)
+    on = on or day_at(row, at)
     right = current(row)
     must_allow(right, "assigned")
-    if on > at.date():
+    if on > offices.latest_day(at):
         raise Invalid("rights.day_ahead", on=on.isoformat())
-    live = classes_of.counting(right.record.classes, at.date())
+    live = classes_of.counting(held(right).classes, day_at(row, at))
     _check_assignment({each.code for each in live}, party, organisation, classes, by)
     whole = all(classes_of.among(each, classes) for each in live)
     classes = () if whole else tuple(dict.fromkeys(classes))
@@ -377,7 +379,7 @@ def _successor(right: Right, interest: Interest, organisation: UUID, *, by: Acto
     given = RightRow.objects.filter(organisation=organisation, filed_by=by.organisation_id, made_at__gt=at - DAY)
     if given.count() >= MAX_ASSIGNED:
         raise Refused("rights.too_many_assigned", limit=MAX_ASSIGNED)
-    kept = classes_of.counting(right.record.classes, at.date())
+    kept = classes_of.counting(held(right).classes, offices.day(right.record.office, at))
     if interest.classes:
         kept = tuple(each for each in kept if classes_of.among(each, interest.classes))
     record = replace(right.record, owners=(interest.party,), classes=kept)

@@ -14,11 +14,12 @@ from django.db import transaction
 from chopmark.base.errors import Refused
 from chopmark.evidence import wiring
 from chopmark.rights import lifecycle
-from chopmark.rights.actions.common import Operator, Step, change, current
+from chopmark.rights.actions.common import Operator, Step, change, current, day_at
 from chopmark.rights.history import Nothing
 from chopmark.rights.lifecycle import Move
 from chopmark.rights.models import Reminder as ReminderRow
 from chopmark.rights.models import Right as RightRow
+from chopmark.rights.offices import latest_day
 
 PLATFORM = Operator(name="platform")
 EVENTS: dict[Move, str] = {"near_expiry": "expiring", "lapse": "grace", "expire": "expired"}
@@ -37,14 +38,14 @@ class Reminded:
 
 @wiring.answering()
 def remind(at: datetime) -> Reminded:
-    """Move rights along with the calendar (UTC) and write reminders.
+    """Move rights along with the calendar of their offices and write reminders.
 
     Raises:
         Refused, Unavailable: what a deposit raises; what came before is done.
     """
     seen = moved = reminded = busy = 0
     # Ids first: a right that has ended no longer fits the question, and pages would shift.
-    due = list(RightRow.objects.filter(watch_from__lte=at.date()).order_by("pk").values_list("pk", flat=True))
+    due = list(RightRow.objects.filter(watch_from__lte=latest_day(at)).order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(due), BATCH):
         for row in RightRow.objects.filter(pk__in=due[start : start + BATCH]):
             seen += 1
@@ -62,14 +63,14 @@ def remind(at: datetime) -> Reminded:
 
 def _moved(row: RightRow, at: datetime) -> RightRow:
     """As far as its dates lead today."""
-    while (move := lifecycle.due(current(row), at.date())) is not None:
+    while (move := lifecycle.due(current(row), day_at(row, at))) is not None:
         row = change(row, [Step(type=EVENTS[move], payload=Nothing(), at_law=row.expiry_date)], by=PLATFORM, at=at)
     return row
 
 
 def _reminded(row: RightRow, at: datetime) -> int:
     """Write what is due, and tick off what no longer is; how many are new."""
-    due = {(each.what, each.subject, each.due) for each in lifecycle.reminders(current(row), at.date())}
+    due = {(each.what, each.subject, each.due) for each in lifecycle.reminders(current(row), day_at(row, at))}
     with transaction.atomic():
         known = {(each.kind, each.subject, each.due): each for each in row.reminders.filter(done_at=None)}
         over = [each.pk for key, each in known.items() if key not in due]

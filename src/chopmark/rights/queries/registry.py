@@ -25,7 +25,7 @@ from chopmark.evidence.queries import DepositSummary
 from chopmark.evidence.receipt import Receipt
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name, organisation_names
-from chopmark.rights import coverage, encoding, history, numbers
+from chopmark.rights import coverage, encoding, history, numbers, offices
 from chopmark.rights.coverage import Decision, Sale
 from chopmark.rights.history import Event
 from chopmark.rights.models import Event as EventRow
@@ -395,14 +395,16 @@ def decision_of(
 ) -> Decision:
     """Whether the actor's organisation may base a measure on a right, and in which countries.
 
-    `coverage.may_act` with the mandates and the rivals that are known here.
+    `coverage.may_act` with the mandates and the rivals that are known here, today at the right's office where no day is
+    named.
 
     Raises:
         Refused: `rights.not_found`; what people's `must` raises.
         Invalid: `rules.territory_unknown`, `rules.class_unknown`.
     """
     row = row_of(actor, which, at=at)
-    on = on or at.date()
+    today, on = on is None, on or offices.day(row.office, at)
+    mandates = access.mandates_for(actor.organisation_id, on)
     return coverage.may_act(
         summary_of(row).right,
         actor=str(actor.organisation_id),
@@ -410,7 +412,8 @@ def decision_of(
         cls=cls,
         on=on,
         power=power,
-        mandates=access.mandates_for(actor.organisation_id, on),
+        # A mandate ends on its day in UTC, which has begun already where it is still yesterday at the office.
+        mandates=[each for each in mandates if not today or not access.ended(each, at.date())],
         seller="" if seller is None else str(seller),
         seller_party=seller_party,
         channel=channel,
@@ -437,10 +440,11 @@ def sale_of(
         Refused: `rights.not_found`; what people's `must` raises.
         Invalid: `rules.territory_unknown`, `rules.class_unknown`.
     """
+    row = row_of(actor, which, at=at)
     return coverage.may_sell(
-        summary_of(row_of(actor, which, at=at)).right,
+        summary_of(row).right,
         territory=territory,
-        on=on or at.date(),
+        on=on or offices.day(row.office, at),
         organisation="" if seller is None else str(seller),
         party=party,
         cls=cls,
@@ -460,7 +464,7 @@ def conflicts_of(actor: Actor, which: UUID | str, *, at: datetime) -> tuple[Conf
         Conflict(
             number=each.number,
             owners=tuple(one.name for one in each.record.owners),
-            territories=common_ground(mine.record, each.record, at.date()),
+            territories=common_ground(mine.record, each.record, offices.day(row.office, at)),
         )
         for each in rivals_of(row)
     )
