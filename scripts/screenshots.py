@@ -39,7 +39,7 @@ def main() -> int:
         platform.chopmark("demo", "--quiet", patience=300.0)
         platform.start()
         try:
-            platform.wait_until_ready()
+            platform.wait_until_ready(400.0)
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                 if sys.argv[1:] == ["rights"]:
@@ -179,7 +179,7 @@ def _clerk(browser: Browser, platform: Running, locale: str, language: str) -> N
 def _page(browser: Browser, platform: Running, locale: str, size: ViewportSize) -> Page:
     base = f"http://localhost:{platform.port}"
     context = browser.new_context(viewport=size, locale=locale, base_url=base, reduced_motion="reduce")
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(60_000)
     return context.new_page()
 
 

@@ -538,12 +538,18 @@ def test_what_differed_is_said_in_words():
     told = [
         Difference(field="owners", claimed="Jo", found="Jo Ltd", verdict="tolerated", rule="legal_form"),
         Difference(field="classes.nice", claimed="9", found="9", verdict="equal"),
-        Difference(field="designations.JP.status", claimed="", found="", verdict="tolerated", rule="status_newer"),
+        Difference(
+            field="designations.JP.status", claimed="", found="registered", verdict="tolerated", rule="status_newer"
+        ),
+        Difference(field="kind", claimed="trademark", found="trademark", verdict="equal"),
+        Difference(field="feature", claimed="combined", found="word", verdict="equal"),
     ]
     with translation.override("zh-hans"):
         shown = right_words.difference_facts(told)
     assert [each["field"] for each in shown[:2]] == ["权利人", "地域 · 日本 · 状态"]
     assert shown[1]["rule"] == "官方状态较新。"
+    assert (shown[1]["claimed"], shown[1]["found"]) == ("", "已注册")
+    assert [each["claimed"] for each in shown[3:]] == ["商标", "组合商标"]
     assert all(each["rule"].endswith("。") for each in shown[:2])
     with translation.override("en"):
         assert right_words.difference_facts(told)[2]["field"] == "Classes"

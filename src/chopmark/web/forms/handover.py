@@ -51,7 +51,7 @@ class AssignForm(PaperBeside):
     field_order = ("name", "country", "organisation", "classes", "on", "recorded_at_office", "file", "sure")
     wide = ("name", "organisation", "recorded_at_office", "file", "sure")
 
-    name = forms.CharField(label=_("To whom"), max_length=MAX_NAME, help_text=_("The legal name of the new owner."))
+    name = forms.CharField(label=_("New owner"), max_length=MAX_NAME, help_text=_("The legal name of the new owner."))
     country = forms.CharField(
         label=_("Country of the new owner"), max_length=60, required=False, widget=forms.TextInput(attrs=PLAIN)
     )

@@ -396,14 +396,24 @@ def _field(field: str) -> str:
     return " · ".join(said)
 
 
+def _value(field: str, value: str) -> str:
+    """What a field says; codes of ours in the reader's words."""
+    known = {
+        "kind": KIND_WORDS,
+        "status": STATUS_WORDS,
+        "feature": {"unknown": STATUS_WORDS["unknown"], **FEATURE_WORDS},
+    }.get(field.rpartition(".")[2])
+    return in_words(known, value) if known is not None and value else value
+
+
 def difference_facts(found: Sequence[Difference]) -> list[dict[str, Any]]:
     """What was compared, the troubles first."""
     order = ("contradiction", "needs_paper", "tolerated", "equal")
     return [
         {
             "field": _field(each.field),
-            "claimed": each.claimed,
-            "found": each.found,
+            "claimed": _value(each.field, each.claimed),
+            "found": _value(each.field, each.found),
             "verdict": in_words(DIFFERENCE_WORDS, each.verdict),
             "mark": DIFFERENCE_MARKS.get(each.verdict, ""),
             "rule": coded(f"rules.difference_{each.rule}", {}) if each.rule else "",
