@@ -11,9 +11,12 @@ from world.pages import PageWorld
 from world.rights import OPERATOR, by_office, lantern
 
 from chopmark.base import clock
+from chopmark.base.errors import Unavailable
+from chopmark.cli import right
 from chopmark.cli.app import main
 from chopmark.rights import encoding
 from chopmark.rights.actions.office import keep_records
+from chopmark.rights.queries import registry
 
 
 @pytest.fixture
@@ -86,6 +89,27 @@ def test_a_history_is_written_with_its_receipts(world, mei, filed, chopmark, tmp
     names = sorted(each.name for each in (tmp_path / "out").iterdir())
     assert len(names) == 3 * len(events) == 6
     assert names[0] == f"{filed}-1.json"
+
+
+def test_a_folder_that_cannot_be_written_is_said(world, filed, chopmark, tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    told = chopmark("right", "history", filed, "--out", str(tmp_path / "file"), status=2)
+    assert told["code"] == "cli.file_unwritable"
+
+
+def test_a_receipt_that_is_missing_is_no_success(world, filed, chopmark, tmp_path, monkeypatch):
+    def not_yet(*given, **named):
+        raise Unavailable("evidence.not_published")
+
+    monkeypatch.setattr(registry, "receipt_of", not_yet)
+    chopmark("right", "history", filed, "--out", str(tmp_path / "story"), status=3)
+    assert [each.suffix for each in (tmp_path / "story").iterdir()] == [".json"] * 2
+
+
+def test_lists_show_all_pages(world, filed, chopmark, monkeypatch):
+    other = chopmark("right", "add", *LANTERN[:4], "018123457", "--owner", "Mei Lan's studio")["number"]
+    monkeypatch.setattr(right, "PAGE", 1)
+    assert [each["number"] for each in chopmark("right", "list")] == [other, filed]
 
 
 def test_a_record_may_come_from_a_file(world, mei, chopmark, tmp_path):

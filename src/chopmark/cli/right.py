@@ -36,6 +36,7 @@ Organisation = Annotated[str | None, Parameter(help=text("cli.option.organisatio
 On = Annotated[str, Parameter(help=text("cli.right.on"))]
 Many = tuple[str, ...]
 STATUS = {"yes": DONE, "no": FAILED, "unknown": UNCERTAIN}
+PAGE = 200  # rights that are read at once
 MAX_RECORD = 4 << 20  # bytes of a record's file
 
 
@@ -89,7 +90,12 @@ def list_command(
     by = _actor(organisation)
     from chopmark.rights.queries.registry import Filters, rights_of  # noqa: PLC0415 (the framework is set up only now)
 
-    found = rights_of(by, Filters(q=q, state=state), at=clock.now(), limit=200).items
+    asked, now = Filters(q=q, state=state), clock.now()
+    page = rights_of(by, asked, at=now, limit=PAGE)
+    found = list(page.items)
+    while page.next:
+        page = rights_of(by, asked, at=now, after=page.next, limit=PAGE)
+        found += page.items
     if common.json:
         print_json([_summary(each) for each in found])
         return DONE
@@ -126,23 +132,12 @@ def history_command(
     organisation: Organisation = None,
     common: Common = PLAIN,
 ) -> int:
-    """Show every change of a right; with --out, write each event and its receipt to a folder."""
+    """Show every change of a right; with --out, write events and receipts to a folder, 3 while a receipt is missing."""
     by = _actor(organisation)
     from chopmark.rights.queries import registry  # noqa: PLC0415 (the framework is set up only now)
 
     found = registry.events_of(by, which, at=clock.now())
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-        for each in found:
-            name = output / f"{which.replace('/', '_')}-{each.seq}.json"
-            name.write_bytes(registry.event_document(by, which, each.seq, at=clock.now()))
-            try:
-                receipt = registry.receipt_of(by, which, each.seq, at=clock.now())
-            except PlatformError as error:
-                say(error.code, common, **{key: str(value) for key, value in error.facts.items()})
-                continue
-            Path(f"{name}.tlog-proof").write_bytes(receipt.tlog_proof())
-            Path(f"{name}.receipt.cose").write_bytes(receipt.transparent_statement())
+    whole = output is None or _written(output, which, [each.seq for each in found], by, common)
     if common.json:
         print_json(
             [
@@ -160,14 +155,37 @@ def history_command(
                 for each in found
             ]
         )
-        return DONE
+        return DONE if whole else UNCERTAIN
     table = _table("seq", "recorded", "event", "state", "level", "sha256")
     for each in found:
         when = clock.to_text(each.recorded_at)
         state = text(f"cli.state.right_{each.state}")
         table.add_row(str(each.seq), when, each.type, state, str(each.level), each.sha256.hex()[:16])
     out().print(table)
-    return DONE
+    return DONE if whole else UNCERTAIN
+
+
+def _written(folder: Path, which: str, events: Iterable[int], by: Actor, common: Common) -> bool:
+    """Write events and their receipts; whether each had one."""
+    from chopmark.rights.queries import registry  # noqa: PLC0415 (the framework is set up only now)
+
+    whole = True
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for seq in events:
+            name = folder / f"{which.replace('/', '_')}-{seq}.json"
+            name.write_bytes(registry.event_document(by, which, seq, at=clock.now()))
+            try:
+                receipt = registry.receipt_of(by, which, seq, at=clock.now())
+            except PlatformError as error:
+                say(error.code, common, **{key: str(value) for key, value in error.facts.items()})
+                whole = False
+                continue
+            Path(f"{name}.tlog-proof").write_bytes(receipt.tlog_proof())
+            Path(f"{name}.receipt.cose").write_bytes(receipt.transparent_statement())
+    except OSError as error:
+        raise Refused("cli.file_unwritable", path=str(folder), reason=error.strerror or "") from None
+    return whole
 
 
 def verify_command(

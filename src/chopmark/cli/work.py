@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Organisation = Annotated[str | None, Parameter(help=text("cli.option.organisation"))]
 CHUNK = 1 << 20
+PAGE = 200  # works that are read at once
 
 
 def add_command(
@@ -83,7 +84,11 @@ def list_command(
     by = _actor(organisation)
     from chopmark.rights.queries.works import works_of  # noqa: PLC0415 (the framework is set up only now)
 
-    found = works_of(by, q=words, kind=kind, limit=200)
+    found = list(works_of(by, q=words, kind=kind, limit=PAGE))
+    some = len(found)
+    while some == PAGE:
+        more = works_of(by, q=words, kind=kind, after=found[-1].number, limit=PAGE)
+        found, some = [*found, *more], len(more)
     if common.json:
         print_json([told(each) for each in found])
         return DONE
