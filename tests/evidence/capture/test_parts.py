@@ -277,12 +277,13 @@ def test_each_mode_has_its_usual_time():
 @pytest.fixture
 def clean(tmp_path):
     """A machine on which nothing is wrong, as files."""
-    for folder in ("etc/ssl/certs", "proc/1", "profile"):
+    for folder in ("etc/ssl/certs", "proc/1", "proc/self", "profile"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "etc/hosts").write_text("127.0.0.1 localhost vm # ours\n::1 ip6-localhost\n\n")
     (tmp_path / "etc/resolv.conf").write_text("# x\nnameserver 192.0.2.53\n")
     (tmp_path / "etc/ssl/certs/ca-certificates.crt").write_text("certificates")
     (tmp_path / "proc/1/status").write_text("Name:\tinit\nPPid:\t0\nUid:\t0\t0\t0\t0\nTracerPid:\t0\n")
+    (tmp_path / "proc/self/environ").write_bytes(b"LANG=C.UTF-8\0LD_LIBRARY_PATH=\0")
     (tmp_path / "browser").write_bytes(b"program")
     return tmp_path
 
@@ -366,11 +367,27 @@ def test_what_is_not_clean_fails_its_line_and_the_whole(clean, spoil, check):
     assert {name for name, line in lines.items() if line["status"] == "fail"} == {check}
 
 
-@pytest.mark.parametrize(("name", "check"), [("HTTPS_PROXY", "proxy"), ("LD_PRELOAD", "preload")])
-def test_variables_that_lead_elsewhere_fail_without_their_values(clean, name, check):
-    report, lines = look(clean, environment={name: "http://me:secret@proxy"})
-    assert lines[check]["status"] == "fail"
+def test_a_proxy_among_the_variables_fails_without_its_value(clean):
+    report, lines = look(clean, environment={"HTTPS_PROXY": "http://me:secret@proxy"})
+    assert (lines["proxy"]["status"], lines["proxy"]["variables"]) == ("fail", ["HTTPS_PROXY"])
     assert "secret" not in json.dumps(report)
+
+
+def test_a_library_before_others_fails_without_its_value_when_the_loader_was_told(clean):
+    (clean / "proc/self/environ").write_bytes(b"LANG=C\0LD_PRELOAD=/home/secret/evil.so\0")
+    report, lines = look(clean)
+    assert (lines["preload"]["status"], lines["preload"]["variables"]) == ("fail", ["LD_PRELOAD"])
+    assert "secret" not in json.dumps(report)
+
+
+def test_what_a_library_set_for_itself_after_the_start_is_no_fault(clean):
+    _, lines = look(clean, environment={"LD_LIBRARY_PATH": "/somewhere/cv2/lib"})
+    assert lines["preload"]["status"] == "pass"
+
+
+def test_an_environment_that_cannot_be_read_is_no_pass(clean):
+    (clean / "proc/self/environ").unlink()
+    assert look(clean)[1]["preload"]["status"] == "fail"
 
 
 def test_a_used_profile_passes_afterwards_unless_extensions_came(clean):

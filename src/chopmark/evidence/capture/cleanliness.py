@@ -192,10 +192,19 @@ def _proxy(place: Place) -> Line:
 
 
 def _preload(place: Place) -> Line:
-    """No library was put before those of the programs."""
-    named = sorted(name for name in place.environment if name.startswith("LD_") and place.environment[name])
+    """No library was put before those of the programs.
+
+    What the loader heeds is the environment that this process was started with. Python libraries set such variables
+    for themselves later (OpenCV does); they reach neither this process nor the browser, which is given its own.
+    """
+    try:
+        given = (place.root / "proc/self/environ").read_bytes().split(b"\0")
+    except OSError:
+        given = []
+    variables = dict(each.decode("utf-8", "replace").partition("=")[::2] for each in given)
+    named = sorted(name for name, value in variables.items() if name.startswith("LD_") and value)
     data, _ = _file(place.root / "etc/ld.so.preload")
-    return _line("preload", ok=not named and not data.strip(), variables=named, file=bool(data.strip()))
+    return _line("preload", ok=bool(given) and not named and not data.strip(), variables=named, file=bool(data.strip()))
 
 
 def _policies(place: Place) -> Line:
