@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -19,7 +19,7 @@ from chopmark.rights.actions.common import Operator
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Class, Designation, Difference, Interest, Mark, Party, Record, Source
 from chopmark.web.forms.rights import Classes, RightForm, Territories
-from chopmark.web.views import right_words, territory_map
+from chopmark.web.views import right_may, right_words, territory_map
 from chopmark.web.views.rights import record_of, shown_fields
 from chopmark.web.views.thumbnails import thumbnail
 
@@ -399,6 +399,18 @@ def test_the_question_is_answered_with_its_chain_and_a_map(mei):
     assert "verdict-no" in mei.client.get("/rights/may", {**asked, "seller": "Somebody else"}).text
     assert mei.client.get("/rights/may", {**asked, "right": "R-2026-999999"}).status_code == 422
     assert mei.client.get("/rights/may", {**asked, "territory": "Atlantis"}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict"), [("2026-11-22T15:00:00+00:00", "unknown"), ("2026-11-22T17:00:00+00:00", "no")]
+)
+def test_without_a_day_the_question_is_of_the_day_at_the_right_s_office(mei, monkeypatch, at, verdict):
+    number = filed(mei, office="CN", number="1234567", territories="CN")
+    sold = {"name": "Bo Wen Trading", "role": "licensee", "until": "2026-11-23"}  # which begins at 16:00 UTC
+    assert mei.client.post(f"/rights/{number}/licence", sold).status_code == 302
+    monkeypatch.setattr(right_may.clock, "now", lambda: datetime.fromisoformat(at))
+    asked = {"right": number, "seller": "Bo Wen Trading", "territory": "CN", "cls": "09"}
+    assert f"verdict-{verdict}" in mei.client.get("/rights/may", asked).text
 
 
 # ---- many at once

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
-from chopmark.rights import coverage
+from chopmark.rights import coverage, offices
 from chopmark.rights.coverage import Sale
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Party, Right
@@ -41,7 +41,8 @@ def page(request: HttpRequest) -> HttpResponse:
     if asked and form.is_valid():
         try:
             found = registry.right_of(actor, form.cleaned_data["right"], at=now)
-            answer = _answer(found.right, form.cleaned_data, form.cleaned_data["on"] or now.date())
+            on = form.cleaned_data["on"] or offices.day(found.right.record.office, now)
+            answer = _answer(found.right, form.cleaned_data, on)
         except (Refused, Invalid) as error:
             if error.code.startswith("people."):
                 raise
