@@ -221,14 +221,9 @@ def test_every_page_is_clean_for_axe_and_fits_a_phone(open_page, locale, languag
     look("right")
     page.goto(f"{right}/change")
     look("change")
-    page.goto(f"{right}/assign")
-    look("assign")
-    page.goto("/rights/mandates")
-    look("mandates")
-    page.goto("/organisations/mail")
-    look("mail")
-    page.goto("/rights/mandates/new")
-    look("give a mandate")
+    for path in (f"{right}/assign", "/rights/mandates", "/rights/mandates/new", "/organisations/mail"):
+        page.goto(path)
+        look(path)
     number = right.rsplit("/", 1)[1]
     page.goto(f"/rights/may?right={number}&seller=Berlin+Shop&territory=DE&cls=9&channel=&on=2026-11-22")
     look("may")
