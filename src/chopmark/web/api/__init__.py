@@ -18,9 +18,9 @@ from chopmark.web.api.shown import Json, JsonParser
 DESCRIPTION = """Deposits, receipts and verification.
 
 Send an API key as `Authorization: Bearer chopmark_…`; keys are made on your organisation's page and have the scopes
-`deposits:write`, `deposits:read`, `rights:write`, `rights:read` and `keys:write`. Errors are problem documents
-(RFC 9457) in the language that `Accept-Language` asks for (zh or en). Files of up to 5 GB are uploaded at `/uploads/`
-(tus 1.0)."""
+`deposits:write`, `deposits:read`, `rights:write`, `rights:read`, `listings:write`, `watch:write`, `watch:read` and
+`keys:write`. Errors are problem documents (RFC 9457) in the language that `Accept-Language` asks for (zh or en). Files
+of up to 5 GB are uploaded at `/uploads/` (tus 1.0)."""
 
 
 class Api(NinjaAPI):
