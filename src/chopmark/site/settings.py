@@ -32,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = [CONFIG.base_url]
 INSTALLED_APPS = [
     "chopmark.web",
     "chopmark.cases",
+    "chopmark.watch",
     "chopmark.rights",
     "chopmark.evidence",
     "chopmark.people",
