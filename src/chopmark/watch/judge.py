@@ -1,0 +1,346 @@
+"""Listing + what the matchers found + rules and two keys -> one verdict for each right that it touches. Pure.
+
+    judge = Judge(marks, text=matcher, pictures=finder, decide=decider)
+    judge(listing, signals, fingerprints)        -> tuple[Verdict, ...], harshest first
+
+The matchers, the reading of words and the rules come in as values, so that feed, scan and tests run the same lines.
+What a verdict says is a suspicion and why; nothing here says that something infringes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Literal, Protocol
+
+from chopmark.base import jcs
+from chopmark.base.errors import Fact
+from chopmark.watch import features
+from chopmark.watch.features import Value
+from chopmark.watch.found import PictureHit, TextHit, View
+from chopmark.watch.listing import Listing
+from chopmark.watch.marks import Mark, MarkSet
+
+Kind = Literal["none", "watch", "review", "hold", "takedown"]
+ORDER: Final[tuple[Kind, ...]] = ("none", "watch", "review", "hold", "takedown")
+"""From nothing to the harshest."""
+PLAIN: Final[frozenset[View]] = frozenset({"exact", "simplified"})
+"""Views in which nothing is disguised."""
+
+
+class TextFinder(Protocol):
+    """`watch.text.matcher.TextMatcher`."""
+
+    def find(self, title: str, brand: str = "", description: str = "") -> tuple[TextHit, ...]:
+        """The marks in a listing's texts."""
+
+
+class PictureFinder(Protocol):
+    """`watch.pictures.PictureMatcher`."""
+
+    def find(self, fingerprints: Sequence[Any]) -> tuple[PictureHit, ...]:
+        """The works and logos in a listing's pictures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What tables know of a listing's seller and peers; None and nought for what nobody knows."""
+
+    seller_days: int | None = None
+    seller_confirmed: int = 0
+    seller_dismissed: int = 0
+    shared_pictures: int = 0
+    shared_contact: int = 0
+    group_confirmed: int = 0
+    impossible_stock: bool = False
+    gtin_other: bool = False
+    price: Callable[[Listing, Mark | None], Mapping[str, Value]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A protected work or logo that a picture may show: whose it is, and what it stands under.
+
+    Attributes:
+        right: id of its right, or the work's number where it has none; number: for people.
+    """
+
+    right: str
+    number: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What rules and keys say of one row.
+
+    Attributes:
+        measure: what they propose.
+        automatic: whether it may go out without a person: two kinds of evidence, and nothing against it.
+        score: calibrated, 0 to 1000.
+        keys: kinds of evidence. fired: rules, as (id, version).
+        shadow: rules that only count, as (id, fired). asked: live rules, as (id, fired).
+    """
+
+    measure: Kind
+    automatic: bool = False
+    score: int = 0
+    keys: tuple[str, ...] = ()
+    reasons: tuple[tuple[str, Mapping[str, Fact]], ...] = ()
+    fired: tuple[tuple[str, str], ...] = ()
+    asked: tuple[tuple[str, bool], ...] = ()
+    shadow: tuple[tuple[str, bool], ...] = ()
+
+
+Decide = Callable[[Mapping[str, Value]], Decided]
+
+
+class Reading(Protocol):
+    """What words around a mark say (`watch.text.context`)."""
+
+    def replica_words(self, text: str) -> int:
+        """How many words offer replicas."""
+
+    def hidden(self, text: str) -> bool:
+        """Whether it has invisible or reversed characters."""
+
+    def other_brand(self, brand: str, mark: Mark) -> bool:
+        """Whether the brand field names another brand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """One listing with one right: what was found, the row that rules saw, and what they made of it.
+
+    Attributes:
+        organisation: the right's holder (UUID as text).
+        territory, nice: the first place and class where right and offer meet; empty where none surely does.
+    """
+
+    right: str
+    number: str
+    organisation: str
+    row: Mapping[str, Value]
+    texts: tuple[TextHit, ...] = ()
+    pictures: tuple[PictureHit, ...] = ()
+    territory: str = ""
+    nice: str = ""
+    decided: Decided = field(default_factory=lambda: Decided(measure="none"))
+
+    @property
+    def found(self) -> dict[str, Any]:
+        """What was found, for pages and proofs: JSON values."""
+        return {"texts": [_told(each) for each in self.texts], "pictures": [_told(each) for each in self.pictures]}
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of what was found and of the outcome: another digest is another suspicion."""
+        return hashlib.sha256(jcs.encode({"found": self.found, "measure": self.decided.measure})).digest()
+
+
+NOTHING: Final = Signals()
+
+
+class Judge:
+    """See the module.
+
+    Args:
+        marks: the set that `text` was made of.
+        works: protected works by number, for picture hits.
+        decide: rules and two keys.
+    """
+
+    def __init__(
+        self,
+        marks: MarkSet,
+        *,
+        text: TextFinder,
+        decide: Decide,
+        reading: Reading,
+        pictures: PictureFinder | None = None,
+        works: Mapping[str, Work] | None = None,
+    ) -> None:
+        self.version = marks.version
+        self._marks = {each.id: each for each in marks.marks}
+        self._of_right = {each.right: each for each in marks.marks}
+        self._text, self._pictures, self._decide, self._reading = text, pictures, decide, reading
+        self._works = works or {}
+
+    def __call__(
+        self, listing: Listing, signals: Signals = NOTHING, fingerprints: Sequence[Any] = ()
+    ) -> tuple[Verdict, ...]:
+        """Every right that the listing touches, harshest first; those that come to nothing too."""
+        texts: dict[str, list[TextHit]] = defaultdict(list)
+        for hit in self._text.find(listing.title, listing.brand, listing.description):
+            texts[self._marks[hit.mark].right].append(hit)
+        pictures: dict[str, list[PictureHit]] = defaultdict(list)
+        for seen in self._pictures.find(fingerprints) if self._pictures and fingerprints else ():
+            work = self._works.get(seen.work)
+            pictures[seen.right or (work.right if work else seen.work)].append(seen)
+        verdicts = [
+            self._verdict(listing, signals, right, texts.get(right, ()), pictures.get(right, ()))
+            for right in dict.fromkeys((*texts, *pictures))
+        ]
+        return tuple(sorted(verdicts, key=lambda each: (-ORDER.index(each.decided.measure), each.right)))
+
+    def _verdict(
+        self,
+        listing: Listing,
+        signals: Signals,
+        right: str,
+        texts: Sequence[TextHit],
+        pictures: Sequence[PictureHit],
+    ) -> Verdict:
+        ranked = sorted(texts, key=rank)
+        mark = self._marks[ranked[0].mark] if ranked else self._of_right.get(right)
+        work = next((self._works[each.work] for each in pictures if each.work in self._works), None)
+        values = {
+            **of_listing(listing, hidden=self._reading.hidden(f"{listing.title}\n{listing.description}")),
+            **of_signals(signals, listing, mark),
+            **of_pictures(pictures),
+            "replica_words": self._reading.replica_words(f"{listing.title}\n{listing.description}"),
+        }
+        if mark is not None:
+            values |= of_mark(mark, listing)
+            values["other_brand"] = self._reading.other_brand(listing.brand, mark)
+        else:
+            values["right"] = work.number if work else right
+            values["territory_fits"] = values["class_fits"] = True  # a work counts wherever it is, whatever it is on
+        if ranked:
+            values |= of_text(ranked[0])
+        row = features.row(values)
+        return Verdict(
+            right=right,
+            number=mark.number if mark else work.number if work else right,
+            organisation=mark.organisation if mark else work.organisation if work else "",
+            row=row,
+            texts=tuple(ranked),
+            pictures=tuple(pictures),
+            territory=first_common(listing.territories, mark.territories if mark else listing.territories),
+            nice=first_common(listing.classes, mark.classes if mark else ()),
+            decided=self._decide(row),
+        )
+
+
+# ---- the row -----------------------------------------------------------------------------------------------------
+
+
+def rank(hit: TextHit) -> tuple[int, int, int, int]:
+    """The most telling hit first: surest, then title before brand before description, then nearest to the front."""
+    return (-hit.score, ("title", "brand", "description").index(hit.field), hit.position, hit.start)
+
+
+def of_listing(listing: Listing, *, hidden: bool) -> dict[str, Value]:
+    """What the listing alone says."""
+    return {
+        "marketplace": listing.marketplace,
+        "seller": listing.seller,
+        "category": listing.category,
+        "price": listing.price,
+        "currency": listing.currency,
+        "title_length": len(listing.title),
+        "pictures": len(listing.pictures),
+        "flags": len(listing.flags),
+        "hidden_text": hidden or "bidi" in listing.flags or "zero_width_flood" in listing.flags,
+        "outside_contact": bool(listing.contact),
+        "edited_after": hours(listing.listed_at, listing.changed_at),
+        "stock": listing.stock,
+    }
+
+
+def of_signals(signals: Signals, listing: Listing, mark: Mark | None) -> dict[str, Value]:
+    """What the seller's history and peers say."""
+    prices = signals.price(listing, mark) if signals.price is not None else {}
+    return {
+        "seller_days": signals.seller_days,
+        "seller_confirmed": signals.seller_confirmed,
+        "seller_dismissed": signals.seller_dismissed,
+        "shared_pictures": signals.shared_pictures,
+        "shared_contact": signals.shared_contact,
+        "group_confirmed": signals.group_confirmed,
+        "impossible_stock": signals.impossible_stock,
+        "gtin_other": signals.gtin_other,
+        **prices,
+    }
+
+
+def of_mark(mark: Mark, listing: Listing) -> dict[str, Value]:
+    """What the right says to this offer; None where one of the two does not say enough."""
+    return {
+        "right": mark.number,
+        "distinctiveness": mark.distinctiveness,
+        "class_fits": meets(mark.classes, listing.classes),
+        "territory_fits": meets(mark.territories, listing.territories),
+        "well_known": mark.well_known,
+        "licensed": licensed(mark, listing),
+    }
+
+
+def of_text(hit: TextHit) -> dict[str, Value]:
+    """What the best hit in the texts says."""
+    return {
+        "view": hit.view,
+        "field": hit.field,
+        "text_score": hit.score,
+        "distance": hit.distance,
+        "mark_length": len(hit.term),
+        "position": hit.position,
+        "disguised": hit.view not in PLAIN,
+        "descriptive": hit.descriptive,
+    }
+
+
+def of_pictures(hits: Sequence[PictureHit]) -> dict[str, Value]:
+    """What the best hits in the pictures say."""
+    copies = [each for each in hits if each.stage != "logo"]
+    logos = [each.score for each in hits if each.stage == "logo"]
+    best = max(copies, key=lambda each: (each.score, each.inliers), default=None)
+    values: dict[str, Value] = {"logo_score": max(logos, default=0)}
+    if best is not None:
+        values |= {
+            "picture_stage": best.stage,
+            "picture_score": best.score,
+            "inliers": best.inliers,
+            "copied_photo": True,
+        }
+    return values
+
+
+def licensed(mark: Mark, listing: Listing) -> bool:
+    """Whether a grant lets this seller offer this, everywhere where right and offer meet."""
+    places = set(listing.territories) & set(mark.territories) if mark.territories else set(listing.territories)
+    return any(
+        (each.marketplace, each.seller) == (listing.marketplace, listing.seller)
+        and (not each.territories or (places and places <= set(each.territories)))
+        and (not each.classes or (listing.classes and set(listing.classes) <= set(each.classes)))
+        for each in mark.grants
+    )
+
+
+def meets(ours: Iterable[str], theirs: Iterable[str]) -> bool | None:
+    """Whether two sets have something in common; None where one of them is empty, which says nothing."""
+    one, other = set(ours), set(theirs)
+    return None if not one or not other else not one.isdisjoint(other)
+
+
+def first_common(theirs: Iterable[str], ours: Iterable[str]) -> str:
+    """The first of theirs that is ours too."""
+    return next(iter(sorted(set(theirs) & set(ours))), "")
+
+
+def hours(earlier: datetime | None, later: datetime | None) -> int | None:
+    """Whole hours between two moments; None where one is not said."""
+    return None if earlier is None or later is None else int((later - earlier).total_seconds() // 3600)
+
+
+def released(verdict: Verdict) -> Verdict:
+    """The same, when a grant was found since: nothing is proposed any more."""
+    return replace(verdict, row={**verdict.row, "licensed": True}, decided=Decided(measure="none"))
+
+
+def _told(hit: TextHit | PictureHit) -> dict[str, Any]:
+    names = type(hit).__dataclass_fields__
+    return {name: list(said) if isinstance(said := getattr(hit, name), tuple) else said for name in names}
