@@ -1,0 +1,262 @@
+"""A scan from its plan to its total: one driver, many processes, nothing lost and nothing twice.
+
+    scan = Scan(folder=..., files=[...], marks=..., rules=..., opener="module:function", argument="...")
+    total = run(scan, progress=print)
+
+Steps:
+ 1 take the folder's lock           4 Daft carries them to processes, here or on a Ray cluster
+ 2 make the plan, or read it        5 each line that comes back goes to the manifest, durable
+ 3 leave out what is done           6 add up, write the total
+
+A run that was killed at any moment goes on where it was: what the manifest says is done stays, all else is done again
+and lands in the same files. `runner` is the one setting: `native` is this machine, `ray://host:port` or an address of a
+cluster that this machine belongs to is a cluster whose machines all see the folder and the files.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chopmark.base.errors import Refused, Unavailable
+from chopmark.watch.engine import manifest
+from chopmark.watch.engine import plan as planning
+from chopmark.watch.engine.manifest import Done, Failed
+from chopmark.watch.engine.plan import SECRET_SIZE, Plan
+from chopmark.watch.results import Total
+
+PLAN: Final = "plan.json"
+TOTAL: Final = "total.json"
+LOCK: Final = "lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What is to be scanned, with what, where.
+
+    Attributes:
+        folder: of this scan alone; made when it is not there.
+        files: Parquet files or patterns of them (`stock/*.parquet`).
+        marks, rules: versions. opener, argument: what makes a process's bench (`engine.work.open_bench`).
+        marketplace: of listings that do not say.
+        runner: `native`, or a Ray cluster's address. processes: at work at once; nought: one for each processor.
+        size: listings of a partition.
+        stock: write the columns for searches backwards too.
+    """
+
+    folder: Path
+    files: Sequence[str]
+    marks: str
+    rules: str
+    opener: str
+    argument: str = ""
+    marketplace: str = ""
+    runner: str = "native"
+    processes: int = 0
+    size: int = planning.SIZE
+    stock: bool = False
+    descriptions: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a scan is.
+
+    Attributes:
+        partitions, listings: of the whole scan. done, scanned: so far, with former runs.
+        rate: listings a second of this run; nought when nothing is done yet.
+        remaining: seconds, by that rate; None when there is none.
+    """
+
+    partitions: int
+    done: int
+    failed: int
+    listings: int
+    scanned: int
+    hits: int
+    rate: float
+    remaining: float | None
+
+
+def run(
+    scan: Scan, *, progress: Callable[[Progress], None] | None = None, stop: Callable[[], bool] | None = None
+) -> Total | None:
+    """Do what is left of a scan; None when `stop` said so before the end.
+
+    Raises:
+        Refused: `watch.scan_running` when another process is at it; `watch.scan_changed` when files or what is asked
+            are not as planned; `watch.scan_empty`; `watch.scan_too_large`.
+        Invalid: `watch.file_unreadable`; `watch.scan_columns`, when the plan is made.
+        Unavailable: `watch.scan_incomplete` when partitions failed; the same call tries them again.
+    """
+    scan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _lock(scan.folder):
+        plan = _planned(scan)
+        planning.still_as_planned(plan)
+        done = manifest.read(scan.folder)
+        left = [each.index for each in plan.tasks if each.index not in done]
+        (scan.folder / "results").mkdir(exist_ok=True)
+        follow = _Follower(plan, done, progress)
+        if not _carry(scan, plan, left, follow, stop):
+            return None
+        if follow.failed:
+            raise Unavailable("watch.scan_incomplete", failed=len(follow.failed), first=follow.failed[0].code)
+        _sweep(scan.folder)
+        total = total_of(plan, done)
+        manifest.write_whole(scan.folder / TOTAL, total.content())
+        return total
+
+
+def total_of(plan: Plan, done: dict[int, Done]) -> Total:
+    """What a scan whose partitions are all done comes to."""
+    parts = [done[each.index].part for each in plan.tasks]
+    return Total.of(parts, plan=plan.digest, marks=plan.marks, rules=plan.rules)
+
+
+def _planned(scan: Scan) -> Plan:
+    path = scan.folder / PLAN
+    if path.exists():
+        plan = Plan.parse(path.read_bytes())
+        asked = (scan.marks, scan.rules, scan.marketplace, scan.stock, scan.descriptions, scan.size)
+        if asked != (plan.marks, plan.rules, plan.marketplace, plan.stock, plan.descriptions, plan.size):
+            raise Refused("watch.scan_changed", file=PLAN)
+        return plan
+    plan = planning.make(
+        files_of(scan.files),
+        marks=scan.marks,
+        rules=scan.rules,
+        opener=scan.opener,
+        argument=scan.argument,
+        secret=os.urandom(SECRET_SIZE),
+        marketplace=scan.marketplace,
+        size=scan.size,
+        stock=scan.stock,
+        descriptions=scan.descriptions,
+    )
+    manifest.write_whole(path, plan.encode())
+    return plan
+
+
+def files_of(patterns: Sequence[str]) -> list[Path]:
+    """Files by name, in order, each once; hidden ones are drafts and left out."""
+    found = {Path(each).resolve() for pattern in patterns for each in glob.glob(pattern, recursive=True)}  # noqa: PTH207 (patterns may be absolute)
+    return sorted(each for each in found if each.is_file())
+
+
+class _Follower:
+    """Takes entries as they come, counts, tells."""
+
+    def __init__(self, plan: Plan, done: dict[int, Done], progress: Callable[[Progress], None] | None) -> None:
+        self._plan, self.done, self._progress = plan, done, progress
+        self.failed: list[Failed] = []
+        self._before = self._scanned = sum(each.part.listings for each in done.values())
+        self._hits = sum(each.part.hits for each in done.values())
+        self._listings = plan.listings
+        self._began = time.monotonic()
+        self._tell()
+
+    def take(self, entry: Done | Failed) -> None:
+        """One more."""
+        if isinstance(entry, Failed):
+            self.failed.append(entry)
+        else:
+            self.done[entry.part.index] = entry
+            self._scanned += entry.part.listings
+            self._hits += entry.part.hits
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._progress is None:
+            return
+        seconds = time.monotonic() - self._began
+        rate = (self._scanned - self._before) / seconds if seconds > 0 else 0.0
+        self._progress(
+            Progress(
+                partitions=len(self._plan.tasks),
+                done=len(self.done),
+                failed=len(self.failed),
+                listings=self._listings,
+                scanned=self._scanned,
+                hits=self._hits,
+                rate=rate,
+                remaining=(self._listings - self._scanned) / rate if rate else None,
+            )
+        )
+
+
+def _carry(scan: Scan, plan: Plan, left: Sequence[int], follow: _Follower, stop: Callable[[], bool] | None) -> bool:
+    """Have all that is left done; whether it came to the end."""
+    if not left:
+        return True
+    writer = manifest.Writer(scan.folder)
+    try:
+        for line in _lines(scan, plan, left):
+            entry = manifest.parse(line)
+            writer.add(entry)
+            follow.take(entry)
+            if stop is not None and stop():
+                return False
+    finally:
+        writer.close()
+    return True
+
+
+def _lines(scan: Scan, plan: Plan, left: Sequence[int]) -> Iterator[bytes]:
+    """Lines of the manifest as partitions get done, in any order."""
+    import daft  # noqa: PLC0415 (heavy; only who scans)
+
+    at_once = scan.processes or (os.cpu_count() or 1)
+    if scan.runner == "native":
+        daft.set_runner_native()
+    else:
+        daft.set_runner_ray(address=scan.runner, noop_if_initialized=True)
+    frame = daft.from_pydict({"task": list(left)})
+    if scan.runner != "native":  # a partition of the frame stays on one machine
+        frame = frame.into_partitions(len(left))
+    worker = _worker(min(at_once, len(left)))(plan.encode(), str(scan.folder.resolve()), os.getpid())
+    frame = frame.select(worker.work(frame["task"]).alias("line"))
+    for row in frame.iter_rows(results_buffer_size=1):
+        yield row["line"]
+
+
+def _worker(at_once: int) -> Any:  # noqa: ANN401 (a class that Daft makes)
+    """The class whose objects live in Daft's processes."""
+    import daft  # noqa: PLC0415 (heavy; only who scans)
+
+    class Carried:
+        def __init__(self, plan: bytes, folder: str, driver: int) -> None:
+            from chopmark.watch.engine import work  # noqa: PLC0415 (in the process that needs it)
+
+            if os.getppid() == driver:  # on a cluster the parent is Ray's, which ends what it started
+                work.end_with(driver)
+            self._worker = work.Worker(plan, folder)
+
+        @daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)
+        def work(self, tasks: daft.Series) -> list[bytes]:
+            return [self._worker.work(each) for each in tasks.to_pylist()]
+
+    return daft.cls(use_process=True, max_concurrency=at_once)(Carried)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove drafts that killed processes left."""
+    for name in ("results", "stock"):
+        for draft in (folder / name).glob(".part-*"):
+            draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    with (folder / LOCK).open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused("watch.scan_running") from error
+        yield
