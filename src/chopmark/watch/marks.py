@@ -6,7 +6,14 @@ digest, which stands in each result. Aliases belong to the mark, not to the titl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, fields, replace
+from itertools import pairwise
+from typing import Final
+
+from chopmark.base import jcs
+from chopmark.base.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,3 +75,141 @@ class MarkSet:
 
     version: str
     marks: tuple[Mark, ...]
+
+
+MAX_MARKS: Final = 2_000_000
+MAX_TERMS: Final = 100
+"""Aliases of one mark."""
+MAX_TEXT: Final = 200
+"""Characters of one name."""
+MAX_BYTES: Final = 2 << 30
+"""Of a set when it is unpacked."""
+_FORMAT: Final = "chopmark-marks/1"
+
+
+def mark_set(marks: Iterable[Mark]) -> MarkSet:
+    """The set of these marks, in order of right and text, each with its position as its id.
+
+    Raises:
+        Invalid: `watch.marks_malformed` for a mark that says nothing, twice the same, or more than the limits.
+    """
+    ordered = sorted(marks, key=_order)
+    numbered = tuple(each if each.id == at else replace(each, id=at) for at, each in enumerate(ordered))
+    return MarkSet(version=_version(_checked(numbered)), marks=numbered)
+
+
+def encode(marks: MarkSet) -> bytes:
+    """For a file `marks-<version>.jsonl.zst`: one line that says what it is, one line a mark, packed by Zstandard."""
+    import zstandard  # noqa: PLC0415 (loaded by who writes sets)
+
+    head = jcs.encode({"format": _FORMAT, "marks": len(marks.marks), "version": marks.version})
+    lines = b"".join(map(_line, marks.marks))
+    return zstandard.ZstdCompressor(level=6, write_checksum=True).compress(head + b"\n" + lines)
+
+
+def parse(data: bytes) -> MarkSet:
+    """Read what `encode` wrote; it prints back and its version is that of its lines.
+
+    Raises:
+        Invalid: `watch.marks_malformed`.
+    """
+    import zstandard  # noqa: PLC0415 (loaded by who reads sets)
+
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(data) as reader:
+            unpacked = reader.read(MAX_BYTES + 1)
+    except zstandard.ZstdError as error:
+        raise Invalid("watch.marks_malformed", why="zstd", at=0) from error
+    head, _, rest = unpacked.partition(b"\n")
+    if len(unpacked) > MAX_BYTES or not unpacked.endswith(b"\n"):
+        raise Invalid("watch.marks_malformed", why="size", at=0)
+    lines = rest.split(b"\n")[:-1]
+    marks = _checked(tuple(_read(line, at) for at, line in enumerate(lines)))
+    said = MarkSet(version=_version(marks), marks=marks)
+    if head != jcs.encode({"format": _FORMAT, "marks": len(marks), "version": said.version}):
+        raise Invalid("watch.marks_malformed", why="version", at=0)
+    return said
+
+
+def _order(mark: Mark) -> tuple[str, ...]:
+    return mark.right, mark.text, *mark.aliases
+
+
+def _version(marks: Iterable[Mark]) -> str:
+    digest = hashlib.sha256()
+    for each in marks:
+        digest.update(_line(each))
+    return digest.hexdigest()
+
+
+def _line(mark: Mark) -> bytes:
+    """RFC 8785, without the members that have their defaults; the id is the line's place."""
+    said = {
+        name: [_grant(each) for each in value]
+        if name == "grants"
+        else list(value)
+        if isinstance(value, tuple)
+        else value
+        for name in _FIELDS
+        if (value := getattr(mark, name)) != _DEFAULTS.get(name)
+    }
+    return jcs.encode(said) + b"\n"
+
+
+def _grant(grant: Grant) -> dict[str, object]:
+    said: dict[str, object] = {"marketplace": grant.marketplace, "seller": grant.seller}
+    if grant.territories:
+        said["territories"] = list(grant.territories)
+    if grant.classes:
+        said["classes"] = list(grant.classes)
+    return said
+
+
+def _read(line: bytes, at: int) -> Mark:
+    try:
+        said = jcs.decode(line)
+        grants = tuple(
+            Grant(**{name: tuple(value) if isinstance(value, list) else value for name, value in each.items()})
+            for each in said.pop("grants", [])
+        )
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+        mark = Mark(id=at, grants=grants, **values)
+    except (Invalid, TypeError, AttributeError) as error:
+        raise Invalid("watch.marks_malformed", why="line", at=at) from error
+    if not _typed(mark) or _line(mark) != line + b"\n":
+        raise Invalid("watch.marks_malformed", why="line", at=at)
+    return mark
+
+
+def _typed(mark: Mark) -> bool:
+    texts = (mark.right, mark.number, mark.organisation, mark.text, *mark.aliases, *mark.classes, *mark.territories)
+    granted = [(each.marketplace, each.seller, *each.territories, *each.classes) for each in mark.grants]
+    return (
+        all(type(each) is str for each in (*texts, *(text for each in granted for text in each)))
+        and type(mark.distinctiveness) is int
+        and type(mark.near) is bool
+        and type(mark.well_known) is bool
+        and all(type(getattr(mark, name)) is tuple for name in ("aliases", "classes", "territories"))
+    )
+
+
+def _checked(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
+    if len(marks) > MAX_MARKS:
+        raise Invalid("watch.marks_malformed", why="count", at=MAX_MARKS)
+    for at, (left, right) in enumerate(pairwise(marks)):
+        if _order(left) >= _order(right):
+            raise Invalid("watch.marks_malformed", why="order", at=at + 1)
+    for at, each in enumerate(marks):
+        names = (each.text, *each.aliases)
+        if (
+            not each.right
+            or not all(name.strip() and len(name) <= MAX_TEXT for name in names)
+            or len(names) > MAX_TERMS
+            or not 0 <= each.distinctiveness <= 1000
+        ):
+            raise Invalid("watch.marks_malformed", why="mark", at=at)
+    return marks
+
+
+_FIELDS: Final = tuple(each.name for each in fields(Mark) if each.name != "id")
+_DEFAULTS: Final = {each.name: each.default for each in fields(Mark) if each.default is not MISSING}

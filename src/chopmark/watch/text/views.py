@@ -1,0 +1,372 @@
+"""Disguised names: each view is one way to hide a word that a reader still sees.
+
+    folded    n1ke, $ony, rnoncler, AdIdas      signs, digits and pairs of letters for what they look like
+    letters   n.i.k.e, N I K E                  single letters with something between
+    joined    ni ke, newbalance, EckoUnltd      parted where it is one, or together where it is two
+    masked    n*ke, ad_das                      a letter covered
+    glued     nikeshoes, bestnike2024           together with an ordinary word
+    near      addidas, nkie, samsumg            one edit, for marks on the watch-list alone
+
+All of them ask first whether a word is ordinary, and then look it up; nothing is compared with every mark. A view says
+how surely (0 to 1000): what follows from one reading alone is surer than what is one of several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import product
+from typing import Final
+
+from chopmark.watch.found import View
+from chopmark.watch.text.terms import Terms
+
+LEAST: Final = 4
+LEAST_NEAR: Final = 5
+MAX_WORD: Final = 40
+"""Letters of a word that can be one disguised name and a word or two; longer ones are not read."""
+MAX_PARTS: Final = 4
+MAX_LETTERS: Final = 24
+MAX_UNKNOWN: Final = 60
+"""Words of one text that are looked into."""
+MEMORY: Final = 200_000
+"""Words whose answer is remembered; then all are forgotten."""
+FILLERS: Final = "*#_?•●~^%.°"
+
+SCORES: Final[Mapping[View, int]] = {
+    "folded": 880,
+    "letters": 860,
+    "masked": 820,
+    "joined": 780,
+    "glued": 680,
+    "near": 580,
+}
+
+_LOOKS: Final[Mapping[str, str]] = {
+    **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t", "8": "b", "9": "g"},
+    **{"@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "e", "£": "l", "¢": "c", "¥": "y", "§": "s"},
+    **{"†": "t", "¡": "i", "(": "c", "{": "c", "<": "c", "%": "x", "×": "x", "#": "h"},
+}
+"""What a sign or a digit may stand for."""
+_PAIRS: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("nn", "m"), ("uu", "w"))
+_CLASS: Final = str.maketrans(
+    {sign: ("l" if "i" in letters else letters[0]) for sign, letters in _LOOKS.items()}
+    | {"i": "l", "b": "g"}
+    | {"8": "g"}
+)
+_UNDER: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
+MAX_MASKED: Final = 2
+
+
+def _is_readable(character: str) -> bool:
+    return character.isascii() or character in _LOOKS
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A name that was read in a row of words.
+
+    Attributes:
+        pattern: position in `Terms.patterns`.
+        first, last: words of the row.
+        begin, end: characters of the first word before it, and of the last word up to its end; None for all.
+    """
+
+    pattern: int
+    view: View
+    first: int
+    last: int
+    distance: int = 0
+    score: int = 0
+    begin: int = 0
+    end: int | None = None
+
+
+def look(word: str) -> str:
+    """The class of words that look like this one."""
+    made = word.translate(_CLASS)
+    for pair, single in (("rn", "m"), ("nn", "m"), ("vv", "w"), ("uu", "w"), ("cl", "d")):
+        if pair in made:
+            made = made.replace(pair, single)
+    return made
+
+
+@lru_cache(maxsize=4096)
+def replaced(word: str, name: str) -> tuple[int, int] | None:
+    """How a word stands for a name, letter by letter: by how many signs or digits, and how many other likenesses.
+
+    None where some letter stands for nothing that it looks like.
+    """
+    if word == name:
+        return 0, 0
+    if not word or not name:
+        return None
+    best: tuple[int, int] | None = None
+    for shown, meant, signs, likes in _steps(word, name):
+        rest = replaced(word[shown:], name[meant:])
+        if rest is not None:
+            made = rest[0] + signs, rest[1] + likes
+            best = made if best is None or sum(made) < sum(best) else best
+    return best
+
+
+def _steps(word: str, name: str) -> Iterator[tuple[int, int, int, int]]:
+    """Characters of both that are read at once, and whether by a sign or by another likeness."""
+    shown, meant = word[0], name[0]
+    if shown == meant:
+        yield 1, 1, 0, 0
+    elif meant in _LOOKS.get(shown, ""):
+        yield 1, 1, 1, 0
+    elif shown in _LOOKS.get(meant, "") or {shown, meant} == {"i", "l"}:
+        yield 1, 1, 0, 1
+    for pair, single in _PAIRS:
+        if meant == single and len(word) > 1 and _is_pair(word, pair):
+            yield 2, 1, 1, 0
+        elif shown == single and name.startswith(pair):
+            yield 1, 2, 0, 1
+
+
+def _is_pair(word: str, pair: str) -> bool:
+    return all(shown == meant or meant in _LOOKS.get(shown, "") for shown, meant in zip(word, pair, strict=False))
+
+
+class Disguises:
+    """See the module.
+
+    Args:
+        terms: names of the set.
+        ordinary: words that are no disguises.
+    """
+
+    def __init__(self, terms: Terms, ordinary: frozenset[str]) -> None:
+        self._ordinary = ordinary
+        self._patterns = terms.patterns
+        self._single = frozenset(terms.patterns)
+        self._joined: dict[str, list[int]] = {}
+        for name, positions in terms.joined.items():
+            plain = [at for at in positions if terms.views[at] == "canonical"]
+            if plain:
+                self._joined[name] = plain
+        self._spelled = terms.joined
+        self._looks: dict[str, list[str]] = {}
+        for name in self._joined:
+            self._looks.setdefault(look(name), []).append(name)
+        near = {
+            name
+            for name, positions in self._joined.items()
+            if any(terms.marks.marks[owner.mark].near for at in positions for owner in terms.owners[at])
+        }
+        self._near = Near(near)
+        self._memory: dict[str, tuple[Reading, ...]] = {}
+
+    def find(self, row: Sequence[str], unknown: Sequence[int]) -> list[Reading]:
+        """Names that words of a row stand for.
+
+        Args:
+            row: plain words. unknown: positions of those that are not ordinary.
+        """
+        found: list[Reading] = []
+        memory = self._memory
+        for at in unknown[:MAX_UNKNOWN]:
+            word = row[at]
+            known = memory.get(word)
+            if known is None:
+                known = self.word(word)
+                if len(memory) >= MEMORY:
+                    memory.clear()
+                memory[word] = known
+            for each in known:
+                found.append(_at(each, at))
+        if len(row) > 1:
+            found += self._together(row, unknown[:MAX_UNKNOWN])
+        return found
+
+    def word(self, word: str) -> tuple[Reading, ...]:
+        """Names that one word stands for, by the first view that finds any."""
+        if not LEAST <= len(word) <= MAX_WORD or not (word.isascii() or all(map(_is_readable, word))):
+            return ()
+        if (whole := self._joined.get(word)) is not None:
+            return tuple(_reading(at, "joined") for at in whole if self._patterns[at] != word)
+        if word in self._single:
+            return ()
+        for view in (self._folded, self._glued, self._edited):
+            if found := tuple(view(word)):
+                return found
+        return ()
+
+    def _folded(self, word: str) -> Iterator[Reading]:
+        for name in self._looks.get(look(word), ()):
+            how = replaced(word, name)
+            if how is None or sum(1 for each in word if each.isalpha()) < 2:
+                continue
+            signs, likes = how
+            if signs:
+                yield from self._named(name, "folded", signs + likes, SCORES["folded"] - 20 * (signs + likes - 1))
+            elif len(name) >= LEAST_NEAR:
+                yield from self._named(name, "folded", likes, 700)
+
+    def signed(self, word: str) -> tuple[Reading, ...]:
+        """Names that a word with signs in it stands for: n*ke, $ony, adida$."""
+        if not LEAST <= len(word) <= MAX_WORD or sum(map(str.isalpha, word)) < 2:
+            return ()
+        if any(each in FILLERS for each in word[1:]) and (found := tuple(self._masked(word))):
+            return found
+        return self.word(word) or self.word(word.rstrip("!+|(*")) or self.word(word.lstrip("|(+!*"))
+
+    def _masked(self, word: str) -> Iterator[Reading]:
+        places = [at for at, each in enumerate(word) if each in FILLERS]
+        if len(places) > MAX_MASKED or sum(map(str.isalnum, word)) < 3 or not word[0].isalnum():
+            return
+        named = [name for name in map("".join, product(*(_UNDER if each in FILLERS else each for each in word)))
+                 if name in self._joined]
+        if not named and (bare := "".join(filter(str.isalnum, word))) in self._joined:
+            named = [bare]
+        score = SCORES["masked"] - 60 * (len(places) - 1) - 80 * (len(named) - 1)
+        if score > 0:
+            for name in named:
+                yield from self._named(name, "masked", len(places), score)
+
+    def _named(self, name: str, view: View, distance: int, score: int) -> Iterator[Reading]:
+        for at in self._joined[name]:
+            yield _reading(at, view, distance=distance, score=score)
+
+    def _glued(self, word: str) -> Iterator[Reading]:
+        for at in range(1, len(word) - 1):
+            head, tail = word[:at], word[at:]
+            if at >= LEAST and head in self._joined and self._is_rest(tail, head):
+                yield from (_reading(each, "glued", end=at) for each in self._joined[head])
+            if len(tail) >= LEAST and tail in self._joined and self._is_rest(head, tail):
+                yield from (_reading(each, "glued", begin=at) for each in self._joined[tail])
+
+    def _is_rest(self, rest: str, name: str) -> bool:
+        """Whether what stands beside a name is ordinary, and the name is not."""
+        if name in self._ordinary:
+            return False
+        if len(rest) < 3:
+            return len(name) >= 6 and rest.isdigit()
+        return (
+            rest in self._ordinary
+            or rest.isdigit()
+            or any(rest[:at] in self._ordinary and rest[at:] in self._ordinary for at in range(3, len(rest) - 2))
+        )
+
+    def _edited(self, word: str) -> Iterator[Reading]:
+        if word.isalpha():
+            for name, score in self._near.find(word):
+                yield from self._named(name, "near", 1, score)
+
+    def _together(self, row: Sequence[str], unknown: Sequence[int]) -> Iterator[Reading]:
+        """Names over several words, at least one of which is not ordinary."""
+        seen: set[tuple[int, int]] = set()
+        for at in unknown:
+            short = len(row[at]) <= 2
+            for first in range(max(0, at - (12 if short else MAX_PARTS - 1)), at + 1):
+                made, small = "", True
+                for last in range(first, min(len(row), first + 13)):
+                    made += row[last]
+                    small = small and len(row[last]) <= 2
+                    if len(made) > MAX_LETTERS or (not small and last - first >= MAX_PARTS):
+                        break
+                    if last < at or last == first or (first, last) in seen:
+                        continue
+                    seen.add((first, last))
+                    yield from self._span(row, first, last, made)
+
+    def _span(self, row: Sequence[str], first: int, last: int, made: str) -> Iterator[Reading]:
+        parts = row[first : last + 1]
+        singles = all(len(each) == 1 for each in parts)
+        for at in self._spelled.get(made, ()):
+            if self._patterns[at] != " ".join(parts) and (singles or self._is_split(parts, made)):
+                yield _reading(at, "letters" if singles else "joined", first=first, last=last)
+        if singles and not made.isalpha() and len(made) >= LEAST:
+            for each in self._folded(made):
+                yield _reading(each.pattern, "letters", distance=each.distance, first=first, last=last)
+        elif len(parts) == 2 and made.isalpha() and len(made) >= 7:
+            for name, score in self._near.find(made):
+                for at in self._joined[name]:
+                    if self._patterns[at].count(" ") == 1 and self._same_break(parts, at):
+                        yield _reading(at, "near", distance=1, score=score, first=first, last=last)
+
+    def _same_break(self, parts: Sequence[str], at: int) -> bool:
+        head, tail = self._patterns[at].split(" ")
+        return parts[0] == head or parts[1] == tail
+
+    def _is_split(self, parts: Sequence[str], made: str) -> bool:
+        ordinary = [each for each in parts if len(each) > 2 and each in self._ordinary]
+        return len(ordinary) < len(parts) and (len(made) > 5 or not ordinary)
+
+
+def _reading(  # noqa: PLR0913 (one value for each field)
+    pattern: int,
+    view: View,
+    *,
+    distance: int = 0,
+    score: int = 0,
+    first: int = 0,
+    last: int = 0,
+    begin: int = 0,
+    end: int | None = None,
+) -> Reading:
+    return Reading(pattern, view, first, last, distance, score or SCORES[view], begin, end)
+
+
+def _at(reading: Reading, at: int) -> Reading:
+    return Reading(reading.pattern, reading.view, at, at, reading.distance, reading.score, reading.begin, reading.end)
+
+
+class Near:
+    """Words one edit away (optimal string alignment), by deletions on both sides (symmetric deletes)."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._deleted: dict[str, list[str]] = {}
+        self._short: dict[str, str] = {}
+        for name in sorted(names):
+            if len(name) >= LEAST_NEAR:
+                for each in {name, *_deletions(name)}:
+                    self._deleted.setdefault(each, []).append(name)
+            elif len(name) == LEAST_NEAR - 1:
+                for at in range(len(name)):
+                    self._short.setdefault(name[:at] + name[at] + name[at:], name)
+                for at in range(len(name) - 1):
+                    swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
+                    if swapped != name:
+                        self._short.setdefault(swapped, name)
+
+    def find(self, word: str) -> list[tuple[str, int]]:
+        """Names with a score each; names of four letters only where a letter is doubled or two change places."""
+        found: dict[str, int] = {}
+        if (name := self._short.get(word)) is not None:
+            found[name] = SCORES["near"] - 40
+        if len(word) >= LEAST_NEAR - 1:
+            deleted = self._deleted
+            for each in (word, *_deletions(word)):
+                for name in deleted.get(each, ()):
+                    if name not in found and is_one_edit(word, name):
+                        found[name] = _sureness(word, name)
+        return list(found.items())
+
+
+def _sureness(word: str, name: str) -> int:
+    """Longer names are surer; a changed first letter makes another word."""
+    return SCORES["near"] + 10 * min(len(name) - LEAST_NEAR, 6) - (150 if word[0] != name[0] else 0)
+
+
+def _deletions(word: str) -> list[str]:
+    return [word[:at] + word[at + 1 :] for at in range(len(word))]
+
+
+def is_one_edit(left: str, right: str) -> bool:
+    """Whether one letter put in, left out or changed, or two neighbours swapped, makes one of the other."""
+    if left == right or abs(len(left) - len(right)) > 1:
+        return False
+    if len(left) > len(right):
+        left, right = right, left
+    at = 0
+    while at < len(left) and left[at] == right[at]:
+        at += 1
+    if len(left) < len(right):
+        return left[at:] == right[at + 1 :]
+    if left[at + 1 :] == right[at + 1 :]:
+        return True
+    return left[at : at + 2] == right[at : at + 2][::-1] and left[at + 2 :] == right[at + 2 :]
