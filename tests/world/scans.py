@@ -6,15 +6,20 @@ Also a stock of made-up listings whose hits are known when they are made.
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pyarrow import parquet
 
+from chopmark.watch.engine.run import Progress, Scan, run
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.features import Value
 from chopmark.watch.found import TextHit
@@ -116,7 +121,7 @@ def open_bench(argument: str) -> PlainBench:
     return PlainBench(argument)
 
 
-OPENER = f"{__name__}:{open_bench.__name__}"
+OPENER = "world.scans:open_bench"
 
 
 def listings(count: int, *, seed: int = 6, first: int = 0) -> list[Listing]:
@@ -157,3 +162,39 @@ def stock(folder: Path, *, files: int, rows: int, group: int = 1_000) -> list[st
         parquet.write_table(table_of(listings(rows, first=at * rows)), path, row_group_size=group)
         paths.append(str(path))
     return paths
+
+
+# ---- a driver of its own ---------------------------------------------------------------------------------------------
+
+
+def start(scan: Scan, **environment: str) -> subprocess.Popen[str]:
+    """A process that runs a scan and prints its progress, a JSON object a line."""
+    said = {**asdict(scan), "folder": str(scan.folder)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "world.scans", json.dumps(said)],
+        stdout=subprocess.PIPE,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+            "DO_NOT_TRACK": "true",
+            **environment,
+        },
+        text=True,
+    )
+
+
+def drive(scan: Scan, *, seconds: float = 120, **environment: str) -> list[dict[str, Any]]:
+    """Run a scan to its end in a process of its own; its progress."""
+    with start(scan, **environment) as process:
+        told, _ = process.communicate(timeout=seconds)
+    assert process.returncode == 0, told
+    return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
+
+
+def _tell(progress: Progress) -> None:
+    print(json.dumps(asdict(progress)), flush=True)  # noqa: T201 (what the test reads)
+
+
+if __name__ == "__main__":
+    asked = json.loads(sys.argv[1])
+    run(Scan(**{**asked, "folder": Path(asked["folder"])}), progress=_tell)

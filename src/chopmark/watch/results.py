@@ -3,7 +3,7 @@
     leaf(result)                        canonical JSON of one row; its hash is a leaf of its partition's tree
     Part.line()                         canonical JSON of one partition: what was read, how many, the root over its rows
     root_of_parts(lines)                the root of a whole scan: what its statement on the ledger carries
-    prove(...) -> Proof; check(proof, root) -> Result's leaf, Part
+    prove(...) -> Proof; check(proof, total)    the row and its partition, or refused
 
 Two levels of one kind of tree (RFC 6962): who proves one row of a scan of two billion listings reads one file of rows
 and one list of partitions. Each row carries a salt, so that nobody finds a neighbour's content by guessing at the
@@ -222,6 +222,26 @@ class Total:
             }
         )
 
+    @classmethod
+    def parse(cls, data: bytes) -> Total:
+        """Read what `content` printed.
+
+        Raises:
+            Invalid: `watch.total_malformed`; `base.json_malformed`.
+        """
+        said = jcs.decode(data)
+        try:
+            numbers = {name: said[name] for name in ("partitions", "listings", "refused", "results", "hits")}
+            plan, root = (bytes.fromhex(said[name]) for name in ("plan", "root"))
+            total = cls(plan=plan, root=root, marks=said["marks"], rules=said["rules"], **numbers)
+        except (KeyError, TypeError, ValueError) as error:
+            raise Invalid("watch.total_malformed") from error
+        sound = all(type(each) is int and each >= 0 for each in numbers.values())
+        sound &= len(plan) == len(root) == tree.HASH_SIZE
+        if not sound or total.content() != data:
+            raise Invalid("watch.total_malformed")
+        return total
+
 
 # ---- proofs ----------------------------------------------------------------------------------------------------------
 
@@ -232,14 +252,13 @@ class Proof:
 
     Attributes:
         row: the leaf, as `leaf` printed it. index: its place in the partition. path: sibling hashes upwards.
-        part: the partition's line. parts: how many partitions the scan has. part_path: from the line upwards.
+        part: the partition's line. part_path: sibling hashes from there upwards.
     """
 
     row: bytes
     index: int
     path: tuple[bytes, ...]
     part: bytes
-    parts: int
     part_path: tuple[bytes, ...]
 
     def encode(self) -> bytes:
@@ -251,7 +270,6 @@ class Proof:
                 "index": self.index,
                 "path": [each.hex() for each in self.path],
                 "part": self.part.decode(),
-                "parts": self.parts,
                 "part_path": [each.hex() for each in self.part_path],
             }
         )
@@ -272,10 +290,9 @@ class Proof:
                 index=said["index"],
                 path=tuple(bytes.fromhex(each) for each in said["path"]),
                 part=said["part"].encode(),
-                parts=said["parts"],
                 part_path=tuple(bytes.fromhex(each) for each in said["part_path"]),
             )
-            whole = type(proof.index) is int and type(proof.parts) is int
+            whole = type(proof.index) is int
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Invalid("watch.proof_malformed") from error
         if not whole or max(len(proof.path), len(proof.part_path)) > MAX_PATH or proof.encode() != data:
@@ -294,13 +311,12 @@ def prove(rows: Sequence[bytes], index: int, lines: Sequence[bytes], part: int) 
         index=index,
         path=tuple(_path(rows, index)),
         part=lines[part] if 0 <= part < len(lines) else b"",
-        parts=len(lines),
         part_path=tuple(_path(lines, part)),
     )
 
 
-def check(proof: Proof, *, root: bytes) -> tuple[dict[str, Any], Part]:
-    """The row and the partition that a proof shows to be part of the scan with this root.
+def check(proof: Proof, total: Total) -> tuple[dict[str, Any], Part]:
+    """The row and the partition that a proof shows to be part of a scan, whose statement has this content.
 
     Raises:
         Invalid: `watch.proof_wrong` when it does not lead there; `watch.part_malformed`; `base.json_malformed`.
@@ -312,7 +328,11 @@ def check(proof: Proof, *, root: bytes) -> tuple[dict[str, Any], Part]:
             leaf=tree.leaf_hash(proof.row), index=proof.index, size=part.results, proof=proof.path, root=part.root
         )
         tree.verify_inclusion(
-            leaf=tree.leaf_hash(proof.part), index=part.index, size=proof.parts, proof=proof.part_path, root=root
+            leaf=tree.leaf_hash(proof.part),
+            index=part.index,
+            size=total.partitions,
+            proof=proof.part_path,
+            root=total.root,
         )
     except Invalid as error:
         raise Invalid("watch.proof_wrong") from error

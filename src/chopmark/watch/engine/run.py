@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import glob
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -212,6 +213,7 @@ def _lines(scan: Scan, plan: Plan, left: Sequence[int]) -> Iterator[bytes]:
     """Lines of the manifest as partitions get done, in any order."""
     import daft  # noqa: PLC0415 (heavy; only who scans)
 
+    logging.getLogger("tracing").setLevel(logging.WARNING)  # Daft tells each step of its pipeline there
     at_once = scan.processes or (os.cpu_count() or 1)
     if scan.runner == "native":
         daft.set_runner_native()
