@@ -41,6 +41,8 @@ SURE_VIEWS: Final = frozenset(
     {"exact", "canonical", "folded", "letters", "joined", "glued", "masked", "simplified", "pinyin"}
 )
 """Views that may be a key; a near miss, half pinyin and homophones suggest only."""
+DISGUISING: Final = frozenset({"canonical", "folded", "letters", "masked"})
+"""Views that show a disguise; a name that is joined, glued to another word or in pinyin is often meant well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,21 +219,23 @@ def _text(row: Row, needs: Needs) -> bool:
     return (
         row["view"] in SURE_VIEWS
         and _whole(row["text_score"]) >= needs.text
-        and bool(row["disguised"] or _whole(row["replica_words"]) >= 1)
+        and (bool(row["disguised"] and row["view"] in DISGUISING) or _whole(row["replica_words"]) >= 1)
         and not row["descriptive"]
         and not _common(row)
     )
 
 
 def _work(row: Row, needs: Needs) -> bool:
-    """A protected picture in a picture of the listing."""
-    return bool(row["copied_photo"]) or (
-        _whole(row["picture_score"]) >= needs.picture
-        and (
-            row["picture_stage"] in {"same", "codes"}
-            or (row["picture_stage"] == "features" and _whole(row["inliers"]) >= needs.inliers)
-        )
-    )
+    """A protected picture, surely, in a picture of the listing."""
+    match row["picture_stage"]:
+        case "same":
+            return True
+        case "codes":
+            return _whole(row["picture_score"]) >= needs.picture
+        case "features":
+            return _whole(row["inliers"]) >= needs.inliers
+        case _:
+            return False
 
 
 def _seller(row: Row, needs: Needs) -> bool:
