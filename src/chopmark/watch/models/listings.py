@@ -36,7 +36,7 @@ class Marketplace(models.Model):
     class Meta:
         """Those of an organisation."""
 
-        indexes = (models.Index(fields=("organisation", "name"), name="watch_marketplace"),)
+        indexes = (models.Index(fields=("organisation", "name"), name="watch_market_org"),)
 
     def __str__(self) -> str:
         """Its short name."""

@@ -1,0 +1,134 @@
+"""The judge of the moment: the set of marks in use, an organisation's rules, and what tables know of sellers.
+
+Matchers are made when the set or the rules are others than the last time, so that new marks count without a restart.
+A judge is kept for each organisation that runs marketplaces; the matcher, which is what costs, is shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from chopmark.rights.queries import scanning
+from chopmark.watch import marks as sets
+from chopmark.watch.actions.markset import in_use, read_marks
+from chopmark.watch.deciding import deciding
+from chopmark.watch.judge import Decide, Judge, Signals, Work
+from chopmark.watch.listing import Listing
+from chopmark.watch.marks import Mark, MarkSet
+from chopmark.watch.models import Hit, Marketplace, RuleRow, Seller
+from chopmark.watch.queries.rules import rules_in
+from chopmark.watch.reading import Words
+from chopmark.watch.rules.rule import RuleSet
+from chopmark.watch.score import Bound, bound, default_card
+
+if TYPE_CHECKING:
+    from chopmark.watch.text.matcher import TextMatcher
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What one process keeps of the last time."""
+
+    version: str = ""
+    matcher: TextMatcher | None = None
+    rules: str = ""
+
+
+_KEPT = _Kept()
+
+
+def matcher_of(marks: MarkSet) -> TextMatcher:
+    """The matcher of a set; the one made last stays in memory."""
+    if _KEPT.matcher is None or _KEPT.version != marks.version:
+        from chopmark.watch.text.matcher import TextMatcher  # noqa: PLC0415 (loads the canonicaliser and the automaton)
+
+        _KEPT.matcher, _KEPT.version = TextMatcher(marks), marks.version
+    return _KEPT.matcher
+
+
+def judge_of(organisation: UUID, *, at: datetime, marks: MarkSet | None = None) -> Judge:
+    """The judge of an organisation's marketplaces, with the set in use or another.
+
+    Raises:
+        Unavailable: `watch.marks_missing`.
+        Invalid: `watch.marks_malformed`.
+    """
+    if marks is None:
+        marks = read_marks(in_use().version)
+        text = matcher_of(marks)
+    else:
+        from chopmark.watch.text.matcher import TextMatcher  # noqa: PLC0415 (as above)
+
+        text = TextMatcher(marks)
+    return Judge(marks, text=text, decide=decider(organisation, at=at), reading=Words(), works=works())
+
+
+def some_of(marks: MarkSet, rights: Iterable[str]) -> MarkSet:
+    """The marks of these rights alone, as a set of its own."""
+    wanted = set(rights)
+    return sets.mark_set(each for each in marks.marks if each.right in wanted)
+
+
+def works() -> Mapping[str, Work]:
+    """Whose works are, by number."""
+    return {
+        number: Work(right=number, number=number, organisation=str(organisation))
+        for number, organisation in scanning.holders().items()
+    }
+
+
+def decider(organisation: UUID, *, at: datetime) -> Decide:
+    """An organisation's rules, its card, and what labelled samples prove, as one function over a row."""
+    rules = rules_in(organisation)
+    return deciding(rules, on=at.date(), card=default_card(), bounds=bounds_of(organisation, rules))
+
+
+def bounds_of(organisation: UUID, rules: RuleSet) -> Mapping[str, Bound]:
+    """What decided hits prove of each rule's precision, by its version.
+
+    Only what persons decided counts, and of automatic measures only those that went to audit: a rule does not prove
+    itself.
+    """
+    labels: dict[str, list[bool]] = {each.version: [] for each in rules.rules}
+    rows = Hit.objects.filter(
+        marketplace__organisation=organisation, automatic=False, state__in=("confirmed", "dismissed")
+    ).values_list("rules", "state")
+    audited = Hit.objects.filter(
+        marketplace__organisation=organisation, audits__kind="automatic", audits__answer__in=("confirm", "dismiss")
+    ).values_list("rules", "audits__answer")
+    for names, said in (*rows.iterator(), *audited.iterator()):
+        for _, version in names:
+            if version in labels:
+                labels[version].append(said in ("confirmed", "confirm"))
+    return {
+        each.version: bound(sum(labels[each.version]), len(labels[each.version]), needed=each.needed)
+        for each in rules.rules
+    }
+
+
+def signals_of(row: Marketplace, batch: Sequence[Listing], *, at: datetime) -> Mapping[str, Signals]:
+    """What tables know of the sellers of a batch, by seller."""
+    known = Seller.objects.filter(marketplace=row, number__in={each.seller for each in batch})
+    return {
+        each.number: Signals(
+            seller_days=None if each.joined_at is None else max(0, (at - each.joined_at).days),
+            seller_confirmed=each.confirmed,
+            seller_dismissed=each.dismissed,
+        )
+        for each in known
+    }
+
+
+def rules_version(organisation: UUID) -> tuple[tuple[str, str, int], ...]:
+    """Tells one state of an organisation's rules from another, cheaply."""
+    rows = RuleRow.objects.filter(organisation=organisation).order_by("name")
+    return tuple(rows.values_list("name", "state", "version"))
+
+
+def mark_of(marks: MarkSet, right: str) -> Mark | None:
+    """The mark of a right."""
+    return next((each for each in marks.marks if each.right == right), None)
