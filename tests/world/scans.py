@@ -103,15 +103,12 @@ class PlainBench:
         self._finder = PlainFinder(found)
         self.judge = Judge(found, text=self._finder, decide=decide, reading=PlainReading())
 
-    def touched(self, texts: Sequence[str]) -> list[bool]:
+    def touched(self, texts: Sequence[str], of: str) -> list[bool]:  # noqa: ARG002 (all fields are read alike)
         time.sleep(self._sleep)
         return [bool(self._finder.find(each)) for each in texts]
 
     def classes_of(self, category: str) -> list[str]:
         return ["25"] if category == "Shoes" else []
-
-    def contacts(self, text: str) -> list[str]:  # noqa: ARG002 (the protocol's)
-        return []
 
     def signals(self, listing: Listing) -> Signals:
         return Signals(seller_days=len(listing.seller))

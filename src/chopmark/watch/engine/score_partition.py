@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from chopmark.base.errors import Invalid
 from chopmark.watch.engine.schema import FINGERPRINTS
+from chopmark.watch.found import Field
 from chopmark.watch.judge import Signals, Verdict
 from chopmark.watch.listing import MAX_BRAND, MAX_DESCRIPTION, MAX_ID, MAX_NUMBER, MAX_TITLE, Listing, clean
 from chopmark.watch.results import Result
@@ -47,14 +48,11 @@ class Bench(Protocol):
     def judge(self) -> Judges:
         """Rows that passed the sieve come here."""
 
-    def touched(self, texts: Sequence[str]) -> Sequence[bool]:
-        """Of each text, whether a mark may be in it: quick, and never wrong in saying no."""
+    def touched(self, texts: Sequence[str], of: Field) -> Sequence[bool]:
+        """Of each text of a field, whether a mark may be in it: quick, and never wrong in saying no."""
 
     def classes_of(self, category: str) -> Sequence[str]:
         """Nice classes of a category."""
-
-    def contacts(self, text: str) -> Sequence[str]:
-        """Contacts in a text."""
 
     def signals(self, listing: Listing) -> Signals:
         """What is known of seller and peers."""
@@ -110,17 +108,17 @@ def sieve(table: pa.Table, bench: Bench, *, descriptions: bool = True) -> list[i
 
     What cleaning would change before it is matched (too long, control characters, broken encoding) passes unread.
     """
-    limits = {"title": MAX_TITLE, "brand": MAX_BRAND, **({"description": MAX_DESCRIPTION} if descriptions else {})}
+    limits: dict[Field, int] = {"title": MAX_TITLE, "brand": MAX_BRAND, "description": MAX_DESCRIPTION}
     kept: set[int] = set()
     for name, most in limits.items():
-        if name not in table.column_names:
+        if name not in table.column_names or (name == "description" and not descriptions):
             continue
         column = table.column(name)
         if name == "title":
-            kept.update(at for at, said in enumerate(_touched(column.to_pylist(), most, bench)) if said)
+            kept.update(at for at, said in enumerate(_touched(column.to_pylist(), name, most, bench)) if said)
         else:  # the same brand and the same paragraphs stand in many listings
             coded = column.combine_chunks().dictionary_encode()
-            values = _touched(coded.dictionary.to_pylist(), most, bench)
+            values = _touched(coded.dictionary.to_pylist(), name, most, bench)
             if any(values):
                 kept.update(
                     at for at, code in enumerate(coded.indices.to_pylist()) if code is not None and values[code]
@@ -133,9 +131,9 @@ def sieve(table: pa.Table, bench: Bench, *, descriptions: bool = True) -> list[i
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
-def _touched(values: Sequence[object], most: int, bench: Bench) -> list[bool]:
+def _touched(values: Sequence[object], of: Field, most: int, bench: Bench) -> list[bool]:
     texts = [each if isinstance(each, str) else "" for each in values]
-    said = list(bench.touched([each if len(each) <= most else "" for each in texts]))
+    said = list(bench.touched([each if len(each) <= most else "" for each in texts], of))
     for at, (value, text) in enumerate(zip(values, texts, strict=True)):
         if len(text) > most or (value is not None and not isinstance(value, str)):
             said[at] = True
