@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from chopmark.rights.similarity.confusables import TABLE as LOOKS
 
@@ -230,8 +230,7 @@ HARD_FOLDS: Final = Folds()
 SOFT_FOLDS: Final = Folds(soft=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word of the plain form, and the characters `start` to `end` of the text that it was read from."""
 
     text: str
@@ -268,12 +267,21 @@ _ASCII_WORDS: Final = re.compile(r"[A-Za-z0-9&](?:[\x00-\x08\x0e-\x1b\x7f']*[A-Z
 def tokens(text: str, folds: Folds = HARD_FOLDS) -> list[Token]:
     """The words of the plain form with their places; `[each.text for each in tokens(text)] == words(text).split()`."""
     if folds is HARD_FOLDS and text.isascii():
-        return [Token(each.group().translate(folds), each.start(), each.end()) for each in _ASCII_WORDS.finditer(text)]
+        plain = text.lower()
+        made = [Token(plain[start:end], start, end) for start, end in map(_span, _ASCII_WORDS.finditer(text))]
+        return made if "'" not in text and text.isprintable() else [_bare(each) for each in made]
     plain = canonical(text, folds)
     found: list[Token] = []
     for word in re.finditer(r"\S+", plain.text):
         found.append(Token(word.group(), plain.offsets[word.start()], plain.offsets[word.end() - 1] + 1))
     return found
+
+
+_span: Final = re.Match.span
+
+
+def _bare(token: Token) -> Token:
+    return token._replace(text=token.text.translate(HARD_FOLDS))
 
 
 def whole(found: list[Token], first: int, last: int) -> bool:

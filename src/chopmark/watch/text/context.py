@@ -13,12 +13,40 @@ The words are data: `data/slang.toml`, `data/classes.toml`. None of these is a f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from chopmark.watch.text.canon import Token
+BEFORE: Final = (
+    *(
+        "for",
+        "fits",
+        "fit for",
+        "suits",
+        "replaces",
+        "replacement for",
+        "compatible with",
+        "compatible for",
+        "works with",
+    ),
+    *(
+        "use with",
+        "pour",
+        "compatible avec",
+        "fur",
+        "passend fur",
+        "kompatibel mit",
+        "para",
+        "compatible con",
+        "per",
+        "voor",
+    ),
+    *("适 用", "适 用 于", "适 配", "兼 容", "通 用 于", "适 合", "用 于"),
+)
+"""Plain words right before a mark which say that the goods are for what it names."""
+AFTER: Final = ("compatible", "kompatibel", "适 用", "通 用", "专 用", "可 用")
+"""The same right after it."""
+_BEFORE: Final = tuple(tuple(each.split(" ")) for each in BEFORE)
 
-_BEFORE = frozenset({"for", "fits", "fit", "with", "like", "replaces", "replacing", "pour", "fur", "para", "per", "voor"})
 
-
-def is_descriptive(found: Sequence[Token], first: int, text: str) -> bool:
-    """Whether the words before the word `first` say that the goods are for what is named."""
-    return first > 0 and found[first - 1].text in _BEFORE
+def is_descriptive(row: Sequence[str], first: int) -> bool:
+    """Whether the plain words before the word `first` say that the goods are for what is named there."""
+    return any(first >= len(each) and tuple(row[first - len(each) : first]) == each for each in _BEFORE)

@@ -27,9 +27,10 @@ LEAST_NEAR: Final = 5
 MAX_WORD: Final = 40
 """Letters of a word that can be one disguised name and a word or two; longer ones are not read."""
 MAX_PARTS: Final = 4
+SMALL: Final = 2
+HEAD: Final = 6
+"""Letters by which a name that cannot be there is ruled out."""
 MAX_LETTERS: Final = 24
-MAX_UNKNOWN: Final = 60
-"""Words of one text that are looked into."""
 MEMORY: Final = 200_000
 """Words whose answer is remembered; then all are forgotten."""
 FILLERS: Final = "*#_?•●~^%.°"
@@ -41,6 +42,9 @@ SCORES: Final[Mapping[View, int]] = {
     "joined": 780,
     "glued": 680,
     "near": 580,
+    "pinyin": 720,
+    "half_pinyin": 600,
+    "homophone": 480,
 }
 
 _LOOKS: Final[Mapping[str, str]] = {
@@ -142,6 +146,7 @@ class Disguises:
     def __init__(self, terms: Terms, ordinary: frozenset[str]) -> None:
         self._ordinary = ordinary
         self._patterns = terms.patterns
+        self._views = terms.views
         self._single = frozenset(terms.patterns)
         self._joined: dict[str, list[int]] = {}
         for name, positions in terms.joined.items():
@@ -158,17 +163,32 @@ class Disguises:
             if any(terms.marks.marks[owner.mark].near for at in positions for owner in terms.owners[at])
         }
         self._near = Near(near)
+        self._near_pairs = self._pairs(near)
+        self._names = frozenset(name for name in self._single if len(name) >= LEAST)
+        self._heads = frozenset(name[:at] for name in self._spelled for at in range(1, HEAD + 1))
         self._memory: dict[str, tuple[Reading, ...]] = {}
+
+    def _pairs(self, near: set[str]) -> dict[tuple[str, bool], list[tuple[str, int]]]:
+        """For the near names of two words: each word, and whether it is the first -> the other, which is long enough."""
+        made: dict[tuple[str, bool], list[tuple[str, int]]] = {}
+        for at in sorted({at for name in near for at in self._joined[name]}):
+            parts = self._patterns[at].split(" ")
+            if len(parts) == 2:
+                for known, other, is_first in ((parts[0], parts[1], True), (parts[1], parts[0], False)):
+                    if len(other) >= LEAST_NEAR:
+                        made.setdefault((known, is_first), []).append((other, at))
+        return made
 
     def find(self, row: Sequence[str], unknown: Sequence[int]) -> list[Reading]:
         """Names that words of a row stand for.
 
         Args:
-            row: plain words. unknown: positions of those that are not ordinary.
+            row: plain words; of several texts too, when something that is in no name stands between them.
+            unknown: positions of those that are not ordinary.
         """
         found: list[Reading] = []
         memory = self._memory
-        for at in unknown[:MAX_UNKNOWN]:
+        for at in unknown:
             word = row[at]
             known = memory.get(word)
             if known is None:
@@ -176,10 +196,9 @@ class Disguises:
                 if len(memory) >= MEMORY:
                     memory.clear()
                 memory[word] = known
-            for each in known:
-                found.append(_at(each, at))
-        if len(row) > 1:
-            found += self._together(row, unknown[:MAX_UNKNOWN])
+            if known:
+                found += [_at(each, at) for each in known]
+        found += self._together(row, unknown)
         return found
 
     def word(self, word: str) -> tuple[Reading, ...]:
@@ -218,8 +237,11 @@ class Disguises:
         places = [at for at, each in enumerate(word) if each in FILLERS]
         if len(places) > MAX_MASKED or sum(map(str.isalnum, word)) < 3 or not word[0].isalnum():
             return
-        named = [name for name in map("".join, product(*(_UNDER if each in FILLERS else each for each in word)))
-                 if name in self._joined]
+        named = [
+            name
+            for name in map("".join, product(*(_UNDER if each in FILLERS else each for each in word)))
+            if name in self._joined
+        ]
         if not named and (bare := "".join(filter(str.isalnum, word))) in self._joined:
             named = [bare]
         score = SCORES["masked"] - 60 * (len(places) - 1) - 80 * (len(named) - 1)
@@ -257,44 +279,79 @@ class Disguises:
                 yield from self._named(name, "near", 1, score)
 
     def _together(self, row: Sequence[str], unknown: Sequence[int]) -> Iterator[Reading]:
-        """Names over several words, at least one of which is not ordinary."""
-        seen: set[tuple[int, int]] = set()
+        """Names over several words, at least one of which is neither ordinary nor a name."""
+        names, heads, size = self._names, self._heads, len(row)
+        done = 0
         for at in unknown:
-            short = len(row[at]) <= 2
-            for first in range(max(0, at - (12 if short else MAX_PARTS - 1)), at + 1):
-                made, small = "", True
-                for last in range(first, min(len(row), first + 13)):
+            word = row[at]
+            if word in names or not word.isascii():
+                continue
+            if len(word) <= SMALL and at >= done:
+                done, found = self._small(row, at)
+                yield from found
+            if self._near_pairs and len(word) >= LEAST_NEAR - 1:
+                yield from self._edited_pair(row, at)
+            for first in range(max(0, at - MAX_PARTS + 1), at + 1):
+                if row[first][:HEAD] in heads and first + 1 < size:
+                    yield from self._from(row, first, at)
+
+    def _from(self, row: Sequence[str], first: int, at: int) -> Iterator[Reading]:
+        """Names that begin with the word `first` and go up to the word `at` or on."""
+        made = row[first]
+        for last in range(first + 1, min(len(row), first + MAX_PARTS)):
+            made += row[last]
+            if made[:HEAD] not in self._heads:
+                return
+            if last >= at and made in self._spelled:
+                yield from self._span(row, first, last, made)
+
+    def _small(self, row: Sequence[str], at: int) -> tuple[int, list[Reading]]:
+        """n i k e, n ik e: the run of pieces of one or two letters around a word, and each part of it that is a name.
+
+        Where the run ends, and what was found.
+        """
+        begin, end = at, at + 1
+        while begin and _is_small(row[begin - 1]) and at - begin < MAX_LETTERS:
+            begin -= 1
+        while end < len(row) and _is_small(row[end]) and end - at < MAX_LETTERS:
+            end += 1
+        found: list[Reading] = []
+        if end - begin > MAX_PARTS or all(len(each) == 1 for each in row[begin:end]):
+            for first in range(begin, end):
+                made = row[first]
+                for last in range(first + 1, min(end, first + MAX_LETTERS)):
                     made += row[last]
-                    small = small and len(row[last]) <= 2
-                    if len(made) > MAX_LETTERS or (not small and last - first >= MAX_PARTS):
-                        break
-                    if last < at or last == first or (first, last) in seen:
-                        continue
-                    seen.add((first, last))
-                    yield from self._span(row, first, last, made)
+                    if len(made) >= LEAST:
+                        found += self._span(row, first, last, made)
+        return end, found
 
     def _span(self, row: Sequence[str], first: int, last: int, made: str) -> Iterator[Reading]:
         parts = row[first : last + 1]
         singles = all(len(each) == 1 for each in parts)
         for at in self._spelled.get(made, ()):
             if self._patterns[at] != " ".join(parts) and (singles or self._is_split(parts, made)):
-                yield _reading(at, "letters" if singles else "joined", first=first, last=last)
-        if singles and not made.isalpha() and len(made) >= LEAST:
+                view: View = "letters" if singles else "joined"
+                yield _reading(at, view if self._views[at] == "canonical" else self._views[at], first=first, last=last)
+        if singles and not made.isalpha() and not made.isdigit():
             for each in self._folded(made):
                 yield _reading(each.pattern, "letters", distance=each.distance, first=first, last=last)
-        elif len(parts) == 2 and made.isalpha() and len(made) >= 7:
-            for name, score in self._near.find(made):
-                for at in self._joined[name]:
-                    if self._patterns[at].count(" ") == 1 and self._same_break(parts, at):
-                        yield _reading(at, "near", distance=1, score=score, first=first, last=last)
 
-    def _same_break(self, parts: Sequence[str], at: int) -> bool:
-        head, tail = self._patterns[at].split(" ")
-        return parts[0] == head or parts[1] == tail
+    def _edited_pair(self, row: Sequence[str], at: int) -> Iterator[Reading]:
+        """A name of two words, one of which is as registered and the other one edit away."""
+        for other, first in ((at - 1, at - 1), (at + 1, at)):
+            if 0 <= other < len(row):
+                for meant, pattern in self._near_pairs.get((row[other], other < at), ()):
+                    if is_one_edit(row[at], meant):
+                        score = _sureness(row[at], meant)
+                        yield _reading(pattern, "near", distance=1, score=score, first=first, last=first + 1)
 
     def _is_split(self, parts: Sequence[str], made: str) -> bool:
         ordinary = [each for each in parts if len(each) > 2 and each in self._ordinary]
         return len(ordinary) < len(parts) and (len(made) > 5 or not ordinary)
+
+
+def _is_small(word: str) -> bool:
+    return len(word) <= SMALL and word.isalnum() and word.isascii()
 
 
 def _reading(  # noqa: PLR0913 (one value for each field)
