@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chopmark.watch.actions.feed import Fed, work_feed
-from chopmark.watch.actions.markset import make_mark_set
 from chopmark.watch.actions.marketplace import NewMarketplace, register_marketplace
+from chopmark.watch.actions.markset import make_mark_set
 from chopmark.watch.actions.push import Pushed, push_listings
 from chopmark.watch.actions.rules import propose_rule, publish_rule, shadow_rule
 from chopmark.watch.gateway import Answer

@@ -83,7 +83,7 @@ def test_a_full_inbox_says_when_to_come_back(market, monkeypatch):
 
 
 def test_more_than_a_batch_is_refused(market):
-    with pytest.raises(Refused, match="watch.batch_too_large"):
+    with pytest.raises(Refused, match=r"watch\.batch_too_large"):
         market.push(*(raw(str(each)) for each in range(push.MAX_BATCH + 1)))
 
 
@@ -91,7 +91,7 @@ def test_a_stopped_marketplace_takes_nothing(market):
     from chopmark.watch.actions.marketplace import stop_marketplace  # noqa: PLC0415 (beside its one use)
 
     stop_marketplace("demo", by=market.jo.actor, at=market.world.now())
-    with pytest.raises(Refused, match="watch.marketplace_stopped"):
+    with pytest.raises(Refused, match=r"watch\.marketplace_stopped"):
         market.push(raw())
 
 
@@ -123,7 +123,11 @@ def test_what_cannot_be_judged_holds_up_nobody_and_lies_dead_after_five_tries(ma
         market.world.at = max(market.world.at, dead.next_try)
         market.work(judge_of=spoiled)
         dead.refresh_from_db()
-    assert (dead.tries, dead.trouble, dead.facts) == (MAX_TRIES, "watch.listing_unjudged", {"kind": "ZeroDivisionError"})
+    assert (dead.tries, dead.trouble, dead.facts) == (
+        MAX_TRIES,
+        "watch.listing_unjudged",
+        {"kind": "ZeroDivisionError"},
+    )
     assert dead.dead_at is not None
     assert market.work().judged == 0
     assert revive([dead.pk], at=market.world.now()) == 1
