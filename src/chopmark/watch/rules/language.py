@@ -33,7 +33,7 @@ import operator
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
 from chopmark.base.errors import Invalid
@@ -265,7 +265,12 @@ def _tokens(text: str) -> list[Token]:
     try:
         return sqlglot.tokenize(text, read="duckdb")
     except SqlglotError as error:
-        raise Invalid("watch.rule_text", position=text.find("'") + 1) from error
+        raise Invalid("watch.rule_text", position=_opened(text)) from error
+
+
+def _opened(text: str) -> int:
+    """Where something begins that may not end."""
+    return min((found.start() for found in re.finditer(r"['\"`$]|/\*", text)), default=0) + 1
 
 
 def _check_word(word: str, position: int, *, called: bool) -> None:
@@ -672,7 +677,28 @@ def to_duckdb(condition: Condition) -> str:
 
 
 def to_daft(condition: Condition) -> daft.Expression:
-    """An expression for Daft over a frame that has the features as columns: the canonical text itself."""
+    """An expression for Daft over a frame that has the features as columns."""
     import daft  # noqa: PLC0415 (half a second that only scans need)
 
-    return daft.sql_expr(condition.text)
+    return daft.sql_expr(show(_without_coalesce(condition.tree)))
+
+
+def _without_coalesce(node: Node) -> Node:
+    """The same without coalesce in lists and between ends: there Daft 0.7.26 panics ("unmaterialized stats").
+
+    Where the column is NULL, the answer is that of the literal, which is known now.
+    """
+    match node:
+        case AllOf(parts):
+            return AllOf(tuple(_without_coalesce(part) for part in parts))
+        case OneOf(parts):
+            return OneOf(tuple(_without_coalesce(part) for part in parts))
+        case Not(part):
+            return Not(_without_coalesce(part))
+        case Among(Coalesce(column, otherwise)) | Between(Coalesce(column, otherwise)):
+            plain = replace(node, operand=column)
+            if _truth(replace(node, operand=otherwise), {}):
+                return OneOf((Missing(column, negated=False), plain))
+            return AllOf((Missing(column, negated=True), plain))
+        case _:
+            return node
