@@ -7,10 +7,10 @@ digest, which stands in each result. Aliases belong to the mark, not to the titl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid
@@ -168,12 +168,8 @@ def _grant(grant: Grant) -> dict[str, object]:
 def _read(line: bytes, at: int) -> Mark:
     try:
         said = jcs.decode(line)
-        grants = tuple(
-            Grant(**{name: tuple(value) if isinstance(value, list) else value for name, value in each.items()})
-            for each in said.pop("grants", [])
-        )
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
-        mark = Mark(id=at, grants=grants, **values)
+        grants = tuple(Grant(**_tuples(each)) for each in said.pop("grants", []))
+        mark = Mark(id=at, grants=grants, **_tuples(said))
     except (Invalid, TypeError, AttributeError) as error:
         raise Invalid("watch.marks_malformed", why="line", at=at) from error
     if not _typed(mark) or _line(mark) != line + b"\n":
@@ -181,16 +177,21 @@ def _read(line: bytes, at: int) -> Mark:
     return mark
 
 
+def _tuples(said: Mapping[str, object]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+
+
 def _typed(mark: Mark) -> bool:
-    texts = (mark.right, mark.number, mark.organisation, mark.text, *mark.aliases, *mark.classes, *mark.territories)
-    granted = [(each.marketplace, each.seller, *each.territories, *each.classes) for each in mark.grants]
-    return (
-        all(type(each) is str for each in (*texts, *(text for each in granted for text in each)))
-        and type(mark.distinctiveness) is int
-        and type(mark.near) is bool
-        and type(mark.well_known) is bool
-        and all(type(getattr(mark, name)) is tuple for name in ("aliases", "classes", "territories"))
+    """Whether what came from outside has the types that the classes name; lists are tuples by now."""
+    return all(_is(getattr(mark, name), kind) for name, kind in _KINDS.items()) and all(
+        _is(getattr(grant, name), kind) for grant in mark.grants for name, kind in _GRANT_KINDS.items()
     )
+
+
+def _is(value: object, kind: str) -> bool:
+    if kind == "tuple[str, ...]":
+        return isinstance(value, tuple) and all(type(each) is str for each in value)
+    return type(value).__name__ == kind
 
 
 def _checked(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
@@ -212,4 +213,6 @@ def _checked(marks: tuple[Mark, ...]) -> tuple[Mark, ...]:
 
 
 _FIELDS: Final = tuple(each.name for each in fields(Mark) if each.name != "id")
+_KINDS: Final = {each.name: str(each.type) for each in fields(Mark) if each.name not in {"id", "grants"}}
+_GRANT_KINDS: Final = {each.name: str(each.type) for each in fields(Grant)}
 _DEFAULTS: Final = {each.name: each.default for each in fields(Mark) if each.default is not MISSING}

@@ -1,1 +1,1 @@
-"""Marks in the words of listings, also where they are disguised: see `matcher`. Pure; opens nothing but its own data."""
+"""Marks in the words of listings, also in disguise: see `matcher`. Pure; opens nothing but its own data."""

@@ -24,9 +24,12 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from chopmark.rights.similarity.confusables import TABLE as LOOKS
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 VERSION: Final = "canon-1"
 
@@ -202,7 +205,7 @@ def _parts(character: str) -> str:
 
 
 def _is_letter(character: str) -> bool:
-    return character == "&" or unicodedata.category(character)[0] in "LNM" and not _in(ord(character), _LATIN_MARKS)
+    return character == "&" or (unicodedata.category(character)[0] in "LNM" and not _in(ord(character), _LATIN_MARKS))
 
 
 def _in(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
@@ -220,10 +223,10 @@ def _opencc(character: str) -> str:
 
 
 @cache
-def _converter() -> object:
-    from opencc import OpenCC  # noqa: PLC0415 (its tables are needed for Han alone)
+def _converter() -> OpenCC:
+    import opencc  # noqa: PLC0415 (its tables are needed for Han alone)
 
-    return OpenCC("t2s")
+    return opencc.OpenCC("t2s")
 
 
 HARD_FOLDS: Final = Folds()
@@ -265,16 +268,16 @@ _ASCII_WORDS: Final = re.compile(r"[A-Za-z0-9&](?:[\x00-\x08\x0e-\x1b\x7f']*[A-Z
 
 
 def tokens(text: str, folds: Folds = HARD_FOLDS) -> list[Token]:
-    """The words of the plain form with their places; `[each.text for each in tokens(text)] == words(text).split()`."""
+    """The words of the plain form with their places: the same words in the same order as of `words`."""
     if folds is HARD_FOLDS and text.isascii():
-        plain = text.lower()
-        made = [Token(plain[start:end], start, end) for start, end in map(_span, _ASCII_WORDS.finditer(text))]
+        lower = text.lower()
+        made = [Token(lower[start:end], start, end) for start, end in map(_span, _ASCII_WORDS.finditer(text))]
         return made if "'" not in text and text.isprintable() else [_bare(each) for each in made]
     plain = canonical(text, folds)
-    found: list[Token] = []
-    for word in re.finditer(r"\S+", plain.text):
-        found.append(Token(word.group(), plain.offsets[word.start()], plain.offsets[word.end() - 1] + 1))
-    return found
+    return [
+        Token(word.group(), plain.offsets[word.start()], plain.offsets[word.end() - 1] + 1)
+        for word in re.finditer(r"\S+", plain.text)
+    ]
 
 
 _span: Final = re.Match.span

@@ -124,8 +124,7 @@ class TextMatcher:
         )
         for name, text, limit in fields:
             if text:
-                texts = [text[:limit]]
-                found += [hit for _, hit in self.hits(self.find_many(texts, field=name), texts, field=name)]
+                found += [hit for _, hit in self.hits(self.find_many([text[:limit]], field=name), field=name)]
         return tuple(found)
 
     def find_many(self, texts: Sequence[str], *, field: Field = "title") -> Columns:
@@ -226,7 +225,7 @@ class TextMatcher:
                 for at, end, each in zip(starts.tolist(), ends.tolist(), readings, strict=True)
             ],
             positions=batch.position_of(firsts),
-            descriptive=[context.is_descriptive(batch.words, each.first) for each in readings],
+            descriptive=[context.is_descriptive(batch.words, each.first, each.last) for each in readings],
         )
 
     def _signed(self, batch: _Batch, disguises: Disguises) -> Columns:
@@ -263,7 +262,7 @@ class TextMatcher:
             descriptive=columns[:, 4],
         )
 
-    def hits(self, columns: Columns, texts: Sequence[str], *, field: Field = "title") -> Iterator[tuple[int, TextHit]]:
+    def hits(self, columns: Columns, *, field: Field = "title") -> Iterator[tuple[int, TextHit]]:
         """What a batch holds, text by text, each with its hit: at most `MAX_HITS` of one text, the surest.
 
         Where the same characters were read as the same mark in several ways, the surest way counts.

@@ -129,7 +129,7 @@ def _spelled(form: str, ordinary: frozenset[str]) -> Iterator[tuple[str, View]]:
 
 
 def _halves(letters: list[str], sounds: tuple[str, ...], ordinary: frozenset[str]) -> Iterator[tuple[str, View]]:
-    """耐ke, nai克: at least one ideograph and one syllable; syllables that are words or letters by themselves do not count."""
+    """耐ke, nai克: an ideograph and a syllable at least; not by syllables that are letters or words by themselves."""
     for chosen in product((False, True), repeat=len(letters)):
         if not any(chosen) or all(chosen):
             continue

@@ -47,11 +47,12 @@ SCORES: Final[Mapping[View, int]] = {
     "homophone": 480,
 }
 
-_LOOKS: Final[Mapping[str, str]] = {
-    **{"0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "gb", "7": "t", "8": "b", "9": "g"},
-    **{"@": "a", "$": "s", "!": "il", "|": "il", "+": "t", "€": "e", "£": "l", "¢": "c", "¥": "y", "§": "s"},
-    **{"†": "t", "¡": "i", "(": "c", "{": "c", "<": "c", "%": "x", "×": "x", "#": "h"},
-}
+_LOOKS: Final[Mapping[str, str]] = dict(
+    each.split(" ")
+    for each in """
+0 o|1 il|2 z|3 e|4 a|5 s|6 gb|7 t|8 b|9 g|@ a|$ s|! il|+ t|€ e|£ l|¢ c|¥ y|§ s|† t|¡ i|( c|{ c|< c|% x|× x|# h
+""".strip().split("|")
+) | {"|": "il"}
 """What a sign or a digit may stand for."""
 _PAIRS: Final = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("nn", "m"), ("uu", "w"))
 _CLASS: Final = str.maketrans(
@@ -169,7 +170,7 @@ class Disguises:
         self._memory: dict[str, tuple[Reading, ...]] = {}
 
     def _pairs(self, near: set[str]) -> dict[tuple[str, bool], list[tuple[str, int]]]:
-        """For the near names of two words: each word, and whether it is the first -> the other, which is long enough."""
+        """For near names of two words: each word, and whether it is the first -> the other, if long enough."""
         made: dict[tuple[str, bool], list[tuple[str, int]]] = {}
         for at in sorted({at for name in near for at in self._joined[name]}):
             parts = self._patterns[at].split(" ")
@@ -306,7 +307,7 @@ class Disguises:
                 yield from self._span(row, first, last, made)
 
     def _small(self, row: Sequence[str], at: int) -> tuple[int, list[Reading]]:
-        """n i k e, n ik e: the run of pieces of one or two letters around a word, and each part of it that is a name.
+        """The run of pieces of one or two letters around a word (n i k e), and each part of it that is a name.
 
         Where the run ends, and what was found.
         """
@@ -354,7 +355,7 @@ def _is_small(word: str) -> bool:
     return len(word) <= SMALL and word.isalnum() and word.isascii()
 
 
-def _reading(  # noqa: PLR0913 (one value for each field)
+def _reading(
     pattern: int,
     view: View,
     *,
