@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from chopmark.watch.listing import MAX_CONTACTS, Listing
 from chopmark.watch.marks import Mark
+from chopmark.watch.text import context
 
-
-def classes_of(category: str) -> tuple[str, ...]:
-    """Nice classes of a marketplace's category."""
-    return tuple(category[:0])
+classes_of = context.classes_of
 
 
 class Words:
     """`judge.Reading` over the shipped words."""
 
     def replica_words(self, text: str) -> int:
-        """How many words offer replicas."""
-        return 0 * len(text)
+        """How many words offer replicas: each sure one; hints, which genuine goods bear too, count by twos."""
+        kinds = [each.kind for each in context.replica_words(text)]
+        return kinds.count("sure") + kinds.count("hint") // 2
 
     def hidden(self, text: str) -> bool:
         """Whether it has invisible or reversed characters."""
-        return any(0x202A <= ord(each) <= 0x202E for each in text)
+        return context.hidden(text)
 
     def other_brand(self, brand: str, mark: Mark) -> bool:
         """Whether the brand field names another brand."""
-        return bool(brand) and brand.casefold() not in {each.casefold() for each in (mark.text, *mark.aliases)}
+        return context.other_brand(brand, (mark.text, *mark.aliases))
+
+
+def with_contacts(listing: Listing) -> Listing:
+    """The listing with the contacts that stand in its texts beside those that came with it."""
+    found = context.contacts(f"{listing.title}\n{listing.description}")
+    return replace(listing, contact=tuple(sorted({*listing.contact, *found}))[:MAX_CONTACTS]) if found else listing

@@ -6,20 +6,25 @@ A judge is kept for each organisation that runs marketplaces; the matcher, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from chopmark.rights.queries import scanning
 from chopmark.watch import marks as sets
+from chopmark.watch import wiring
 from chopmark.watch.actions.markset import in_use, read_marks
 from chopmark.watch.deciding import deciding
-from chopmark.watch.judge import Decide, Judge, Signals, Work
+from chopmark.watch.features import Value
+from chopmark.watch.judge import NOTHING, Decide, Judge, Signals, Work
 from chopmark.watch.listing import Listing
 from chopmark.watch.marks import Mark, MarkSet
-from chopmark.watch.models import Hit, Marketplace, RuleRow, Seller
+from chopmark.watch.models import Hit, Marketplace, Seller
+from chopmark.watch.prices import Peers, parse_peers
 from chopmark.watch.queries.rules import rules_in
 from chopmark.watch.reading import Words
 from chopmark.watch.rules.rule import RuleSet
@@ -113,22 +118,45 @@ def bounds_of(organisation: UUID, rules: RuleSet) -> Mapping[str, Bound]:
 def signals_of(row: Marketplace, batch: Sequence[Listing], *, at: datetime) -> Mapping[str, Signals]:
     """What tables know of the sellers of a batch, by seller."""
     known = Seller.objects.filter(marketplace=row, number__in={each.seller for each in batch})
-    return {
-        each.number: Signals(
-            seller_days=None if each.joined_at is None else max(0, (at - each.joined_at).days),
-            seller_confirmed=each.confirmed,
-            seller_dismissed=each.dismissed,
-        )
-        for each in known
-    }
+    peers = peers_in(row.name)
+    nobody = replace(NOTHING, price=peers)
+    found = {each.number: replace(signals(each, at), price=peers) for each in known}
+    return {each.seller: found.get(each.seller, nobody) for each in batch}
 
 
-def rules_version(organisation: UUID) -> tuple[tuple[str, str, int], ...]:
-    """Tells one state of an organisation's rules from another, cheaply."""
-    rows = RuleRow.objects.filter(organisation=organisation).order_by("name")
-    return tuple(rows.values_list("name", "state", "version"))
+def signals(seller: Seller, at: datetime) -> Signals:
+    """What the table knows of a seller."""
+    return Signals(
+        seller_days=None if seller.joined_at is None else max(0, (at - seller.joined_at).days),
+        seller_confirmed=seller.confirmed,
+        seller_dismissed=seller.dismissed,
+        shared_pictures=seller.shared_pictures,
+        shared_contact=seller.shared_contact,
+        group_confirmed=seller.group_confirmed,
+    )
 
 
-def mark_of(marks: MarkSet, right: str) -> Mark | None:
-    """The mark of a right."""
-    return next((each for each in marks.marks if each.right == right), None)
+def peers_path(marketplace: str) -> Path:
+    """Where the usual prices of a marketplace lie, as its last scan saw them."""
+    return wiring.folder("peers") / f"{marketplace}.json"
+
+
+def peers_in(marketplace: str) -> Callable[[Listing, Mark | None], Mapping[str, Value]] | None:
+    """The usual prices, as the judge asks for them; None before the first scan."""
+    path = peers_path(marketplace)
+    try:
+        seen = path.stat()
+    except FileNotFoundError:
+        return None
+    peers = _peers(str(path), seen.st_mtime_ns, seen.st_ino)
+
+    def price(listing: Listing, mark: Mark | None) -> Mapping[str, Value]:
+        right = mark.number if mark is not None else ""
+        return peers.features(right=right, category=listing.category, currency=listing.currency, price=listing.price)
+
+    return price
+
+
+@lru_cache(maxsize=8)
+def _peers(path: str, _changed: int, _inode: int) -> Peers:
+    return parse_peers(Path(path).read_bytes())

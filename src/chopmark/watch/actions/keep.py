@@ -90,7 +90,8 @@ def keep(
             work.leave(hit)
     if work.touched:
         recount(work.touched)
-    _draw_unflagged(row, [each for each in batch if each not in flagged and not each.right], at)
+    if source == "feed":  # elsewhere only listings come here in which something was found
+        _draw_unflagged(row, [each for each in batch if each not in flagged], at)
     count(row.pk, at.date(), {"flagged": len(work.new), "automatic": work.automatic})
     return Kept(new=tuple(work.new), left=work.left, automatic=work.automatic)
 

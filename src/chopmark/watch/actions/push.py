@@ -21,7 +21,7 @@ from chopmark.watch import listing as listings
 from chopmark.watch.listing import MAX_BATCH, Listing
 from chopmark.watch.models import Inbox, ListingRow, Marketplace
 from chopmark.watch.queries import access
-from chopmark.watch.reading import classes_of
+from chopmark.watch.reading import classes_of, with_contacts
 
 MAX_INBOX = 100_000
 """Listings of one marketplace that may wait; at 10,000 a second they are ten seconds of work."""
@@ -58,7 +58,7 @@ def push_listings(
     cleaned: list[Listing | PlatformError] = []
     for raw in batch:
         try:
-            cleaned.append(listings.clean(raw, marketplace=row.name, classes_of=classes_of))
+            cleaned.append(with_contacts(listings.clean(raw, marketplace=row.name, classes_of=classes_of)))
         except Invalid as error:
             cleaned.append(error)
     good = [each for each in cleaned if isinstance(each, Listing)]

@@ -55,6 +55,9 @@ class Seller(models.Model):
     seen_at = models.DateTimeField()
     confirmed = models.IntegerField(default=0)  # hits, as they stand
     dismissed = models.IntegerField(default=0)
+    shared_pictures = models.IntegerField(default=0)  # other sellers with the same, as the last night's look says
+    shared_contact = models.IntegerField(default=0)
+    group_confirmed = models.IntegerField(default=0)  # hits of linked sellers
 
     class Meta:
         """Each once a marketplace."""
