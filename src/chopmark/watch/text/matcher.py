@@ -54,7 +54,9 @@ SCORES: Final[dict[View, int]] = {
     "simplified": 940,
     **views.SCORES,
 }
-_SOFT: Final = re.compile(f"[A-Za-z0-9][{re.escape(canon.SOFT)}]+[A-Za-z0-9]|[@$€£¢¥§†¡][A-Za-z0-9]|[A-Za-z][@$€£¢¥§†]")
+_SOFT: Final = re.compile(
+    f"[A-Za-z0-9][{re.escape(canon.SOFT)}]+[A-Za-z0-9]|[@$€£¢¥§†¡*#_][A-Za-z0-9]|[A-Za-z][@$€£¢¥§†*#_]"
+)
 _FOREIGN: Final = 600
 """A Latin name read in a word of another script, in a text of that script: Cyrillic "сор" is no "cop"."""
 
@@ -236,22 +238,17 @@ class TextMatcher:
         places: list[tuple[int, int, int, int, bool]] = []
         for row in batch.rows_with(_SOFT):
             text = batch.texts[row]
-            soft = [each for each in tokens(text, canon.SOFT_FOLDS) if not each.text.isalnum()]
-            read = [(each, token) for token in soft for each in disguises.signed(token.text)]
-            plain = tokens(text) if read else []
-            for reading, token in read:
-                position = sum(1 for each in plain if each.end <= token.start)
-                before = [each.text for each in plain[:position]]
-                readings.append(reading)
-                places.append(
-                    (
-                        batch.order[row],
-                        token.start,
-                        token.end,
-                        position,
-                        context.is_descriptive([*before, ""], position),
-                    )
-                )
+            soft = tokens(text, canon.SOFT_FOLDS)
+            words = [each.text for each in soft]
+            for at, token in enumerate(soft):
+                if token.text.isalnum():
+                    continue
+                for each in disguises.signed(token.text):
+                    readings.append(each)
+                    places.append(self._place(batch.order[row], text, token.start, token.end))
+                for each in disguises.signed_row(words, at):
+                    readings.append(each)
+                    places.append(self._place(batch.order[row], text, soft[each.first].start, soft[each.last].end))
         columns = np.array(places, dtype=np.int64).reshape(-1, 5)
         return _columns(
             readings,
@@ -261,6 +258,13 @@ class TextMatcher:
             positions=columns[:, 3],
             descriptive=columns[:, 4],
         )
+
+    def _place(self, row: int, text: str, start: int, end: int) -> tuple[int, int, int, int, bool]:
+        """Where characters stand among the plain words of a text."""
+        plain = tokens(text)
+        first = sum(1 for each in plain if each.end <= start)
+        last = sum(1 for each in plain if each.start < end) - 1
+        return row, start, end, first, context.is_descriptive([each.text for each in plain], first, max(first, last))
 
     def hits(self, columns: Columns, *, field: Field = "title") -> Iterator[tuple[int, TextHit]]:
         """What a batch holds, text by text, each with its hit: at most `MAX_HITS` of one text, the surest.

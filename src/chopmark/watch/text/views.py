@@ -13,6 +13,7 @@ how surely (0 to 1000): what follows from one reading alone is surer than what i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,7 @@ from typing import Final
 
 from chopmark.watch.found import View
 from chopmark.watch.text.terms import Terms
+from chopmark.watch.text.vocabulary import trade
 
 LEAST: Final = 4
 LEAST_NEAR: Final = 5
@@ -30,7 +32,7 @@ MAX_PARTS: Final = 4
 SMALL: Final = 2
 HEAD: Final = 6
 """Letters by which a name that cannot be there is ruled out."""
-MAX_LETTERS: Final = 24
+MAX_LETTERS: Final = 30
 MEMORY: Final = 200_000
 """Words whose answer is remembered; then all are forgotten."""
 FILLERS: Final = "*#_?•●~^%.°"
@@ -64,6 +66,10 @@ _UNDER: Final = "abcdefghijklmnopqrstuvwxyz0123456789"
 MAX_MASKED: Final = 2
 
 
+_RUN: Final = re.compile(r"([a-z])\1\1")
+_RUNS: Final = re.compile(r"([a-z])\1+")
+
+
 def _is_readable(character: str) -> bool:
     return character.isascii() or character in _LOOKS
 
@@ -88,6 +94,7 @@ class Reading:
     end: int | None = None
 
 
+@lru_cache(maxsize=50_000)
 def look(word: str) -> str:
     """The class of words that look like this one."""
     made = word.translate(_CLASS)
@@ -164,21 +171,35 @@ class Disguises:
             if any(terms.marks.marks[owner.mark].near for at in positions for owner in terms.owners[at])
         }
         self._near = Near(near)
-        self._near_pairs = self._pairs(near)
+        self._row_looks: dict[str, list[int]] = {}
+        self._row_words: set[str] = set()
+        self._row_masks: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+        self._row_edits: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+        self._rows()
         self._names = frozenset(name for name in self._single if len(name) >= LEAST)
         self._heads = frozenset(name[:at] for name in self._spelled for at in range(1, HEAD + 1))
+        self._squeezed: dict[str, list[str]] = {}
+        for name in self._joined:
+            self._squeezed.setdefault(_RUNS.sub(r"\1", name), []).append(name)
+        self._trade = trade()
         self._memory: dict[str, tuple[Reading, ...]] = {}
 
-    def _pairs(self, near: set[str]) -> dict[tuple[str, bool], list[tuple[str, int]]]:
-        """For near names of two words: each word, and whether it is the first -> the other, if long enough."""
-        made: dict[tuple[str, bool], list[tuple[str, int]]] = {}
-        for at in sorted({at for name in near for at in self._joined[name]}):
-            parts = self._patterns[at].split(" ")
-            if len(parts) == 2:
-                for known, other, is_first in ((parts[0], parts[1], True), (parts[1], parts[0], False)):
-                    if len(other) >= LEAST_NEAR:
-                        made.setdefault((known, is_first), []).append((other, at))
-        return made
+    def _rows(self) -> None:
+        """What names of several words are looked up by: how they look, and for near ones all words but one."""
+        for name, positions in self._joined.items():
+            for at in positions:
+                parts = self._patterns[at].split(" ")
+                if not 1 < len(parts) <= MAX_PARTS:
+                    continue
+                self._row_looks.setdefault(" ".join(map(look, parts)), []).append(at)
+                self._row_words.update(map(look, parts))
+                for place, meant in enumerate(parts):
+                    if len(meant) >= LEAST:
+                        self._row_masks.setdefault(_blanked(parts, place), []).append((meant, at))
+                if name in self._near.names:
+                    for place, meant in enumerate(parts):
+                        if len(meant) >= LEAST - 1 and len(name) > LEAST_NEAR:
+                            self._row_edits.setdefault(_blanked(parts, place), []).append((meant, at))
 
     def find(self, row: Sequence[str], unknown: Sequence[int]) -> list[Reading]:
         """Names that words of a row stand for.
@@ -210,7 +231,7 @@ class Disguises:
             return tuple(_reading(at, "joined") for at in whole if self._patterns[at] != word)
         if word in self._single:
             return ()
-        for view in (self._folded, self._glued, self._edited):
+        for view in (self._folded, self._glued, self._edited, self._stretched, self._folded_and_glued):
             if found := tuple(view(word)):
                 return found
         return ()
@@ -230,13 +251,13 @@ class Disguises:
         """Names that a word with signs in it stands for: n*ke, $ony, adida$."""
         if not LEAST <= len(word) <= MAX_WORD or sum(map(str.isalpha, word)) < 2:
             return ()
-        if any(each in FILLERS for each in word[1:]) and (found := tuple(self._masked(word))):
+        if any(each in FILLERS for each in word) and (found := tuple(self._masked(word))):
             return found
         return self.word(word) or self.word(word.rstrip("!+|(*")) or self.word(word.lstrip("|(+!*"))
 
     def _masked(self, word: str) -> Iterator[Reading]:
         places = [at for at, each in enumerate(word) if each in FILLERS]
-        if len(places) > MAX_MASKED or sum(map(str.isalnum, word)) < 3 or not word[0].isalnum():
+        if len(places) > MAX_MASKED or sum(map(str.isalnum, word)) < LEAST - 1:
             return
         named = [
             name
@@ -263,16 +284,35 @@ class Disguises:
                 yield from (_reading(each, "glued", begin=at) for each in self._joined[tail])
 
     def _is_rest(self, rest: str, name: str) -> bool:
-        """Whether what stands beside a name is ordinary, and the name is not."""
+        """Whether what stands beside a name is ordinary; beside a name that is a word itself, of the trade's words."""
         if name in self._ordinary:
-            return False
+            return len(rest) >= 3 and rest in self._trade
         if len(rest) < 3:
-            return len(name) >= 6 and rest.isdigit()
+            return len(name) >= LEAST_NEAR and rest.isdigit() and len(rest) == 2
         return (
             rest in self._ordinary
             or rest.isdigit()
             or any(rest[:at] in self._ordinary and rest[at:] in self._ordinary for at in range(3, len(rest) - 2))
         )
+
+    def _folded_and_glued(self, word: str) -> Iterator[Reading]:
+        """n1keshoes: both at once."""
+        if word.isalpha() or word.isdigit():
+            return
+        for at in range(LEAST, len(word) - 2):
+            head, tail = word[:at], word[at:]
+            if tail in self._ordinary and not head.isalpha():
+                for each in self._folded(head):
+                    yield _reading(each.pattern, "glued", distance=each.distance, score=620, end=at)
+            elif head in self._ordinary and not tail.isalpha():
+                for each in self._folded(tail):
+                    yield _reading(each.pattern, "glued", distance=each.distance, score=620, begin=at)
+
+    def _stretched(self, word: str) -> Iterator[Reading]:
+        """niiike: a letter three times or more, for all names; twice is `near`."""
+        if _RUN.search(word) and (names := self._squeezed.get(_RUNS.sub(r"\1", word))):
+            for name in names:
+                yield from self._named(name, "near", 1, SCORES["near"])
 
     def _edited(self, word: str) -> Iterator[Reading]:
         if word.isalpha():
@@ -290,8 +330,7 @@ class Disguises:
             if len(word) <= SMALL and at >= done:
                 done, found = self._small(row, at)
                 yield from found
-            if self._near_pairs and len(word) >= LEAST_NEAR - 1:
-                yield from self._edited_pair(row, at)
+            yield from self._row(row, at)
             for first in range(max(0, at - MAX_PARTS + 1), at + 1):
                 if row[first][:HEAD] in heads and first + 1 < size:
                     yield from self._from(row, first, at)
@@ -330,25 +369,58 @@ class Disguises:
         parts = row[first : last + 1]
         singles = all(len(each) == 1 for each in parts)
         for at in self._spelled.get(made, ()):
-            if self._patterns[at] != " ".join(parts) and (singles or self._is_split(parts, made)):
+            if self._patterns[at] != " ".join(parts) and (singles or self._is_split(parts)):
                 view: View = "letters" if singles else "joined"
                 yield _reading(at, view if self._views[at] == "canonical" else self._views[at], first=first, last=last)
         if singles and not made.isalpha() and not made.isdigit():
             for each in self._folded(made):
                 yield _reading(each.pattern, "letters", distance=each.distance, first=first, last=last)
 
-    def _edited_pair(self, row: Sequence[str], at: int) -> Iterator[Reading]:
-        """A name of two words, one of which is as registered and the other one edit away."""
-        for other, first in ((at - 1, at - 1), (at + 1, at)):
-            if 0 <= other < len(row):
-                for meant, pattern in self._near_pairs.get((row[other], other < at), ()):
-                    if is_one_edit(row[at], meant):
+    def _row(self, row: Sequence[str], at: int) -> Iterator[Reading]:
+        """Names of several words, of which this one is disguised: by its look, or one edit where the others are right."""
+        known = self._row_words
+        if not (
+            (at and look(row[at - 1]) in known and row[at - 1]) or (at + 1 < len(row) and look(row[at + 1]) in known)
+        ):
+            return
+        for first in range(max(0, at - MAX_PARTS + 1), at + 1):
+            for last in range(max(first + 1, at), min(len(row), first + MAX_PARTS)):
+                parts = row[first : last + 1]
+                yield from self._row_looked(parts, first, last)
+                for meant, pattern in self._row_edits.get(_blanked(parts, at - first), ()):
+                    if is_one_edit(row[at], meant) and (len(meant) >= LEAST or row[at][0] == meant[0]):
                         score = _sureness(row[at], meant)
-                        yield _reading(pattern, "near", distance=1, score=score, first=first, last=first + 1)
+                        yield _reading(pattern, "near", distance=1, score=score, first=first, last=last)
 
-    def _is_split(self, parts: Sequence[str], made: str) -> bool:
-        ordinary = [each for each in parts if len(each) > 2 and each in self._ordinary]
-        return len(ordinary) < len(parts) and (len(made) > 5 or not ordinary)
+    def _row_looked(self, parts: Sequence[str], first: int, last: int) -> Iterator[Reading]:
+        for at in self._row_looks.get(" ".join(map(look, parts)), ()):
+            hows = [replaced(word, name) for word, name in zip(parts, self._patterns[at].split(" "), strict=True)]
+            signs, likes = sum(each[0] for each in hows if each), sum(each[1] for each in hows if each)
+            if None not in hows and signs + likes:
+                score = SCORES["folded"] - 20 * (signs + likes - 1) if signs else 700
+                yield _reading(at, "folded", distance=signs + likes, score=max(score, 600), first=first, last=last)
+
+    def signed_row(self, row: Sequence[str], at: int) -> Iterator[Reading]:
+        """The same for a word with signs: t mobil€, calvin kle*n."""
+        yield from self._row(row, at)
+        places = [place for place, each in enumerate(row[at]) if each in FILLERS]
+        if not places or len(places) > MAX_MASKED or sum(map(str.isalnum, row[at])) < LEAST - 1:
+            return
+        for first in range(max(0, at - MAX_PARTS + 1), at + 1):
+            for last in range(max(first + 1, at), min(len(row), first + MAX_PARTS)):
+                for meant, pattern in self._row_masks.get(_blanked(row[first : last + 1], at - first), ()):
+                    if len(meant) == len(row[at]) and all(
+                        shown in FILLERS or shown == letter for shown, letter in zip(row[at], meant, strict=True)
+                    ):
+                        score = SCORES["masked"] - 60 * (len(places) - 1)
+                        yield _reading(pattern, "masked", distance=len(places), score=score, first=first, last=last)
+
+    def _is_split(self, parts: Sequence[str]) -> bool:
+        return not all(each in self._ordinary and len(each) > 1 for each in parts)
+
+
+def _blanked(parts: Sequence[str], place: int) -> tuple[str, ...]:
+    return *parts[:place], "", *parts[place + 1 :]
 
 
 def _is_small(word: str) -> bool:
@@ -377,6 +449,7 @@ class Near:
     """Words one edit away (optimal string alignment), by deletions on both sides (symmetric deletes)."""
 
     def __init__(self, names: set[str]) -> None:
+        self.names = names
         self._deleted: dict[str, list[str]] = {}
         self._short: dict[str, str] = {}
         for name in sorted(names):

@@ -30,8 +30,15 @@ def shipped() -> frozenset[str]:
     """The words that come with the program."""
     data = files(__package__).joinpath("data")
     coded = lzma.decompress(data.joinpath("words.txt.xz").read_bytes()).decode()
-    trade = (line for line in data.joinpath("trade.txt").read_text("utf-8").splitlines() if not line.startswith("#"))
-    return frozenset(_uncoded(coded)) | {word for line in trade for word in line.split()}
+    return frozenset(_uncoded(coded)) | trade()
+
+
+@cache
+def trade() -> frozenset[str]:
+    """Words of shops alone."""
+    text = files(__package__).joinpath("data", "trade.txt").read_text("utf-8")
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return frozenset(word for line in lines for word in line.split() if len(word) >= MIN_LENGTH)
 
 
 def _uncoded(coded: str) -> Iterable[str]:
