@@ -170,39 +170,56 @@ class Judge:
         self._works = works or {}
 
     def __call__(
-        self, listing: Listing, signals: Signals = NOTHING, fingerprints: Sequence[Any] = ()
+        self,
+        listing: Listing,
+        signals: Signals = NOTHING,
+        fingerprints: Sequence[Any] = (),
+        *,
+        hits: Sequence[TextHit] | None = None,
     ) -> tuple[Verdict, ...]:
-        """Every right that the listing touches, harshest first; those that come to nothing too."""
+        """Every right that the listing touches, harshest first; those that come to nothing too.
+
+        Args:
+            hits: what the finder finds in the listing's texts, where somebody has asked it already.
+        """
         texts: dict[str, list[TextHit]] = defaultdict(list)
-        for hit in self._text.find(listing.title, listing.brand, listing.description):
+        read = self._text.find(listing.title, listing.brand, listing.description) if hits is None else hits
+        for hit in read:
             texts[self._marks[hit.mark].right].append(hit)
         pictures: dict[str, list[PictureHit]] = defaultdict(list)
         for seen in self._pictures.find(fingerprints) if self._pictures and fingerprints else ():
             work = self._works.get(seen.work)
             pictures[seen.right or (work.right if work else seen.work)].append(seen)
+        rights = dict.fromkeys((*texts, *pictures))
+        said = self._said(listing) if rights else {}
         verdicts = [
-            self._verdict(listing, signals, right, texts.get(right, ()), pictures.get(right, ()))
-            for right in dict.fromkeys((*texts, *pictures))
+            self._verdict(listing, said, signals, right, texts=texts.get(right, ()), pictures=pictures.get(right, ()))
+            for right in rights
         ]
         return tuple(sorted(verdicts, key=lambda each: (-ORDER.index(each.decided.measure), each.right)))
+
+    def _said(self, listing: Listing) -> dict[str, Value]:
+        """What the listing says whichever right it is about."""
+        words = f"{listing.title}\n{listing.description}"
+        return {
+            **of_listing(listing, hidden=self._reading.hidden(words)),
+            "replica_words": self._reading.replica_words(words),
+        }
 
     def _verdict(
         self,
         listing: Listing,
+        said: Mapping[str, Value],
         signals: Signals,
         right: str,
+        *,
         texts: Sequence[TextHit],
         pictures: Sequence[PictureHit],
     ) -> Verdict:
         ranked = sorted(texts, key=rank)
         mark = self._marks[ranked[0].mark] if ranked else self._of_right.get(right)
         work = next((self._works[each.work] for each in pictures if each.work in self._works), None)
-        values = {
-            **of_listing(listing, hidden=self._reading.hidden(f"{listing.title}\n{listing.description}")),
-            **of_signals(signals, listing, mark),
-            **of_pictures(pictures),
-            "replica_words": self._reading.replica_words(f"{listing.title}\n{listing.description}"),
-        }
+        values = {**said, **of_signals(signals, listing, mark), **of_pictures(pictures)}
         if mark is not None:
             values |= of_mark(mark, listing)
             values["other_brand"] = self._reading.other_brand(listing.brand, mark)
