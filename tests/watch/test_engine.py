@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from dataclasses import replace
@@ -20,10 +19,10 @@ from chopmark.watch.engine.manifest import Done, Failed
 from chopmark.watch.engine.plan import Plan
 from chopmark.watch.engine.run import Progress, Scan, run
 from chopmark.watch.engine.schema import LISTINGS, RESULTS, listings_of, results_of, results_table, table_of
-from chopmark.watch.engine.score_partition import candidates, nameless, readable_text, sieve
+from chopmark.watch.engine.score_partition import candidates, is_of_interest, nameless, readable_text, sieve
 from chopmark.watch.engine.work import Worker, read
 from chopmark.watch.listing import Listing, clean
-from chopmark.watch.results import Result, Total, check, leaf
+from chopmark.watch.results import Result, Total, check, is_sampled, leaf
 
 
 def a_scan(tmp_path: Path, *, files: int = 2, rows: int = 250, size: int = 100, **said: object) -> Scan:
@@ -37,6 +36,7 @@ def a_scan(tmp_path: Path, *, files: int = 2, rows: int = 250, size: int = 100, 
         "argument": "{}",
         "processes": 1,
         "size": size,
+        "sample": 1_000_000,
     }
     return Scan(**{**values, **said})  # type: ignore[arg-type]
 
@@ -169,7 +169,7 @@ def test_two_drivers_never_share_a_folder(tmp_path: Path, monkeypatch: pytest.Mo
     assert refused
 
 
-@pytest.mark.parametrize("changed", ["marks", "rules", "marketplace", "size", "stock", "descriptions"])
+@pytest.mark.parametrize("changed", ["marks", "rules", "marketplace", "size", "stock", "descriptions", "sample"])
 def test_a_scan_does_not_go_on_with_other_things_than_planned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
@@ -183,6 +183,7 @@ def test_a_scan_does_not_go_on_with_other_things_than_planned(
         "size": 7,
         "stock": True,
         "descriptions": False,
+        "sample": 5,
     }
     with pytest.raises(Refused, match=r"watch\.scan_changed"):
         run(replace(scan, **{changed: other[changed]}))  # type: ignore[arg-type]
@@ -296,7 +297,7 @@ HOSTILE = [
 def test_the_sieve_lets_through_all_that_the_judge_would_find(*, descriptions: bool) -> None:
     bench = scans.open_bench("")
     table = pa.Table.from_pylist(HOSTILE, schema=LISTINGS)
-    scored = candidates(table, bench, marketplace="demo", descriptions=descriptions)
+    scored = candidates(table, bench, marketplace="demo", descriptions=descriptions, sample=everything)
     plainly, refused = [], 0
     for raw in HOSTILE:
         said = raw if descriptions else {**raw, "description": None}
@@ -330,7 +331,7 @@ def test_text_that_is_no_utf8_is_repaired_and_flagged() -> None:
     offsets = pa.py_buffer(b"".join(each.to_bytes(4, "little") for each in (0, 7)))
     broken = pa.StringArray.from_buffers(1, offsets, data)
     table = pa.table({"item": ["1"], "seller": ["s"], "title": broken})
-    found = candidates(readable_text(table), scans.open_bench(""), marketplace="demo").results
+    found = candidates(readable_text(table), scans.open_bench(""), marketplace="demo", sample=everything).results
     assert len(found) == 1
     assert found[0].verdict.row["flags"] == 3  # broken_encoding, price_missing, category_unknown
 
@@ -385,7 +386,7 @@ def test_rows_that_are_no_listings_are_told_or_raised() -> None:
 
 def test_results_are_the_same_after_columns() -> None:
     bench = scans.open_bench("")
-    results = list(candidates(table_of(scans.listings(200)), bench).results)
+    results = list(candidates(table_of(scans.listings(200)), bench, sample=everything).results)
     salts = [bytes([at]) * 16 for at in range(len(results))]
     table = results_table(results, salts)
     assert table.schema == RESULTS
@@ -447,5 +448,21 @@ def test_a_line_altered_in_the_middle_stops_the_scan(tmp_path: Path, monkeypatch
 
 def test_the_sieve_knows_listings_with_fingerprints() -> None:
     table = pa.table({"item": ["1", "2"], "seller": ["s"] * 2, "title": ["a", "b"], "fingerprints": [[], [b"x"]]})
-    assert sieve(table, scans.open_bench("")) == [1]
-    assert json.loads(json.dumps(sieve(table.slice(0, 1), scans.open_bench("")))) == []
+    assert sieve(table, scans.open_bench("")) == {1: []}
+    assert sieve(table.slice(0, 1), scans.open_bench("")) == {}
+
+
+def test_rows_on_which_no_rule_fires_are_kept_for_a_sample_alone() -> None:
+    table = table_of(scans.listings(3_000))
+    every = candidates(table, scans.open_bench(""), sample=everything)
+    some = candidates(table, scans.open_bench(""), sample=lambda item: is_sampled(b"s" * 32, item, 100_000))
+    none = candidates(table, scans.open_bench(""))
+    assert every.counts == some.counts == none.counts
+    assert [each for each in every.results if is_of_interest(each.verdict)] == list(none.results)
+    assert 100 < len(none.results) < len(some.results) < len(every.results) == 300
+    drawn = {each.item for each in some.results} - {each.item for each in none.results}
+    assert {item for item in drawn if is_sampled(b"t" * 32, item, 100_000)} != drawn
+
+
+def everything(_: str) -> bool:
+    return True

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from pyarrow import parquet
 from chopmark.watch.engine.run import Progress, Scan, run
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.features import Value
-from chopmark.watch.found import TextHit
+from chopmark.watch.found import Field, TextHit
 from chopmark.watch.judge import Decided, Judge, Signals
 from chopmark.watch.listing import Listing, clean
 from chopmark.watch.marks import Mark, MarkSet
@@ -103,9 +103,13 @@ class PlainBench:
         self._finder = PlainFinder(found)
         self.judge = Judge(found, text=self._finder, decide=decide, reading=PlainReading())
 
-    def touched(self, texts: Sequence[str], of: str) -> list[bool]:  # noqa: ARG002 (all fields are read alike)
+    def found(self, texts: Sequence[str], of: Field) -> dict[int, list[TextHit]]:
         time.sleep(self._sleep)
-        return [bool(self._finder.find(each)) for each in texts]
+        found = {at: [replace(hit, field=of) for hit in self._finder.find(text)] for at, text in enumerate(texts)}
+        return {at: hits for at, hits in found.items() if hits}
+
+    def complete(self, listing: Listing) -> Listing:
+        return listing
 
     def classes_of(self, category: str) -> list[str]:
         return ["25"] if category == "Shoes" else []

@@ -102,6 +102,12 @@ def salt_of(secret: bytes, partition: int, row: int) -> bytes:
     return hmac.digest(secret, b"row %d %d" % (partition, row), "sha256")[:SALT_SIZE]
 
 
+def is_sampled(secret: bytes, item: str, millionths: int) -> bool:
+    """Whether an item belongs to the scan's sample; no seller can know without the scan's secret."""
+    drawn = int.from_bytes(hmac.digest(secret, b"sample " + item.encode(), "sha256")[:8], "big")
+    return drawn * 1_000_000 >> 64 < millionths
+
+
 # ---- partitions and scans --------------------------------------------------------------------------------------------
 
 

@@ -19,10 +19,10 @@ from chopmark.base import jcs
 from chopmark.base.errors import Invalid
 from chopmark.watch import marks as mark_sets
 from chopmark.watch.deciding import deciding
-from chopmark.watch.found import Field
+from chopmark.watch.found import Field, TextHit
 from chopmark.watch.judge import Judge, Signals, TextFinder
 from chopmark.watch.listing import Listing
-from chopmark.watch.reading import Words, classes_of
+from chopmark.watch.reading import Words, classes_of, with_contacts
 from chopmark.watch.rules.rule import parse_rules
 from chopmark.watch.score import Bound, default_card
 
@@ -109,14 +109,16 @@ class MarkBench:
         )
         self._sellers = read_sellers(setting.sellers) if setting.sellers else {}
 
-    def touched(self, texts: Sequence[str], of: Field) -> list[bool]:
-        """Of each text of a field, whether the matcher finds anything in it."""
-        columns = self.matcher.find_many(texts, field=of)
-        said = [False] * len(texts)
-        for rows in (columns.rows, columns.disguised, columns.signed):
-            for row in rows:
-                said[row] = True
-        return said
+    def found(self, texts: Sequence[str], of: Field) -> dict[int, list[TextHit]]:
+        """What the matcher finds in the texts of one field, by place."""
+        found: dict[int, list[TextHit]] = {}
+        for row, hit in self.matcher.hits(self.matcher.find_many(texts, field=of), field=of):
+            found.setdefault(row, []).append(hit)
+        return found
+
+    def complete(self, listing: Listing) -> Listing:
+        """With the contacts in its texts."""
+        return with_contacts(listing)
 
     def classes_of(self, category: str) -> Sequence[str]:
         """Nice classes of a category."""

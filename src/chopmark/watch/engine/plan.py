@@ -22,6 +22,7 @@ FORM: Final = "chopmark-watch-plan-v1"
 SIZE: Final = 100_000  # listings of one partition: some seconds of work
 MAX_PARTITIONS: Final = 1_000_000
 SECRET_SIZE: Final = 32
+SAMPLE: Final = 10_000  # millionths: one of a hundred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,7 @@ class Plan:
         secret: 32 bytes; salts of rows come from it.
         stock: whether the columns for searches over the stock are written too.
         descriptions: whether descriptions are matched, or only titles and brand fields.
+        sample: millionths of the items whose rows are kept though no rule fired on them.
     """
 
     marketplace: str
@@ -71,6 +73,7 @@ class Plan:
     tasks: tuple[Task, ...]
     stock: bool = False
     descriptions: bool = True
+    sample: int = SAMPLE
 
     @property
     def listings(self) -> int:
@@ -98,6 +101,7 @@ class Plan:
             "size": self.size,
             "stock": self.stock,
             "descriptions": self.descriptions,
+            "sample": self.sample,
             # Times of change in nanoseconds are more than a number in JSON holds.
             "sources": [[each.file, each.size, str(each.changed), each.rows] for each in self.sources],
         }
@@ -114,7 +118,7 @@ class Plan:
             sources = tuple(Source(file=a, size=b, changed=int(c), rows=d) for a, b, c, d in said["sources"])
             plan = cls(
                 **{name: said[name] for name in ("marketplace", "marks", "rules", "opener", "argument", "size")},
-                **{name: said[name] for name in ("stock", "descriptions")},
+                **{name: said[name] for name in ("stock", "descriptions", "sample")},
                 secret=bytes.fromhex(said["secret"]),
                 sources=sources,
                 tasks=tuple(tasks_of(sources, said["size"])),
@@ -138,6 +142,7 @@ def make(
     size: int = SIZE,
     stock: bool = False,
     descriptions: bool = True,
+    sample: int = SAMPLE,
 ) -> Plan:
     """The plan over these files, in this order.
 
@@ -163,6 +168,7 @@ def make(
         tasks=tasks,
         stock=stock,
         descriptions=descriptions,
+        sample=sample,
     )
 
 

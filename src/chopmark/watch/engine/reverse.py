@@ -3,8 +3,8 @@
     for found in reverse("scan/stock/*.parquet", marks): ...
 
 DuckDB reads one column of each file and proposes; `TextMatcher` reads what is proposed, so that a search backwards
-finds nothing that a scan would not find. A near miss, a masked letter and a sound are left to the next scan: only what holds
-the name's letters in a row is proposed. Needs no index, no service, and memory for what is proposed alone.
+finds nothing that a scan would not find. A near miss, a masked letter and a sound are left to the next scan: only
+what holds the name's letters in a row is proposed. Needs no index, no service, and memory for what is proposed alone.
 """
 
 from __future__ import annotations

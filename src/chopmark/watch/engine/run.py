@@ -50,6 +50,8 @@ class Scan:
         runner: `native`, or a Ray cluster's address. processes: at work at once; nought: one for each processor.
         size: listings of a partition.
         stock: write the columns for searches backwards too.
+        descriptions: match descriptions too.
+        sample: millionths of the items whose rows are kept though no rule fired on them.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class Scan:
     size: int = planning.SIZE
     stock: bool = False
     descriptions: bool = True
+    sample: int = planning.SAMPLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +128,8 @@ def _planned(scan: Scan) -> Plan:
     path = scan.folder / PLAN
     if path.exists():
         plan = Plan.parse(path.read_bytes())
-        asked = (scan.marks, scan.rules, scan.marketplace, scan.stock, scan.descriptions, scan.size)
-        if asked != (plan.marks, plan.rules, plan.marketplace, plan.stock, plan.descriptions, plan.size):
+        asked = (scan.marks, scan.rules, scan.marketplace, scan.stock, scan.descriptions, scan.size, scan.sample)
+        if asked != (plan.marks, plan.rules, plan.marketplace, plan.stock, plan.descriptions, plan.size, plan.sample):
             raise Refused("watch.scan_changed", file=PLAN)
         return plan
     plan = planning.make(
@@ -140,6 +143,7 @@ def _planned(scan: Scan) -> Plan:
         size=scan.size,
         stock=scan.stock,
         descriptions=scan.descriptions,
+        sample=scan.sample,
     )
     manifest.write_whole(path, plan.encode())
     return plan

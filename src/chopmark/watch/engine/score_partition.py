@@ -10,26 +10,34 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
 from chopmark.base.errors import Invalid
 from chopmark.watch.engine.schema import FINGERPRINTS
-from chopmark.watch.found import Field
+from chopmark.watch.found import Field, TextHit
 from chopmark.watch.judge import Signals, Verdict
 from chopmark.watch.listing import MAX_BRAND, MAX_DESCRIPTION, MAX_ID, MAX_NUMBER, MAX_TITLE, Listing, clean
 from chopmark.watch.results import Result
+
+if TYPE_CHECKING:
+    from chopmark.watch.text.matcher import TextMatcher
 
 
 class Judges(Protocol):
     """`watch.judge.Judge`."""
 
     def __call__(
-        self, listing: Listing, signals: Signals = ..., fingerprints: Sequence[Any] = ...
+        self,
+        listing: Listing,
+        signals: Signals = ...,
+        fingerprints: Sequence[Any] = ...,
+        *,
+        hits: Sequence[TextHit] | None = ...,
     ) -> tuple[Verdict, ...]:
         """Every right that the listing touches."""
 
@@ -48,11 +56,14 @@ class Bench(Protocol):
     def judge(self) -> Judges:
         """Rows that passed the sieve come here."""
 
-    def touched(self, texts: Sequence[str], of: Field) -> Sequence[bool]:
-        """Of each text of a field, whether a mark may be in it: quick, and never wrong in saying no."""
+    def found(self, texts: Sequence[str], of: Field) -> Mapping[int, Sequence[TextHit]]:
+        """What stands in the texts of one field, by place; texts without a mark are left out."""
 
     def classes_of(self, category: str) -> Sequence[str]:
         """Nice classes of a category."""
+
+    def complete(self, listing: Listing) -> Listing:
+        """The listing with what can be read in its texts."""
 
     def signals(self, listing: Listing) -> Signals:
         """What is known of seller and peers."""
@@ -73,73 +84,110 @@ class Scored:
     counts: dict[str, int]
 
 
-def candidates(table: pa.Table, bench: Bench, *, marketplace: str = "", descriptions: bool = True) -> Scored:
-    """Every right that every listing of the table touches, in the order of the table.
+def candidates(
+    table: pa.Table,
+    bench: Bench,
+    *,
+    marketplace: str = "",
+    descriptions: bool = True,
+    sample: Callable[[str], bool] = lambda _: False,
+) -> Scored:
+    """What rules, live or in shadow, say of each right that each listing of the table touches, in its order.
 
     Args:
         marketplace: of rows that do not say.
         descriptions: whether descriptions are looked at too.
+        sample: of an item, whether rows on which no rule fired are kept too: what later rules are tried on, and what
+            audits draw from.
 
     A row without identity touches nothing, since nobody could act on it: it is counted only.
     """
     results: list[Result] = []
     counts: Counter[str] = Counter()
     rows = sieve(table, bench, descriptions=descriptions)
-    for raw in table.take(pa.array(rows, pa.int64())).to_pylist():
+    raws = table.take(pa.array(list(rows), pa.int64())).to_pylist()
+    for raw, hits in zip(raws, rows.values(), strict=True):
         if not descriptions:
             raw["description"] = None
         try:
             listing = clean(raw, marketplace=marketplace or raw.get("marketplace") or "", classes_of=bench.classes_of)
         except Invalid:
             continue  # counted below, with those that the sieve threw out
-        verdicts = bench.judge(listing, bench.signals(listing), raw.get(FINGERPRINTS) or ())
-        results += [Result.of(listing, each) for each in verdicts]
+        known = hits if _is_as_it_was(listing, raw) else None
+        fingerprints = raw.get(FINGERPRINTS) or ()
+        verdicts = bench.judge(bench.complete(listing), bench.signals(listing), fingerprints, hits=known)
         for verdict in verdicts:
-            counts[verdict.decided.measure] += 1
-            counts.update(f"asked:{rule}" for rule, _ in verdict.decided.asked)
-            counts.update(f"fired:{rule}" for rule, fired in verdict.decided.asked if fired)
-            counts.update(f"shadow:{rule}" for rule, fired in verdict.decided.shadow if fired)
+            _count(counts, verdict)
+        sampled = sample(listing.item) if verdicts else False
+        kept = [each for each in verdicts if sampled or is_of_interest(each)]
+        results += [Result.of(listing, each) for each in kept]
     refused = nameless(table, marketplace)
     return Scored(results=tuple(results), refused=refused, sifted=len(rows), counts=dict(counts))
 
 
-def sieve(table: pa.Table, bench: Bench, *, descriptions: bool = True) -> list[int]:
-    """Places of the rows that the judge must see.
+def is_of_interest(verdict: Verdict) -> bool:
+    """Whether a rule fired, live or in shadow, or something is proposed."""
+    decided = verdict.decided
+    return decided.measure != "none" or bool(decided.fired) or any(fired for _, fired in decided.shadow)
+
+
+def _count(counts: Counter[str], verdict: Verdict) -> None:
+    counts[verdict.decided.measure] += 1
+    for rule, fired in verdict.decided.asked:
+        counts[f"asked:{rule}"] += 1
+        counts[f"fired:{rule}"] += fired
+    for rule, fired in verdict.decided.shadow:
+        counts[f"shadow:{rule}"] += fired
+
+
+def _is_as_it_was(listing: Listing, raw: Mapping[str, Any]) -> bool:
+    """Whether cleaning changed none of the texts in which marks were looked for."""
+    said = [(listing.title, raw.get("title")), (listing.brand, raw.get("brand"))]
+    said.append((listing.description, raw.get("description")))
+    return all(text == (came or "") for text, came in said)
+
+
+def sieve(table: pa.Table, bench: Bench, *, descriptions: bool = True) -> dict[int, list[TextHit]]:
+    """Places of the rows that the judge must see, in order, with what was found there.
 
     What cleaning would change before it is matched (too long, control characters, broken encoding) passes unread.
     """
     limits: dict[Field, int] = {"title": MAX_TITLE, "brand": MAX_BRAND, "description": MAX_DESCRIPTION}
-    kept: set[int] = set()
+    kept: dict[int, list[TextHit]] = {}
     for name, most in limits.items():
         if name not in table.column_names or (name == "description" and not descriptions):
             continue
         column = table.column(name)
         if name == "title":
-            kept.update(at for at, said in enumerate(_touched(column.to_pylist(), name, most, bench)) if said)
+            codes: Sequence[int | None] = range(len(table))
+            values = column.to_pylist()
         else:  # the same brand and the same paragraphs stand in many listings
             coded = column.combine_chunks().dictionary_encode()
-            values = _touched(coded.dictionary.to_pylist(), name, most, bench)
-            if any(values):
-                kept.update(
-                    at for at, code in enumerate(coded.indices.to_pylist()) if code is not None and values[code]
-                )
+            codes, values = coded.indices.to_pylist(), coded.dictionary.to_pylist()
+        found = _found(values, name, most, bench)
+        for at, code in enumerate(codes) if found else ():
+            if code in found:
+                kept.setdefault(at, []).extend(found[code])
     if FINGERPRINTS in table.column_names:
-        kept.update(at for at, held in enumerate(table.column(FINGERPRINTS).to_pylist()) if held)
-    return sorted(kept)
+        for at, held in enumerate(table.column(FINGERPRINTS).to_pylist()):
+            if held:
+                kept.setdefault(at, [])
+    return dict(sorted(kept.items()))
 
 
 _UNREADABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]")
 
 
-def _touched(values: Sequence[object], of: Field, most: int, bench: Bench) -> list[bool]:
+def _found(values: Sequence[object], of: Field, most: int, bench: Bench) -> dict[int | None, Sequence[TextHit]]:
     texts = [each if isinstance(each, str) else "" for each in values]
-    said = list(bench.touched([each if len(each) <= most else "" for each in texts], of))
+    found: dict[int | None, Sequence[TextHit]] = {}
+    found.update(bench.found([each if len(each) <= most else "" for each in texts], of).items())
     for at, (value, text) in enumerate(zip(values, texts, strict=True)):
         if len(text) > most or (value is not None and not isinstance(value, str)):
-            said[at] = True
-        elif not text.isascii() or not text.isprintable():
-            said[at] = said[at] or bool(_UNREADABLE.search(text))
-    return said
+            found[at] = ()
+        elif (not text.isascii() or not text.isprintable()) and _UNREADABLE.search(text):
+            found.setdefault(at, ())
+    return found
 
 
 _PLAIN_ID = f"^[!-~]{{1,{MAX_ID}}}$"
@@ -197,3 +245,24 @@ def readable_text(table: pa.Table) -> pa.Table:
             mended = [None if each is None else each.decode("utf-8", "replace") for each in values]
             table = table.set_column(at, pa.field(field.name, pa.string()), pa.array(mended, pa.string()))
     return table
+
+
+def survey(table: pa.Table, matcher: TextMatcher) -> pa.Table:
+    """Every name that stands in a title, as columns and without a judgement: what figures over a whole stock need.
+
+    Returns:
+        `item`; `pattern`, a position in `matcher.terms.patterns`; `start` and `end`, characters of the title; `view`,
+        a position in `found.View`; `score`.
+    """
+    titles = [(each or "")[:MAX_TITLE] for each in table.column("title").to_pylist()]
+    columns = matcher.find_many(titles)
+    return pa.table(
+        {
+            "item": table.column("item").take(pa.array(columns.rows, pa.int64())),
+            "pattern": pa.array(columns.patterns, pa.int64()),
+            "start": pa.array(columns.starts, pa.int64()),
+            "end": pa.array(columns.ends, pa.int64()),
+            "view": pa.array(columns.views, pa.int64()),
+            "score": pa.array(columns.scores, pa.int64()),
+        }
+    )

@@ -59,7 +59,11 @@ class Worker:
         started = time.process_time()
         table = read(Path(task.file), task.start, task.rows)
         scored = candidates(
-            table, self._bench, marketplace=self._plan.marketplace, descriptions=self._plan.descriptions
+            table,
+            self._bench,
+            marketplace=self._plan.marketplace,
+            descriptions=self._plan.descriptions,
+            sample=lambda item: results.is_sampled(self._plan.secret, item, self._plan.sample),
         )
         salts = [results.salt_of(self._plan.secret, task.index, row) for row in range(len(scored.results))]
         leaves = [results.leaf(each, salt=salt) for each, salt in zip(scored.results, salts, strict=True)]
