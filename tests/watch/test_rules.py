@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -80,7 +80,7 @@ REFUSED = {
     "white space": (" \n", "watch.rule_not_allowed", 1),
     "an unknown feature": ("disguised AND seller_name = 'x'", "watch.rule_word", 15),
     "a feature in capitals": ("Disguised", "watch.rule_word", 1),
-    "a quoted name": ('"right" = \'x\'', "watch.rule_symbol", 1),
+    "a quoted name": ("\"right\" = 'x'", "watch.rule_symbol", 1),
     "a sub-select": ("price IN (SELECT 1)", "watch.rule_word", 11),
     "a table function": ("read_csv('/etc/passwd') = 1", "watch.rule_word", 1),
     "a function that is also a feature": ("right(view, 1) = 'x'", "watch.rule_word", 1),
@@ -156,10 +156,10 @@ def test_no_text_makes_the_reader_fail_otherwise(text):
     try:
         condition = parse(text)
     except Invalid as error:
-        assert error.code.startswith("watch.rule_")  # noqa: PT017 (either outcome is right, this is about which error)
-        assert 1 <= int(error.facts["position"]) <= max(1, len(text))  # type: ignore[arg-type]
+        fits = error.code.startswith("watch.rule_") and 1 <= error.facts["position"] <= max(1, len(text))
     else:
-        assert parse(condition.text).text == condition.text
+        fits = parse(condition.text).text == condition.text
+    assert fits
 
 
 # ---------------------------------------------------------------- one meaning
@@ -169,7 +169,21 @@ WHOLE = st.integers(-5, 5) | st.integers(-(2**53) + 1, 2**53 - 1)
 HALVES = st.integers(-40, 40).map(lambda number: number / 8)
 BY_KIND = {"text": TEXTS, "integer": WHOLE, "real": HALVES, "boolean": st.booleans()}
 NAMES = {kind: [name for name, each in FEATURES.items() if each.kind == kind] for kind in BY_KIND}
-ROWS = st.fixed_dictionaries({name: st.none() | BY_KIND[each.kind] for name, each in FEATURES.items()})
+
+
+def _any_row(seed: int) -> dict[str, Value]:
+    """Drawn here and not by Hypothesis: fifty columns each time would take it most of the test."""
+    chance = random.Random(seed)  # noqa: S311 (the same row every time)
+    draws: dict[str, Callable[[], Value]] = {
+        "text": lambda: "".join(chance.choices("abAB é鞋%_\\'\"{}$", k=chance.randint(0, 3))),
+        "integer": lambda: chance.choice([chance.randint(-5, 5), chance.randint(-(2**53) + 1, 2**53 - 1)]),
+        "real": lambda: chance.randint(-40, 40) / 8,
+        "boolean": lambda: chance.random() < 0.5,
+    }
+    return {name: draws[each.kind]() if chance.random() < 0.7 else None for name, each in FEATURES.items()}
+
+
+ROWS = st.integers(0, 1_000_000).map(_any_row)
 
 
 def _literal(value: Value) -> str:
@@ -208,7 +222,8 @@ def _leaf(draw) -> str:
         return f"{left} {no}BETWEEN {_literal(draw(values))} AND {_literal(draw(values))}"
     if way == "test":
         part = _literal(draw(TEXTS.filter(bool)))
-        return f"{draw(st.sampled_from(['contains', 'starts_with', 'ends_with']))}({draw(st.sampled_from(NAMES['text']))}, {part})"
+        test = draw(st.sampled_from(["contains", "starts_with", "ends_with"]))
+        return f"{test}({draw(st.sampled_from(NAMES['text']))}, {part})"
     right = draw(_operand(kind) | values.map(_literal))
     return f"{left} {way} {right}"
 
@@ -228,7 +243,7 @@ def _arrow(rows: list[dict[str, Value]]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(CONDITIONS, min_size=8, max_size=8), st.lists(ROWS, min_size=6, max_size=6))
 def test_three_engines_agree_on_any_condition_and_any_row(texts, rows):
     import daft  # noqa: PLC0415 (half a second that only this test needs)
@@ -385,16 +400,17 @@ def test_a_set_that_does_not_print_back_is_refused():
         rule_set([_rule(), _rule()])
 
 
+REST = 'zh = "便"\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"'
 TOML = {
     "no TOML": "[",
     "a rule that is no table": "cheap = 1",
     "a rule without a name": '[cheap]\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"',
-    "a scope that is no table": '[cheap]\nscope = 1\nzh = "便"\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"',
-    "examples that are no list": '[cheap]\npositive = 1\nzh = "便"\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"',
-    "an example that is no table": '[cheap]\npositive = [1]\nzh = "便"\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"',
-    "an example with no number": '[cheap]\nzh = "便"\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"\n[[cheap.positive]]\nsays = "x"\nprice_ratio = nan',
-    "an unknown state": '[cheap]\nstate = "on"\nzh = "便"\nen = "x"\ncondition = "disguised"\naction = "watch"\nreason = "design"',
-    "a condition that cannot be read": '[cheap]\nzh = "便"\nen = "x"\ncondition = "x"\naction = "watch"\nreason = "design"',
+    "a scope that is no table": f"[cheap]\nscope = 1\n{REST}",
+    "examples that are no list": f"[cheap]\npositive = 1\n{REST}",
+    "an example that is no table": f"[cheap]\npositive = [1]\n{REST}",
+    "an example with no number": f'[cheap]\n{REST}\n[[cheap.positive]]\nsays = "x"\nprice_ratio = nan',
+    "an unknown state": f'[cheap]\nstate = "on"\n{REST}',
+    "a condition that cannot be read": f"[cheap]\n{REST.replace('disguised', 'x')}",
 }
 
 
@@ -463,12 +479,12 @@ def _random_rows(count: int, seed: int) -> list[dict[str, Value]]:
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[dict[str, Value]]]]:
+def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[dict[str, Value]]]:
     folder = tmp_path_factory.mktemp("results")
     rows = _random_rows(600, 4)
     for part in range(3):
         pq.write_table(_arrow(rows[200 * part : 200 * part + 200]), folder / f"part-{part}.parquet")
-    yield str(folder / "*.parquet"), rows
+    return str(folder / "*.parquet"), rows
 
 
 def _mixed() -> RuleSet:
@@ -555,7 +571,11 @@ ALARMS = {
     "nothing any more": (Day(seen=10_000, flagged=0), USUAL, "silent"),
     "nothing yet": (Day(seen=0, flagged=0), USUAL, None),
     "a new rule has no history": (Day(seen=10_000, flagged=430), USUAL[:6], None),
-    "days without candidates are no history": (Day(seen=10_000, flagged=430), [*USUAL[:6], Day(seen=0, flagged=0)], None),
+    "days without candidates are no history": (
+        Day(seen=10_000, flagged=430),
+        [*USUAL[:6], Day(seen=0, flagged=0)],
+        None,
+    ),
     "the first flags of a silent rule": (Day(seen=10_000, flagged=3), [Day(seen=10_000, flagged=0)] * 9, None),
 }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from chopmark.base.errors import Invalid
 from chopmark.watch.rules.language import to_duckdb
@@ -72,7 +72,7 @@ def backtest(
         return ()
     other = before or {}
     with connection(threads=threads) as database:
-        one, *found = _asked(database, _query(rules, other), files)
+        total, *found = _asked(database, _query(rules, other), files)
     counts = iter(found)
     made = []
     for each in rules:
@@ -81,7 +81,7 @@ def backtest(
             Counted(
                 rule=each.id,
                 version=each.version,
-                rows=int(one),
+                rows=int(total or 0),
                 flagged=flagged,
                 licensed=licensed,
                 alone=alone,
@@ -92,22 +92,41 @@ def backtest(
     return tuple(made)
 
 
+_BITS: Final = 62  # rules in one whole number of 64 bits
+
+
 def _query(rules: Sequence[Rule], before: Mapping[str, Rule]) -> str:
-    """Each condition is evaluated once a row, below; what is unknown counts as not fired."""
-    now = [f"coalesce({to_duckdb(each.effective)}, FALSE) AS n{at}" for at, each in enumerate(rules)]
-    then = [
-        f"coalesce({to_duckdb(before[each.id].effective)}, FALSE) AS b{at}"
+    """Rows are first told apart by which rules fire on them, then these kinds of rows are counted.
+
+    CASE asks a condition only of rows on which its first parts hold, which FILTER does not: 4 times as fast. What is
+    unknown counts as not fired.
+    """
+    then = [before.get(each.id) for each in rules]
+    now_masks, then_masks = _masks("n", rules), _masks("b", then) if before else []
+    masks = [*now_masks, *then_masks]
+    total = " + ".join(f"bit_count(n{at})" for at in range(len(now_masks)))
+    counts = ["sum(many)"]
+    for at, old in enumerate(then):
+        now = _bit("n", at)
+        added, removed = (f"{now} AND NOT {_bit('b', at)}", f"{_bit('b', at)} AND NOT {now}") if old else (now, "FALSE")
+        wanted = (now, f"{now} AND licensed", f"{now} AND fired = 1", added, removed)
+        counts += [f"coalesce(sum(many) FILTER (WHERE {each}), 0)" for each in wanted]
+    kinds = f"SELECT licensed, {', '.join(masks)}, count(*) AS many FROM read_parquet($files) GROUP BY ALL"  # noqa: S608 (conditions are printed from checked trees, files are bound)
+    return f"SELECT {', '.join(counts)} FROM (SELECT *, {total} AS fired FROM ({kinds}))"  # noqa: S608 (as above)
+
+
+def _masks(name: str, rules: Sequence[Rule | None]) -> list[str]:
+    """Columns of bits, one bit a rule."""
+    bits = [
+        f"CASE WHEN {to_duckdb(each.effective)} THEN {1 << at % _BITS} ELSE 0 END::BIGINT" if each else "0::BIGINT"
         for at, each in enumerate(rules)
-        if each.id in before
     ]
-    total = " + ".join(f"n{at}::UTINYINT::USMALLINT" for at in range(len(rules)))
-    counts = []
-    for at, each in enumerate(rules):
-        added, removed = (f"n{at} AND NOT b{at}", f"b{at} AND NOT n{at}") if each.id in before else (f"n{at}", "FALSE")
-        wanted = (f"n{at}", f"n{at} AND licensed", f"n{at} AND fired = 1", added, removed)
-        counts += [f"count(*) FILTER (WHERE {each})" for each in wanted]
-    inner = f"SELECT licensed, {', '.join([*now, *then])} FROM read_parquet($files)"  # noqa: S608 (conditions are printed from checked trees, files are bound)
-    return f"SELECT count(*), {', '.join(counts)} FROM (SELECT *, {total} AS fired FROM ({inner}))"  # noqa: S608 (as above)
+    chunks = [bits[start : start + _BITS] for start in range(0, len(bits), _BITS)]
+    return [f"{' | '.join(chunk)} AS {name}{number}" for number, chunk in enumerate(chunks)]
+
+
+def _bit(name: str, at: int) -> str:
+    return f"({name}{at // _BITS} & {1 << at % _BITS} <> 0)"
 
 
 def sample(
