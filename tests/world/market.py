@@ -55,7 +55,7 @@ def raw(item: str = "1", title: str = "RED LANTERN lamp", **more: Any) -> dict[s
         "currency": "EUR",
         "classes": ["11"],
         "territories": ["DE"],
-        "url": f"https://shop.test/{item}",
+        "url": f"https://shop.demo-market.com/{item}",
         **more,
     }
 

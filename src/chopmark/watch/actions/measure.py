@@ -25,7 +25,7 @@ from chopmark.watch.actions.common import THE_RULES, By, count, note, state_on_l
 from chopmark.watch.gateway import Answer, Gateway, HttpGateway, Kind, Wanted
 from chopmark.watch.models import Hit, Marketplace, Measure
 
-FIRST, LONGEST = 1.0, 3600.0  # seconds between two tries
+FIRST, LONGEST = 5.0, 3600.0  # seconds between two tries
 AT_ONCE: Final = 50
 HOLD: Final = timedelta(minutes=10)
 """How long a try may take before another worker would begin it anew."""

@@ -19,6 +19,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from chopmark.base import jcs
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence import wiring as evidence_wiring
 from chopmark.people.actor import Actor
@@ -29,6 +30,7 @@ from chopmark.watch.actions.common import THE_RULES, count, state_on_ledger, tak
 from chopmark.watch.actions.keep import Judged, keep
 from chopmark.watch.actions.markset import in_use, path_of
 from chopmark.watch.actions.rules import count_rules
+from chopmark.watch.driver import Told, carry
 from chopmark.watch.judge import Signals
 from chopmark.watch.models import Hit, Marketplace, Partition, Scan, Seller
 from chopmark.watch.queries import access
@@ -38,7 +40,6 @@ from chopmark.watch.rules.rule import encode_rules
 
 if TYPE_CHECKING:
     from chopmark.watch.engine import manifest
-    from chopmark.watch.engine.run import Progress
     from chopmark.watch.results import Result
 
 CHUNK: Final = 500
@@ -168,7 +169,6 @@ def work_scan(*, clock: Callable[[], datetime], stop: Callable[[], bool] = lambd
 def _carry(scan: Scan, clock: Callable[[], datetime], stop: Callable[[], bool], processes: int) -> bool:
     """Read, judge, take over, state; whether it came to its end."""
     from chopmark.watch.engine.run import Scan as Job  # noqa: PLC0415 (heavy; only who scans)
-    from chopmark.watch.engine.run import run  # noqa: PLC0415 (the same)
 
     follow = _Follow(scan, clock)
     job = Job(
@@ -183,12 +183,12 @@ def _carry(scan: Scan, clock: Callable[[], datetime], stop: Callable[[], bool], 
         processes=processes or max(1, (os.cpu_count() or 1) - 1),
         stock=True,
     )
-    total = run(job, progress=follow.tell, stop=lambda: stop() or follow.stopped())
-    if total is None:
+    content = carry(job, progress=follow.tell, stop=lambda: stop() or follow.stopped())
+    if content is None:
         return False
     with evidence_wiring.answering():
         keep_results(scan, clock=clock)
-        finish_scan(scan, total.content(), total.root, clock())
+        finish_scan(scan, content, clock())
     _make_peers(scan)
     return True
 
@@ -231,7 +231,7 @@ class _Follow:
         self._last: datetime | None = None
         self._stopped = False
 
-    def tell(self, told: Progress) -> None:
+    def tell(self, told: Told) -> None:
         """The engine's word."""
         at = self._clock()
         if self._last is not None and (at - self._last).total_seconds() < 1 and told.done < told.partitions:
@@ -281,14 +281,15 @@ def keep_results(scan: Scan, *, clock: Callable[[], datetime]) -> int:
     return new
 
 
-def finish_scan(scan: Scan, content: bytes, root: bytes, at: datetime) -> ScanSummary:
-    """Put the statement of a whole scan on the ledger: its root proves any single row later.
+def finish_scan(scan: Scan, content: bytes, at: datetime) -> ScanSummary:
+    """Put the statement of a whole scan on the ledger: the root in it proves any single row later.
 
     Raises:
         Refused, Unavailable: what evidence's `deposit` raises.
     """
     paper = (scan.number, f"{scan.number}.json", content)
     [deposit] = state_on_ledger([paper], scan.organisation, by=THE_RULES, at=at)
+    root = bytes.fromhex(jcs.decode(content)["root"])
     Scan.objects.filter(pk=scan.pk).update(
         state="done", ended_at=at, root=root, deposit=deposit, remaining=0, trouble="", facts={}
     )

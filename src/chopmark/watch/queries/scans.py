@@ -68,17 +68,19 @@ def scan_of(actor: Actor, which: UUID | str) -> ScanSummary:
     return summary_of(access.scan(actor, which))
 
 
-def proof_of(actor: Actor, which: UUID | str, partition: int, row: int) -> bytes:
-    """That a row is a result of a scan: for `results.check`, against the root on the ledger.
+def proof_of(actor: Actor, which: UUID | str, partition: int, row: int) -> tuple[bytes, bytes]:
+    """That a row is a result of a scan: the proof, and the statement's bytes, whose digest the scan's deposit has.
 
     Raises:
         Refused: `watch.scan_not_found`, `watch.scan_unfinished`; what people's `must` raises.
         Invalid: `watch.results_malformed`, `ledger.index_outside`.
     """
     from chopmark.watch.engine import reading  # noqa: PLC0415 (loads what reads Parquet)
+    from chopmark.watch.engine.run import TOTAL  # noqa: PLC0415 (the same)
 
     scan = access.scan(actor, which)
-    return reading.proof(wiring.folder("scans") / scan.number, partition, row).encode()
+    folder = wiring.folder("scans") / scan.number
+    return reading.proof(folder, partition, row).encode(), (folder / TOTAL).read_bytes()
 
 
 def summary_of(row: Scan) -> ScanSummary:
