@@ -1,7 +1,7 @@
 """How ideographs sound: their readings, and one code for all that sound alike. Tones are left out.
 
     readings("乐")                  ("le", "yue")
-    spoken("奈可")                  two characters, the same for 耐克
+    Sounds(names).find(" 奥 克 丝 ")   奥克斯: names of three ideographs or more
 
 Whether what sounds alike is meant alike, `matcher` asks.
 """
@@ -9,14 +9,20 @@ Whether what sounds alike is meant alike, `matcher` asks.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chopmark.rights.similarity.scripts import is_han
+
+if TYPE_CHECKING:
+    from chopmark.watch.text.terms import Terms
 
 _FIRST: Final = 0xE000
 """Codes are of Unicode's private area, where nobody's text can reach: `canon` drops such characters."""
 MAX: Final = 3
+LEAST: Final = 3
+"""Ideographs of a name that is looked for by sound: of two, a third of all titles has some that sound so."""
 
 
 @lru_cache(maxsize=60_000)
@@ -56,3 +62,40 @@ class Spoken(dict[int, str]):
     def code(self, syllable: str) -> str:
         """One character for one syllable, in the order in which they are met."""
         return self._codes.setdefault(syllable, chr(_FIRST + len(self._codes)))
+
+
+class Sounds:
+    """Names by what they sound like.
+
+    Args:
+        names: words of a name, parted by blanks -> what stands for it in the answer.
+    """
+
+    def __init__(self, names: Mapping[str, int]) -> None:
+        from ahocorasick_rs import AhoCorasick  # noqa: PLC0415 (loaded with the first set of marks)
+
+        self._spoken = Spoken()
+        self._names = {at: name.split(" ") for name, at in names.items()}
+        self._positions = list(self._names)
+        self._automaton = AhoCorasick([f" {name} ".translate(self._spoken) for name in names])
+
+    @classmethod
+    def of(cls, terms: Terms) -> Sounds | None:
+        """Of the Chinese names of a set; None where it has none."""
+        found = {
+            form: at
+            for at, form in enumerate(terms.patterns)
+            if terms.views[at] == "canonical"
+            and len(form) >= 2 * LEAST - 1
+            and all(len(each) == 1 and is_han(each) for each in form.split(" "))
+        }
+        return cls(found) if found else None
+
+    def find(self, folded: str) -> list[tuple[int, int]]:
+        """What sounds like a name: what stands for the name, and where the blank before it is."""
+        matches = self._automaton.find_matches_as_indexes(folded.translate(self._spoken), overlapping=True)
+        return [(self._positions[name], start) for name, start, _ in matches]
+
+    def changed(self, at: int, row: Sequence[str]) -> int:
+        """How many characters are others than the name's."""
+        return sum(1 for shown, meant in zip(row, self._names[at], strict=True) if shown != meant)

@@ -28,6 +28,7 @@ from chopmark.watch.listing import MAX_DESCRIPTION, MAX_TITLE
 from chopmark.watch.marks import MarkSet
 from chopmark.watch.text import canon, context, views
 from chopmark.watch.text.canon import Folds, tokens
+from chopmark.watch.text.chinese import Sounds
 from chopmark.watch.text.terms import Owner, Terms
 from chopmark.watch.text.views import Disguises, Reading
 from chopmark.watch.text.vocabulary import shipped
@@ -47,6 +48,7 @@ _SKIPPED: Final = "\x02"  # the same, and parts nothing
 _BLANK: Final = 0x20
 _BATCH_FOLDS: Final = Folds()
 _BATCH_FOLDS[ord(_ROW)] = _ROW
+_PHRASE_END: Final = re.compile(r"[,，、。;；:：!！?？()（）【】\[\]\n]")
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 SCORES: Final[dict[View, int]] = {
     "exact": 1000,
@@ -107,6 +109,7 @@ class TextMatcher:
             implementation=Implementation.ContiguousNFA,
         )
         self._tables = _Tables(self.terms)
+        self._sounds = None if fast else Sounds.of(self.terms)
 
     @property
     def marks(self) -> MarkSet:
@@ -145,6 +148,8 @@ class TextMatcher:
                 parts.append(self._named(batch, short=field == "brand"))
                 if self._disguises is not None and field != "description":
                     parts += [self._disguised(batch, self._disguises), self._signed(batch, self._disguises)]
+                    if not is_ascii and self._sounds is not None:
+                        parts.append(self._sounding(batch, self._sounds))
         return _concatenated(parts)
 
     def _named(self, batch: _Batch, *, short: bool) -> Columns:
@@ -164,7 +169,18 @@ class TextMatcher:
         keep = self._is_long_enough(batch, patterns, firsts, lasts, short=short)
         if not batch.is_ascii:
             keep &= batch.is_whole(firsts, lasts)
+            half = np.take(self._tables.views, patterns) == VIEWS.index("half_pinyin")
+            keep &= ~half | batch.is_together(firsts, lasts)
         patterns, firsts, lasts = patterns[keep], firsts[keep], lasts[keep]
+        if not batch.is_ascii:
+            joint = np.array(
+                [
+                    self._is_one(batch, *each)
+                    for each in zip(patterns.tolist(), firsts.tolist(), lasts.tolist(), strict=True)
+                ],
+                dtype=bool,
+            )
+            patterns, firsts, lasts = patterns[joint], firsts[joint], lasts[joint]
         starts, ends = batch.characters(firsts, lasts)
         views, scores = np.take(self._tables.views, patterns), np.take(self._tables.scores, patterns)
         columns = Columns(
@@ -192,6 +208,21 @@ class TextMatcher:
                 first, last = int(firsts[at]), int(lasts[at])
                 keep[at] = (first == 0 or batch.words[first - 1] == _ROW) and batch.words[last + 1] == _ROW
         return keep
+
+    def _is_one(self, batch: _Batch, pattern: int, first: int, last: int) -> bool:
+        """Whether a Chinese name goes over no end of a phrase: 三全 is not in 一拖三,全兼容."""
+        if last == first or not has_han(self.terms.patterns[pattern]):
+            return True
+        starts, ends = batch.characters(self._one(first), self._one(last))
+        text = batch.text_of(int(batch.row_of(self._one(first))[0]))
+        read = text[int(starts[0]) : int(ends[0])]
+        return len(read) == last - first + 1 or not _PHRASE_END.search(read)
+
+    @staticmethod
+    def _one(value: int) -> Ints:
+        import numpy as np  # noqa: PLC0415 (as above)
+
+        return np.array([value], dtype=np.int64)
 
     def _judge(self, batch: _Batch, columns: Columns) -> None:
         """Views and scores of names that were read in texts with characters beyond ASCII."""
@@ -229,6 +260,21 @@ class TextMatcher:
             positions=batch.position_of(firsts),
             descriptive=[context.is_descriptive(batch.words, each.first, each.last) for each in readings],
         )
+
+    def _sounding(self, batch: _Batch, sounds: Sounds) -> Columns:
+        """Chinese names written with other characters that sound the same."""
+        import numpy as np  # noqa: PLC0415 (as above)
+
+        found = sounds.find(batch.folded)
+        firsts = batch.word_at(np.array([start for _, start in found], dtype=np.int64))
+        readings = [
+            Reading(pattern, "homophone", first, first + length - 1, changed, SCORES["homophone"] - 40 * (changed - 1))
+            for (pattern, _), first in zip(found, firsts.tolist(), strict=True)
+            for length in (self.terms.patterns[pattern].count(" ") + 1,)
+            for changed in (sounds.changed(pattern, batch.words[first : first + length]),)
+            if 0 < changed < length
+        ]
+        return self._read(batch, readings)
 
     def _signed(self, batch: _Batch, disguises: Disguises) -> Columns:
         """Disguises by signs that part words in the plain form: n*ke, $ony."""
@@ -389,6 +435,15 @@ class _Batch:
         begins = (firsts == 0) | (ends[firsts - 1] <= starts[firsts])
         stops: Flags = begins & (starts[lasts + 1] >= ends[lasts]) & ~np.array(after, dtype=bool)
         return stops
+
+    def is_together(self, firsts: Ints, lasts: Ints) -> Flags:
+        """Whether nothing stands between these words in their text."""
+        import numpy as np  # noqa: PLC0415 (as above)
+
+        starts, ends = self._spans()
+        apart = np.concatenate([[0], np.cumsum(starts[1:] > ends[:-1])])
+        together: Flags = apart[firsts] == apart[lasts]
+        return together
 
     def _spans(self) -> tuple[Ints, Ints]:
         """For every word the characters of `joined` that it was read from."""

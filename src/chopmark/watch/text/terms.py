@@ -125,11 +125,11 @@ def _spelled(form: str, ordinary: frozenset[str]) -> Iterator[tuple[str, View]]:
             yield together, "pinyin"
             if not all(each in ordinary for each in sounds):
                 yield " ".join(sounds), "pinyin"
-        yield from _halves(letters, sounds, ordinary)
+        yield from _halves(letters, sounds)
 
 
-def _halves(letters: list[str], sounds: tuple[str, ...], ordinary: frozenset[str]) -> Iterator[tuple[str, View]]:
-    """耐ke, nai克: an ideograph and a syllable at least; not by syllables that are letters or words by themselves."""
+def _halves(letters: list[str], sounds: tuple[str, ...]) -> Iterator[tuple[str, View]]:
+    """耐ke, nai克: an ideograph and a syllable at least; no syllable that is one letter."""
     for chosen in product((False, True), repeat=len(letters)):
         if not any(chosen) or all(chosen):
             continue
@@ -139,5 +139,5 @@ def _halves(letters: list[str], sounds: tuple[str, ...], ordinary: frozenset[str
                 spelled[-1] += sound
             else:
                 spelled.append(sound if latin else letter)
-        if all(len(each) > 1 and each not in ordinary for each in spelled if each.isascii()):
+        if all(len(each) > 1 for each in spelled if each.isascii()):
             yield " ".join(spelled), "half_pinyin"

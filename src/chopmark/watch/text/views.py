@@ -239,9 +239,12 @@ class Disguises:
     def _folded(self, word: str) -> Iterator[Reading]:
         for name in self._looks.get(look(word), ()):
             how = replaced(word, name)
-            if how is None or sum(1 for each in word if each.isalpha()) < 2:
+            letters = sum(map(str.isalpha, word))
+            if how is None or letters < 2:
                 continue
             signs, likes = how
+            if name not in self._near.names and not _is_sure(letters, len(word) - letters, name):
+                continue
             if signs:
                 yield from self._named(name, "folded", signs + likes, SCORES["folded"] - 20 * (signs + likes - 1))
             elif len(name) >= LEAST_NEAR:
@@ -286,7 +289,7 @@ class Disguises:
     def _is_rest(self, rest: str, name: str) -> bool:
         """Whether what stands beside a name is ordinary; beside a name that is a word itself, of the trade's words."""
         if name in self._ordinary:
-            return len(rest) >= 3 and rest in self._trade
+            return len(rest) >= 3 and rest in self._trade and name in self._near.names
         if len(rest) < 3:
             return len(name) >= LEAST_NEAR and rest.isdigit() and len(rest) == 2
         return (
@@ -377,7 +380,7 @@ class Disguises:
                 yield _reading(each.pattern, "letters", distance=each.distance, first=first, last=last)
 
     def _row(self, row: Sequence[str], at: int) -> Iterator[Reading]:
-        """Names of several words, of which this one is disguised: by its look, or one edit where the others are right."""
+        """Names of several words, this one disguised: by its look, or one edit where the others are right."""
         known = self._row_words
         if not (
             (at and look(row[at - 1]) in known and row[at - 1]) or (at + 1 < len(row) and look(row[at + 1]) in known)
@@ -417,6 +420,11 @@ class Disguises:
 
     def _is_split(self, parts: Sequence[str]) -> bool:
         return not all(each in self._ordinary and len(each) > 1 for each in parts)
+
+
+def _is_sure(letters: int, signs: int, name: str) -> bool:
+    """Whether a look is enough for a name that nobody watches: product numbers look like many of them."""
+    return letters >= 3 and letters > signs if signs else len(name) >= LEAST_NEAR + 2
 
 
 def _blanked(parts: Sequence[str], place: int) -> tuple[str, ...]:
