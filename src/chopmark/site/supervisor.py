@@ -4,6 +4,7 @@
                ├─ sequencer            exactly one; writes the log
                ├─ tsa, stamper         the own time-stamp authority and what asks all of them, where initialised
                ├─ worker               captures pages and builds bundles
+               ├─ watcher              judges listings of marketplaces, sends measures, carries scans
                ├─ member-NAME          local members of the consortium, where the home has any
                └─ sweep                every hour, ends by itself
 
@@ -351,6 +352,7 @@ def command(
     tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
     stamper = Child(name="stamper", arguments=(f"{me}.command", "stamper"), vital=False)
     worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False, later=JOBS_LATER)
+    watcher = Child(name="watcher", arguments=(f"{me}.command", "watcher"), vital=False, later=JOBS_LATER)
     return Supervisor(
         home=place,
         children=(
@@ -359,6 +361,7 @@ def command(
             *([tsa] if own_time else []),
             *([stamper] if own_time or config.tsas or config.ots_calendars or config.evm else []),
             worker,
+            watcher,
             *members,
             *desks,
         ),

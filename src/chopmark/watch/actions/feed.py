@@ -6,7 +6,7 @@
     commit
 
 Killed anywhere, the transaction is as if it had never begun, so nothing is lost and nothing is there twice. What
-cannot be judged is tried alone, later each time, and after five tries lies dead for a person to see. So does what
+cannot be judged is tried in smaller groups, later each time, and after five tries lies dead for a person to see. So does what
 kills its worker: ids in hand stand in a file (`wiring.hand`), and who finds one at its start counts a try for each.
 """
 
@@ -87,9 +87,7 @@ def work_feed(
         if not peeked:
             return Fed()
         judges = judge_of or (lambda organisation: judging.judge_of(organisation, at=at))
-        # One that failed before is tried alone, so that it holds up nobody.
-        alone = [each for each in peeked if each.tries][:1]
-        batch = alone or peeked
+        batch = _together(peeked, limit)
         held = wiring.hand()
         _note(held, [each.pk for each in batch])
         done = _judge(batch, judges, pictures, clock)
@@ -116,6 +114,19 @@ def revive(row_ids: Sequence[int], *, at: datetime) -> int:
     """Try dead listings again from the beginning; how many. For who runs the platform."""
     rows = Inbox.objects.filter(pk__in=row_ids, dead_at__isnull=False)
     return rows.update(dead_at=None, tries=0, next_try=at, trouble="", facts={})
+
+
+def _together(due: Sequence[Inbox], limit: int) -> list[Inbox]:
+    """What is tried in one go: what failed before goes first, in ever smaller groups, so that the bad one is found.
+
+    A tenth of a batch after the first failure, a hundredth after the second, then one by one: a killed worker costs a
+    few transactions, and a listing that kills is dead after five.
+    """
+    failed = [each for each in due if each.tries]
+    if not failed:
+        return list(due)
+    tries = failed[0].tries
+    return [each for each in failed if each.tries == tries][: max(1, limit // 10**tries)]
 
 
 def _due(at: datetime) -> QuerySet[Inbox]:

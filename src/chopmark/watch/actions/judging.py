@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 from chopmark.rights.queries import scanning
@@ -23,7 +23,7 @@ from chopmark.watch.features import Value
 from chopmark.watch.judge import NOTHING, Decide, Judge, Signals, Work
 from chopmark.watch.listing import Listing
 from chopmark.watch.marks import Mark, MarkSet
-from chopmark.watch.models import Hit, Marketplace, Seller
+from chopmark.watch.models import Hit, Marketplace, RuleRow, Seller
 from chopmark.watch.prices import Peers, parse_peers
 from chopmark.watch.queries.rules import rules_in
 from chopmark.watch.reading import Words
@@ -63,13 +63,41 @@ def judge_of(organisation: UUID, *, at: datetime, marks: MarkSet | None = None) 
         Invalid: `watch.marks_malformed`.
     """
     if marks is None:
-        marks = read_marks(in_use().version)
-        text = matcher_of(marks)
-    else:
-        from chopmark.watch.text.matcher import TextMatcher  # noqa: PLC0415 (as above)
+        return _judge_in_use(organisation, at)
+    from chopmark.watch.text.matcher import TextMatcher  # noqa: PLC0415 (as above)
 
-        text = TextMatcher(marks)
-    return Judge(marks, text=text, decide=decider(organisation, at=at), reading=Words(), works=works())
+    return Judge(marks, text=TextMatcher(marks), decide=decider(organisation, at=at), reading=Words(), works=works())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """A judge and what it was made of; what samples prove is looked up again after a while."""
+
+    of: tuple[object, ...]
+    at: datetime
+    judge: Judge
+
+
+_JUDGES: dict[UUID, _Made] = {}
+FRESH: Final = timedelta(seconds=60)
+
+
+def _judge_in_use(organisation: UUID, at: datetime) -> Judge:
+    version = in_use().version
+    rules = RuleRow.objects.filter(organisation=organisation).order_by("name")
+    of = (version, at.date(), *rules.values_list("name", "state", "version"))
+    made = _JUDGES.get(organisation)
+    if made is None or made.of != of or not timedelta() <= at - made.at < FRESH:
+        marks = read_marks(version)
+        judge = Judge(
+            marks,
+            text=matcher_of(marks),
+            decide=decider(organisation, at=at),
+            reading=Words(),
+            works=works(),
+        )
+        made = _JUDGES[organisation] = _Made(of=of, at=at, judge=judge)
+    return made.judge
 
 
 def some_of(marks: MarkSet, rights: Iterable[str]) -> MarkSet:

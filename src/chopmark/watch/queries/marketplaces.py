@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from chopmark.evidence import wiring as evidence_wiring
 from chopmark.people.actor import Actor
 from chopmark.watch import wiring
 from chopmark.watch.models import Inbox, Marketplace, Seller
@@ -132,6 +133,16 @@ def seller_summary(row: Seller, marketplace: str) -> SellerSummary:
         confirmed=row.confirmed,
         dismissed=row.dismissed,
     )
+
+
+def any_registered() -> bool:
+    """Whether there is anything to watch at all. For jobs.
+
+    Raises:
+        Unavailable: `ledger.database_unavailable`.
+    """
+    with evidence_wiring.answering():
+        return Marketplace.objects.exists()
 
 
 def summary_of(row: Marketplace) -> MarketplaceSummary:

@@ -1,0 +1,183 @@
+"""`chopmark watcher`: the process that judges listings, sends measures and carries scans; nothing is decided here.
+
+A home has one; `watcher.lock` sees to that. The feed has the process's own thread, so that a listing waits neither for
+a marketplace that answers slowly nor for a scan: measures and scans have threads of theirs, and a scan's work is in
+processes of its own. It is no vital part: without it listings wait in the inbox. It ends with its parent, and what it
+had in hand then is taken up again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from chopmark.base import clock
+from chopmark.base.errors import PlatformError, Refused, Unavailable
+from chopmark.cli.home import home, use_platform
+from chopmark.cli.output import PLAIN, Common, print_json
+from chopmark.cli.status import DONE
+from chopmark.cli.words import text
+from chopmark.site.config import read_config
+from chopmark.site.supervisor import end_with_parent
+
+if TYPE_CHECKING:
+    import structlog
+
+ROUND = 0.2  # seconds between looks at the inbox when it is empty
+SLOW = 1.0  # seconds between looks at measures and scans
+FOLLOW = timedelta(seconds=2)  # between looks at the registry
+
+
+def command(
+    *,
+    once: Annotated[bool, Parameter(negative="", show_default=False, help=text("cli.watcher.once"))] = False,
+    common: Common = PLAIN,
+) -> int:
+    """Watch until told to stop; with `--once`, until nothing is due."""
+    import structlog  # noqa: PLC0415 (other commands import from here, and log nothing)
+
+    use_platform()
+    if "CHOPMARK_PARENT" in os.environ:
+        end_with_parent()
+    stop = threading.Event()
+    if not once:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: stop.set())
+    lines = structlog.get_logger("watcher")
+    with alone(home()):
+        if once:
+            judged = _once(lines)
+            if common.json:
+                print_json({"judged": judged})
+            return DONE
+        _watch(stop, lines)
+    return DONE
+
+
+def _watch(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
+    from chopmark.watch.actions.feed import give_back  # noqa: PLC0415 (the framework is set up by the caller)
+
+    lines.info("started", left=_patiently(lambda: give_back(clock.now()), stop, lines))
+    threads = [
+        threading.Thread(target=_repeat, args=(name, work, stop, lines), name=name, daemon=True)
+        for name, work in (("measures", _measures), ("scans", lambda: _scans(stop)))
+    ]
+    for each in threads:
+        each.start()
+    feed = Feed()
+    while not stop.is_set():
+        more = _try("feed", feed.round, lines)
+        if not more:
+            stop.wait(ROUND)
+    for each in threads:
+        each.join(5)
+    lines.info("stopped")
+
+
+class Feed:
+    """What the process's own thread does in turn: the registry, the inbox, what changed rights ask for."""
+
+    def __init__(self) -> None:
+        self._followed: datetime | None = None
+        self.judged = 0
+
+    def round(self) -> bool:
+        """One round; whether more is due at once.
+
+        Raises:
+            Unavailable: what the actions raise.
+        """
+        from chopmark.watch.actions.feed import work_feed  # noqa: PLC0415 (the framework is set up by the caller)
+        from chopmark.watch.actions.markset import follow_rights  # noqa: PLC0415
+        from chopmark.watch.actions.turn import work_tasks  # noqa: PLC0415
+        from chopmark.watch.queries.marketplaces import any_registered  # noqa: PLC0415
+
+        at = clock.now()
+        if not any_registered():
+            return False
+        if self._followed is None or not timedelta() <= at - self._followed < FOLLOW:
+            follow_rights(at)
+            self._followed = at
+        fed = work_feed(clock=clock.now)
+        self.judged += fed.judged
+        if fed.more:
+            return True
+        return work_tasks(clock.now()).more
+
+
+def _once(lines: structlog.stdlib.BoundLogger) -> int:
+    from chopmark.watch.actions.feed import give_back  # noqa: PLC0415 (the framework is set up by the caller)
+
+    give_back(clock.now())
+    feed = Feed()
+    while feed.round() or _measures() or _scans(threading.Event()):
+        lines.info("worked", judged=feed.judged)
+    return feed.judged
+
+
+def _measures() -> bool:
+    """Send what is due; whether anything was answered."""
+    from chopmark.watch.actions.measure import connect_over_http, send_measures  # noqa: PLC0415 (as above)
+
+    config, _ = read_config()
+    return send_measures(connect_over_http(config.capture_allow), clock=clock.now) > 0
+
+
+def _scans(stop: threading.Event) -> bool:
+    """Carry a scan; whether one came to its end."""
+    from chopmark.watch.actions.scan import work_scan  # noqa: PLC0415 (the framework is set up by the caller)
+
+    return bool(work_scan(clock=clock.now, stop=stop.is_set))
+
+
+def _repeat(name: str, work: Callable[[], bool], stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
+    """A thread of the watcher."""
+    from django.db import connection  # noqa: PLC0415 (the framework is set up by the caller)
+
+    while not stop.is_set():
+        if not _try(name, work, lines):
+            stop.wait(SLOW)
+    connection.close()
+
+
+def _try(name: str, work: Callable[[], bool], lines: structlog.stdlib.BoundLogger) -> bool:
+    try:
+        return work()
+    except PlatformError as error:
+        lines.warning("waiting", what=name, code=error.code)
+        return False
+
+
+def _patiently(work: Callable[[], int], stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> int:
+    """A first step that must succeed before anything else."""
+    while not stop.is_set():
+        try:
+            return work()
+        except Unavailable as error:
+            lines.warning("waiting", what="start", code=error.code)
+            stop.wait(SLOW)
+    return 0
+
+
+@contextmanager
+def alone(place: Path) -> Iterator[None]:
+    """While no other process is this home's watcher.
+
+    Raises:
+        Refused: `site.watcher_running`.
+    """
+    with (place / "watcher.lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused("site.watcher_running") from error
+        yield
