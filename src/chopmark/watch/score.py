@@ -26,7 +26,7 @@ from typing import Any, Final
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused
 from chopmark.watch.features import FEATURES, Value
-from chopmark.watch.rules.language import Condition, evaluate, parse
+from chopmark.watch.rules.language import Condition, Test, evaluate, parse, test_of
 
 CONFIDENCE: Final = 0.95  # of every bound that is not said otherwise
 MOST_POINTS: Final = 10_000  # of one term: odds of 22,000 to 1
@@ -101,9 +101,13 @@ class Card:
 
     def scored(self, row: Mapping[str, Value]) -> Scored:
         """Of one full row."""
-        parts = tuple((each.name, each.points) for each in self.terms if evaluate(each.condition, row) is True)
+        parts = tuple(given for holds, given in self._tests if holds(row))
         points = self.base + sum(given for _, given in parts)
         return Scored(points=points, score=self.score(points), parts=parts)
+
+    @cached_property
+    def _tests(self) -> tuple[tuple[Test, tuple[str, int]], ...]:
+        return tuple((test_of(each.condition), (each.name, each.points)) for each in self.terms)
 
     def score(self, points: int) -> int:
         """Thousandths, for points."""

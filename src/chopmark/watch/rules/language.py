@@ -4,6 +4,7 @@
     condition.text       'disguised AND price_ratio < 0.5'      canonical; what is shown, signed and run
     condition.version    SHA-256 of the text, hex
     evaluate(condition, row), to_daft(condition), to_duckdb(condition)      three evaluators, one meaning
+    test_of(condition)       a function that says of a row whether the condition is true; 20 times as fast as `evaluate`
 
 The grammar, smaller than SQL on purpose:
 
@@ -669,6 +670,56 @@ def _all(values: Iterator[bool | None]) -> bool | None:
             return False
         unknown = unknown or value is None
     return None if unknown else True
+
+
+Row = Mapping[str, Value]
+Test = Callable[[Row], bool]
+
+
+def test_of(condition: Condition) -> Test:
+    """A function that is true of a row where `evaluate` is, and false where that is false or unknown."""
+    return _test(condition.tree, wanted=True)
+
+
+def _test(node: Node, *, wanted: bool) -> Test:
+    """Whether a part is surely true, or surely false: with two values each, unknown needs none."""
+    match node:
+        case AllOf(parts) | OneOf(parts):
+            tests = tuple(_test(part, wanted=wanted) for part in parts)
+            return _every(tests) if isinstance(node, AllOf) is wanted else _some(tests)
+        case Not(part):
+            return _test(part, wanted=not wanted)
+        case Truth(Column(name)):
+            return lambda row: row[name] is wanted
+        case Compare(sign, Column(name), Constant(value, _)):
+            holds, compare = wanted, _SIGNS[sign]
+            return lambda row: (given := row[name]) is not None and compare(given, value) is holds
+        case Among(Column(name), values, negated):
+            listed = frozenset(each.value for each in values)
+            inside = wanted is not negated
+            return lambda row: (given := row[name]) is not None and (given in listed) is inside
+        case _:
+            return lambda row: _truth(node, row) is wanted
+
+
+def _every(tests: tuple[Test, ...]) -> Test:
+    def test(row: Row) -> bool:
+        for each in tests:  # noqa: SIM110 (a generator would double the time)
+            if not each(row):
+                return False
+        return True
+
+    return test
+
+
+def _some(tests: tuple[Test, ...]) -> Test:
+    def test(row: Row) -> bool:
+        for each in tests:  # noqa: SIM110 (as above)
+            if each(row):
+                return True
+        return False
+
+    return test
 
 
 def to_duckdb(condition: Condition) -> str:

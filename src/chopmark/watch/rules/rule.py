@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, get_args
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.watch.features import FEATURES, Value, row
-from chopmark.watch.rules.language import Condition, evaluate, parse
+from chopmark.watch.rules.language import Condition, Test, evaluate, parse, test_of
 
 Action = Literal["watch", "review", "hold", "takedown"]
 State = Literal["draft", "shadow", "live", "stopped"]
@@ -110,6 +110,11 @@ class Rule:
         parts = [f"{name} IN ({_quoted(listed)})" for name, listed in scopes if listed]
         return parse(" AND ".join([*parts, f"({self.condition.text})"])) if parts else self.condition
 
+    @cached_property
+    def fires(self) -> Test:
+        """Whether it fires on a full row."""
+        return test_of(self.effective)
+
     def alive(self, on: date) -> bool:
         """It has not expired."""
         return self.expires is None or on < self.expires
@@ -132,7 +137,13 @@ class RuleSet:
 
     def in_state(self, state: State, *, on: date) -> tuple[Rule, ...]:
         """Those of a state that have not expired."""
-        return tuple(each for each in self.rules if each.state == state and each.alive(on))
+        if (state, on) not in self._asked:
+            self._asked[state, on] = tuple(each for each in self.rules if each.state == state and each.alive(on))
+        return self._asked[state, on]
+
+    @cached_property
+    def _asked(self) -> dict[tuple[State, date], tuple[Rule, ...]]:
+        return {}
 
     def get(self, name: str) -> Rule | None:
         """By id."""

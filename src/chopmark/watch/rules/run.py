@@ -16,7 +16,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from chopmark.watch.features import Value
-from chopmark.watch.rules.language import evaluate, to_daft, to_duckdb
+from chopmark.watch.rules.language import to_daft, to_duckdb
 from chopmark.watch.rules.rule import Rule, RuleSet
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class Fired:
 def fired(rules: RuleSet, row: Mapping[str, Value], *, on: date) -> Fired:
     """On one full row."""
     live, shadow = (
-        tuple(each for each in rules.in_state(state, on=on) if evaluate(each.effective, row) is True)
-        for state in ("live", "shadow")
+        tuple(each for each in rules.in_state(state, on=on) if each.fires(row)) for state in ("live", "shadow")
     )
     return Fired(live=live, shadow=shadow)
 
