@@ -9,8 +9,9 @@ Steps:
  3 leave out what is done           6 add up, write the total
 
 A run that was killed at any moment goes on where it was: what the manifest says is done stays, all else is done again
-and lands in the same files. `runner` is the one setting: `native` is this machine, `ray://host:port` or an address of a
-cluster that this machine belongs to is a cluster whose machines all see the folder and the files.
+and lands in the same files. `runner` is the one setting: `native` is this machine, with a process for each processor;
+an address is that of a Ray cluster whose machines all see the folder and the files, and does one partition at a time
+on each of its nodes (a machine of 16 processors joins as 16 nodes of one).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from chopmark.base.errors import Refused, Unavailable
 from chopmark.watch.engine import manifest
@@ -47,7 +48,8 @@ class Scan:
         files: Parquet files or patterns of them (`stock/*.parquet`).
         marks, rules: versions. opener, argument: what makes a process's bench (`engine.work.open_bench`).
         marketplace: of listings that do not say.
-        runner: `native`, or a Ray cluster's address. processes: at work at once; nought: one for each processor.
+        runner: `native`, or a Ray cluster's address. processes: at work at once on this
+            machine; nought: one for each processor.
         size: listings of a partition.
         stock: write the columns for searches backwards too.
         descriptions: match descriptions too.
@@ -217,22 +219,46 @@ def _lines(scan: Scan, plan: Plan, left: Sequence[int]) -> Iterator[bytes]:
     """Lines of the manifest as partitions get done, in any order."""
     import daft  # noqa: PLC0415 (heavy; only who scans)
 
-    logging.getLogger("tracing").setLevel(logging.WARNING)  # Daft tells each step of its pipeline there
-    at_once = scan.processes or (os.cpu_count() or 1)
-    if scan.runner == "native":
-        daft.set_runner_native()
-    else:
-        daft.set_runner_ray(address=scan.runner, noop_if_initialized=True)
+    use_runner(scan.runner)
+    made = (plan.encode(), str(scan.folder.resolve()), os.getpid())
     frame = daft.from_pydict({"task": list(left)})
-    if scan.runner != "native":  # a partition of the frame stays on one machine
+    if scan.runner == "native":
+        at_once = min(scan.processes or os.cpu_count() or 1, len(left))
+        worker = daft.cls(use_process=True, max_concurrency=at_once)(_carried())(*made)
+    else:
+        # What runs in Ray's own process is done again elsewhere when its machine dies; a process beside it, or an actor
+        # of its own, is waited for in vain (Daft 0.7.26). A partition of the frame goes to one machine.
         frame = frame.into_partitions(len(left))
-    worker = _worker(min(at_once, len(left)))(plan.encode(), str(scan.folder.resolve()), os.getpid())
+        worker = daft.cls(use_process=False)(_carried())(*made)
     frame = frame.select(worker.work(frame["task"]).alias("line"))
     for row in frame.iter_rows(results_buffer_size=1):
         yield row["line"]
 
 
-def _worker(at_once: int) -> Any:  # noqa: ANN401 (a class that Daft makes)
+def use_runner(runner: str) -> None:
+    """Let Daft work on this machine (`native`) or on a Ray cluster (its address); a process can do one of them.
+
+    Raises:
+        Refused: `watch.runner_other` when this process has begun with the other one.
+    """
+    import daft  # noqa: PLC0415 (heavy; only who scans)
+    from daft.exceptions import DaftCoreException  # noqa: PLC0415 (the same)
+    from daft.runners import get_or_create_runner  # noqa: PLC0415 (the same)
+
+    for name in ("tracing", "daft"):
+        logging.getLogger(name).setLevel(logging.WARNING)  # Daft tells each step of its pipeline
+    try:
+        if runner == "native":
+            daft.set_runner_native()
+        else:
+            daft.set_runner_ray(address=runner, noop_if_initialized=True)
+    except DaftCoreException:  # it was set before; to what is seen below
+        pass
+    if get_or_create_runner().name != ("native" if runner == "native" else "ray"):
+        raise Refused("watch.runner_other")
+
+
+def _carried() -> type:
     """The class whose objects live in Daft's processes."""
     import daft  # noqa: PLC0415 (heavy; only who scans)
 
@@ -242,13 +268,13 @@ def _worker(at_once: int) -> Any:  # noqa: ANN401 (a class that Daft makes)
 
             if os.getppid() == driver:  # on a cluster the parent is Ray's, which ends what it started
                 work.end_with(driver)
-            self._worker = work.Worker(plan, folder)
+            self._worker = work.worker_of(plan, folder)
 
         @daft.method.batch(return_dtype=daft.DataType.binary(), batch_size=1)
         def work(self, tasks: daft.Series) -> list[bytes]:
             return [self._worker.work(each) for each in tasks.to_pylist()]
 
-    return daft.cls(use_process=True, max_concurrency=at_once)(Carried)
+    return Carried
 
 
 def _sweep(folder: Path) -> None:

@@ -91,6 +91,19 @@ class Worker:
         )
 
 
+_OPEN: dict[tuple[bytes, str], Worker] = {}
+_OPENING = threading.Lock()
+
+
+def worker_of(plan: bytes, folder: str) -> Worker:
+    """The worker of this process for a plan; a cluster asks for it with every partition, and opening costs seconds."""
+    with _OPENING:
+        if (plan, folder) not in _OPEN:
+            _OPEN.clear()
+            _OPEN[plan, folder] = Worker(plan, folder)
+        return _OPEN[plan, folder]
+
+
 def read(file: Path, start: int, rows: int) -> pa.Table:
     """Rows `[start, start + rows)` of a Parquet file: only the row groups that hold them, only the columns we know.
 
