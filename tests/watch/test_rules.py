@@ -21,7 +21,7 @@ from chopmark.base.wording import say
 from chopmark.watch.features import FEATURES, ROW, Value, row
 from chopmark.watch.rules.alarm import Day, alarm
 from chopmark.watch.rules.backtest import backtest, sample
-from chopmark.watch.rules.language import MAX_DEPTH, evaluate, parse, test_of, to_daft, to_duckdb
+from chopmark.watch.rules.language import MAX_DEPTH, as_test, evaluate, parse, to_daft, to_duckdb
 from chopmark.watch.rules.rule import (
     Example,
     Rule,
@@ -251,7 +251,7 @@ def test_three_engines_agree_on_any_condition_and_any_row(texts, rows):
     conditions = [parse(text) for text in texts]
     table = _arrow(rows)
     naive = [[evaluate(each, given) for each in conditions] for given in rows]
-    assert [[test_of(each)(given) for each in conditions] for given in rows] == [
+    assert [[as_test(each)(given) for each in conditions] for given in rows] == [
         [value is True for value in line] for line in naive
     ]
     columns = ", ".join(f"{to_duckdb(each)} AS c{at}" for at, each in enumerate(conditions))
@@ -268,7 +268,7 @@ def test_three_engines_agree_on_any_condition_and_any_row(texts, rows):
 def test_the_canonical_text_means_the_same_as_what_was_written(text, given_row):
     condition = parse(text)
     assert evaluate(parse(condition.text), given_row) == evaluate(condition, given_row)
-    assert test_of(condition)(given_row) is (evaluate(condition, given_row) is True)
+    assert as_test(condition)(given_row) is (evaluate(condition, given_row) is True)
     assert set(condition.columns) <= set(FEATURES)
 
 

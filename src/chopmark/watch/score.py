@@ -26,7 +26,7 @@ from typing import Any, Final
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused
 from chopmark.watch.features import FEATURES, Value
-from chopmark.watch.rules.language import Condition, Test, evaluate, parse, test_of
+from chopmark.watch.rules.language import Condition, Test, as_test, evaluate, parse
 
 CONFIDENCE: Final = 0.95  # of every bound that is not said otherwise
 MOST_POINTS: Final = 10_000  # of one term: odds of 22,000 to 1
@@ -107,7 +107,7 @@ class Card:
 
     @cached_property
     def _tests(self) -> tuple[tuple[Test, tuple[str, int]], ...]:
-        return tuple((test_of(each.condition), (each.name, each.points)) for each in self.terms)
+        return tuple((as_test(each.condition), (each.name, each.points)) for each in self.terms)
 
     def score(self, points: int) -> int:
         """Thousandths, for points."""

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, get_args
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.watch.features import FEATURES, Value, row
-from chopmark.watch.rules.language import Condition, Test, evaluate, parse, test_of
+from chopmark.watch.rules.language import Condition, Test, as_test, evaluate, parse
 
 Action = Literal["watch", "review", "hold", "takedown"]
 State = Literal["draft", "shadow", "live", "stopped"]
@@ -113,7 +113,7 @@ class Rule:
     @cached_property
     def fires(self) -> Test:
         """Whether it fires on a full row."""
-        return test_of(self.effective)
+        return as_test(self.effective)
 
     def alive(self, on: date) -> bool:
         """It has not expired."""
