@@ -133,9 +133,11 @@ def _measures() -> bool:
 
 
 def _scans(stop: threading.Event) -> bool:
-    """Carry a scan; whether one came to its end."""
+    """Carry a scan; whether one came to its end. And once a day, look who is linked with whom."""
     from chopmark.watch.actions.scan import work_scan  # noqa: PLC0415 (the framework is set up by the caller)
+    from chopmark.watch.actions.sellers import link_sellers  # noqa: PLC0415
 
+    link_sellers(clock.now())
     return bool(work_scan(clock=clock.now, stop=stop.is_set))
 
 

@@ -6,8 +6,9 @@
     commit
 
 Killed anywhere, the transaction is as if it had never begun, so nothing is lost and nothing is there twice. What
-cannot be judged is tried in smaller groups, later each time, and after five tries lies dead for a person to see. So does what
-kills its worker: ids in hand stand in a file (`wiring.hand`), and who finds one at its start counts a try for each.
+cannot be judged is tried in smaller groups, later each time, and after five tries lies dead for a person to see. So
+does what kills its worker: ids in hand stand in a file (`wiring.hand`), and who finds one at its start counts a try
+for each.
 """
 
 from __future__ import annotations
