@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chopmark.base.errors import Invalid, Refused
+from chopmark.watch.bounds import lower_bound, upper_bound
 from chopmark.watch.features import ROW, Value, row
 from chopmark.watch.rules.language import evaluate, parse
 from chopmark.watch.score import (
@@ -25,11 +26,9 @@ from chopmark.watch.score import (
     encode,
     fit,
     labels_needed,
-    lower_bound,
     parse_card,
     threshold,
     threshold_for_budget,
-    upper_bound,
 )
 
 

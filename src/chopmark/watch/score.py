@@ -2,7 +2,7 @@
 
     scored = card.scored(row)                  points, score in thousandths, what each term gave
     card = fit(card, rows, labels)             weights by logistic regression; calibrate(card, ...) on other samples
-    lower_bound(confirmed, labelled)           Clopper and Pearson (1934), Biometrika 26, one-sided
+    bound(confirmed, labelled, needed=990)     what samples prove of a rule's precision
     threshold(samples, needed=990)             the lowest score above which precision is proven
 
 A term is a condition in the language of rules, so a card says nothing that a rule could not say, and everybody can add
@@ -25,10 +25,10 @@ from typing import Any, Final
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused
+from chopmark.watch.bounds import CONFIDENCE, lower_bound, upper_bound
 from chopmark.watch.features import FEATURES, Value
 from chopmark.watch.rules.language import Condition, Test, as_test, evaluate, parse
 
-CONFIDENCE: Final = 0.95  # of every bound that is not said otherwise
 MOST_POINTS: Final = 10_000  # of one term: odds of 22,000 to 1
 MAX_TERMS: Final = 100
 LEAST_LABELS: Final = 20  # of each kind, before weights are fitted or scores calibrated
@@ -266,23 +266,6 @@ def _must_be_enough(labels: Sequence[bool]) -> None:
 
 
 # ---------------------------------------------------------------- bounds
-
-
-def lower_bound(successes: int, count: int, confidence: float = CONFIDENCE) -> float:
-    """The least share that such samples leave believable, one-sided; 0 without samples.
-
-    Clopper and Pearson (1934): the share at which as many successes or more would have probability 1 - confidence.
-    """
-    from scipy.special import betaincinv  # noqa: PLC0415 (only bounds need it)
-
-    if not 0 <= successes <= count:
-        raise ValueError(f"{successes} of {count}")
-    return float(betaincinv(successes, count - successes + 1, 1 - confidence)) if successes else 0.0
-
-
-def upper_bound(successes: int, count: int, confidence: float = CONFIDENCE) -> float:
-    """The largest share that such samples leave believable, one-sided; 1 without samples."""
-    return 1 - lower_bound(count - successes, count, confidence)
 
 
 def labels_needed(errors: int, needed: float, confidence: float = CONFIDENCE) -> int:

@@ -14,8 +14,8 @@ from statistics import median
 from typing import Final, Literal
 
 from chopmark.base.errors import Fact
+from chopmark.watch.bounds import lower_bound, upper_bound
 from chopmark.watch.rules.rule import Action, Rule
-from chopmark.watch.score import lower_bound, upper_bound
 
 Kind = Literal["budget", "everything", "jump", "silent"]
 
