@@ -19,9 +19,9 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 
 from chopmark.people.actor import Actor
+from chopmark.watch.bounds import upper_bound
 from chopmark.watch.models import AuditSample, Figure, Hit
 from chopmark.watch.queries import access
-from chopmark.watch.score import upper_bound
 
 Cut = Literal["right", "class", "seller", "territory", "rule", "marketplace"]
 COLUMNS: Final[Mapping[Cut, str]] = {
