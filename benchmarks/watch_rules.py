@@ -65,9 +65,9 @@ def measure(*, quick: bool = False) -> Iterator[Line]:
         yield _line(f"{named}: CPU", round(cpu, 2), "s")
         yield _line(f"{named}: rows a CPU-second", round(count / cpu), "/s", "plain Python", round(naive))
         before = {each.id: _tighter(each) for each in rules.rules}
-        start = time.perf_counter()
+        cpu = time.process_time()
         compared = backtest(files, rules.rules, before=before, threads=THREADS)
-        yield _line(f"{named}, against another version of each: wall", round(time.perf_counter() - start, 2), "s")
+        yield _line(f"{named}, against another version of each: CPU", round(time.process_time() - cpu, 2), "s")
         by_daft, seconds, spent = _by_daft(files, rules)
         if by_daft != flagged or sum(each.flagged for each in compared) != flagged:
             raise SystemExit(f"the engines disagree: {flagged} by DuckDB, {by_daft} by Daft")
