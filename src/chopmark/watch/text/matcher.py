@@ -560,3 +560,50 @@ def _script(text: str) -> str:
     """The one script of all letters of a text that is not Latin; empty where there are several."""
     scripts = {unicodedata.name(each, "").partition(" ")[0] for each in text if each.isalpha()}
     return scripts.pop() if len(scripts) == 1 and not scripts & {"LATIN", "CJK"} else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One character of a hit.
+
+    Attributes:
+        shown: as it stands in the text. plain: what it was read as, empty when it is not seen.
+        name: Unicode's. is_other: it is not simply the plain letter, in whatever case.
+    """
+
+    shown: str
+    code: int
+    plain: str
+    name: str
+    is_other: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What was read, for who has to judge it.
+
+    Attributes:
+        read: the characters of the text. plain: their plain form. term: the name that they were taken for.
+    """
+
+    view: View
+    term: str
+    read: str
+    plain: str
+    characters: tuple[Read, ...]
+
+
+def explain(hit: TextHit, text: str) -> Explanation:
+    """A hit, character by character; `text` is that of the hit's field."""
+    read = text[hit.start : hit.end]
+    characters = tuple(
+        Read(
+            shown=each,
+            code=ord(each),
+            plain=(plain := canon.SOFT_FOLDS[ord(each)].strip()),
+            name=unicodedata.name(each, f"U+{ord(each):04X}"),
+            is_other=plain != each.lower() and not each.isspace(),
+        )
+        for each in read
+    )
+    return Explanation(view=hit.view, term=hit.term, read=read, plain=canon.words(read), characters=characters)

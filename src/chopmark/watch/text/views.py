@@ -29,9 +29,13 @@ LEAST_NEAR: Final = 5
 MAX_WORD: Final = 40
 """Letters of a word that can be one disguised name and a word or two; longer ones are not read."""
 MAX_PARTS: Final = 4
+"""Words of a name that is looked for word by word."""
+MAX_PIECES: Final = 3
+"""Pieces of a name that was cut; more where all are of one letter or two."""
 SMALL: Final = 2
 HEAD: Final = 6
-"""Letters by which a name that cannot be there is ruled out."""
+TAIL: Final = 4
+"""First and last letters by which a name that cannot be there is ruled out."""
 MAX_LETTERS: Final = 30
 MEMORY: Final = 200_000
 """Words whose answer is remembered; then all are forgotten."""
@@ -173,10 +177,13 @@ class Disguises:
         self._near = Near(near)
         self._row_looks: dict[str, list[int]] = {}
         self._row_words: set[str] = set()
+        self._row_shapes: set[str] = set()
         self._row_masks: dict[tuple[str, ...], list[tuple[str, int]]] = {}
-        self._row_edits: dict[tuple[str, ...], list[tuple[str, int]]] = {}
+        self._after: dict[str, list[tuple[str, int, list[str], int]]] = {}
+        self._before: dict[str, list[tuple[str, int, list[str], int]]] = {}
         self._rows()
         self._names = frozenset(name for name in self._single if len(name) >= LEAST)
+        self._tails = frozenset(name[-TAIL:] for name in self._spelled)
         self._heads = frozenset(name[:at] for name in self._spelled for at in range(1, HEAD + 1))
         self._squeezed: dict[str, list[str]] = {}
         for name in self._joined:
@@ -192,14 +199,16 @@ class Disguises:
                 if not 1 < len(parts) <= MAX_PARTS:
                     continue
                 self._row_looks.setdefault(" ".join(map(look, parts)), []).append(at)
-                self._row_words.update(map(look, parts))
+                self._row_words.update(parts)
+                self._row_shapes.update(map(look, parts))
                 for place, meant in enumerate(parts):
                     if len(meant) >= LEAST:
                         self._row_masks.setdefault(_blanked(parts, place), []).append((meant, at))
                 if name in self._near.names:
                     for place, meant in enumerate(parts):
                         if len(meant) >= LEAST - 1 and len(name) > LEAST_NEAR:
-                            self._row_edits.setdefault(_blanked(parts, place), []).append((meant, at))
+                            side, anchor = (self._after, place - 1) if place else (self._before, 1)
+                            side.setdefault(parts[anchor], []).append((meant, place, parts, at))
 
     def find(self, row: Sequence[str], unknown: Sequence[int]) -> list[Reading]:
         """Names that words of a row stand for.
@@ -324,24 +333,37 @@ class Disguises:
 
     def _together(self, row: Sequence[str], unknown: Sequence[int]) -> Iterator[Reading]:
         """Names over several words, at least one of which is neither ordinary nor a name."""
-        names, heads, size = self._names, self._heads, len(row)
-        done = 0
+        names, heads, tails, after, before = self._names, self._heads, self._tails, self._after, self._before
+        done, size = 0, len(row) - 1
         for at in unknown:
             word = row[at]
             if word in names or not word.isascii():
                 continue
-            if len(word) <= SMALL and at >= done:
+            if (
+                len(word) <= SMALL <= size
+                and at >= done
+                and (len(row[at - 1]) <= SMALL or len(row[min(at + 1, size)]) <= SMALL)
+            ):
                 done, found = self._small(row, at)
                 yield from found
-            yield from self._row(row, at)
-            for first in range(max(0, at - MAX_PARTS + 1), at + 1):
-                if row[first][:HEAD] in heads and first + 1 < size:
-                    yield from self._from(row, first, at)
+            if (
+                (at and row[at - 1] in after)
+                or (at < size and row[at + 1] in before)
+                or (look(word) in self._row_shapes and word not in self._row_words)
+            ):
+                yield from self._row(row, at)
+            if word[:HEAD] in heads and at < size:
+                yield from self._from(row, at, at)
+            if at and (len(word) <= TAIL or word[-TAIL:] in tails):
+                if row[at - 1][:HEAD] in heads:
+                    yield from self._from(row, at - 1, at)
+                if at > 1 and row[at - 2][:HEAD] in heads:
+                    yield from self._from(row, at - 2, at)
 
     def _from(self, row: Sequence[str], first: int, at: int) -> Iterator[Reading]:
         """Names that begin with the word `first` and go up to the word `at` or on."""
         made = row[first]
-        for last in range(first + 1, min(len(row), first + MAX_PARTS)):
+        for last in range(first + 1, min(len(row), first + MAX_PIECES)):
             made += row[last]
             if made[:HEAD] not in self._heads:
                 return
@@ -359,6 +381,8 @@ class Disguises:
         while end < len(row) and _is_small(row[end]) and end - at < MAX_LETTERS:
             end += 1
         found: list[Reading] = []
+        if end - begin == 1:
+            return end, found
         if end - begin > MAX_PARTS or all(len(each) == 1 for each in row[begin:end]):
             for first in range(begin, end):
                 made = row[first]
@@ -381,18 +405,20 @@ class Disguises:
 
     def _row(self, row: Sequence[str], at: int) -> Iterator[Reading]:
         """Names of several words, this one disguised: by its look, or one edit where the others are right."""
-        known = self._row_words
-        if not (
-            (at and look(row[at - 1]) in known and row[at - 1]) or (at + 1 < len(row) and look(row[at + 1]) in known)
-        ):
-            return
-        for first in range(max(0, at - MAX_PARTS + 1), at + 1):
-            for last in range(max(first + 1, at), min(len(row), first + MAX_PARTS)):
-                parts = row[first : last + 1]
-                yield from self._row_looked(parts, first, last)
-                for meant, pattern in self._row_edits.get(_blanked(parts, at - first), ()):
-                    if is_one_edit(row[at], meant) and (len(meant) >= LEAST or row[at][0] == meant[0]):
-                        score = _sureness(row[at], meant)
+        word = row[at]
+        if word not in self._row_words and look(word) in self._row_shapes:
+            for first in range(max(0, at - MAX_PARTS + 1), at + 1):
+                for last in range(max(first + 1, at), min(len(row), first + MAX_PARTS)):
+                    yield from self._row_looked(row[first : last + 1], first, last)
+        before = self._after.get(row[at - 1], ()) if at else ()
+        behind = self._before.get(row[at + 1], ()) if at + 1 < len(row) else ()
+        for edits in (before, behind):
+            for meant, place, parts, pattern in edits:
+                if is_one_edit(word, meant) and (len(meant) >= LEAST or word[0] == meant[0]):
+                    first, last = at - place, at - place + len(parts) - 1
+                    others = [*row[max(first, 0) : at], meant, *row[at + 1 : last + 1]]
+                    if others == parts:
+                        score = _sureness(word, meant)
                         yield _reading(pattern, "near", distance=1, score=score, first=first, last=last)
 
     def _row_looked(self, parts: Sequence[str], first: int, last: int) -> Iterator[Reading]:
