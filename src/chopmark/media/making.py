@@ -22,8 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from chopmark.base import cbor
 from chopmark.base.errors import Invalid
-from chopmark.media import audio, features, iscc, picture, shortlist, text, video
+from chopmark.media import audio, features, iscc, picture, shortlist, sketch, text, video
 from chopmark.media.fingerprint import MILLION, Code, Fingerprint, Print
 from chopmark.media.guard import HEAD, Limits, Sniffed, sniff, text_of
 from chopmark.media.learned import Model
@@ -54,7 +55,12 @@ def operations(model: str) -> Mapping[str, Callable[[Sequence[BinaryIO], Mapping
         data = BytesIO()
         Image.fromarray(np.eye(_SAMPLE, dtype=np.uint8)).save(data, "PNG")
         loaded.describe(data.getvalue())
-    return {"fingerprint": partial(fingerprint, model=loaded), "drawing": drawing, "brightness": brightness}
+    return {
+        "fingerprint": partial(fingerprint, model=loaded),
+        "drawing": drawing,
+        "brightness": brightness,
+        "sketches": sketches,
+    }
 
 
 def warm_up() -> None:
@@ -72,6 +78,7 @@ def warm_up() -> None:
         Image.fromarray(pixels).save(data, form)
         found = picture.luma(data.getvalue(), least=features.DECODED)
         picture.query_codes(picture.of_pixels(found.pixels))
+        sketch.sketch_of(picture.of_pixels(found.pixels))
     overlap(features.of_query(found), features.local(found))
     for coding in ("utf-8", "utf-16", "gb18030"):
         text_of("温 Warm".encode(coding))
@@ -165,6 +172,31 @@ def brightness(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limi
     rows, columns = pixels.shape
     shape: bytes = rows.to_bytes(2, "big") + columns.to_bytes(2, "big")
     return shape + pixels.tobytes()
+
+
+def sketches(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits) -> bytes:
+    """Sketches of pictures that lie one behind the other, of `given.sizes` bytes: CBOR, for each its bytes or why not.
+
+    One file that is no picture, or a damaged one, spoils no other; one that kills its decoder spoils the whole answer,
+    and who asks then asks for each alone.
+    """
+    [file] = files
+    made: list[bytes | str] = []
+    for size in given["sizes"]:
+        data = file.read(int(size))
+        try:
+            made.append(_sketched(data, limits).encode())
+        except Invalid as error:
+            made.append(error.code)
+    return cbor.encode(made)
+
+
+def _sketched(data: bytes, limits: Limits) -> sketch.Sketch:
+    if len(data) > limits.size:
+        raise Invalid("media.too_large", size=len(data), most=limits.size)
+    if sniff(data[:HEAD]).kind != "picture":
+        raise Invalid("media.picture_unknown")
+    return sketch.sketch_of(picture.luma(data))
 
 
 def _picture(file: BinaryIO, found: Sniffed, _limits: Limits, *, query: bool) -> Fingerprint:

@@ -39,6 +39,7 @@ __all__ = [
     "of_pixels",
     "pdq",
     "query_codes",
+    "query_turns",
     "reference_codes",
     "turned",
 ]
@@ -121,10 +122,20 @@ def query_codes(picture: Luma) -> tuple[Code, ...]:
 
     Empty when none passes the gate. At most 9 regions, 72 codes.
     """
+    return _codes(picture, _asked(picture), TURNS)
+
+
+def query_turns(picture: Luma) -> tuple[list[Region], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """The same without the gate, as arrays: n regions, their qualities (n,), their codes (n, 8, 32)."""
+    regions = _asked(picture)
+    quality, bits = _turns_of(picture, regions, TURNS)
+    return regions, quality, bits
+
+
+def _asked(picture: Luma) -> list[Region]:
     inside = border(picture.pixels)
     frame = inside or WHOLE
-    regions = [WHOLE, *([inside] if inside else []), *_centres(frame), *_quarters(picture.pixels, frame)]
-    return _codes(picture, regions, TURNS)
+    return [WHOLE, *([inside] if inside else []), *_centres(frame), *_quarters(picture.pixels, frame)]
 
 
 def must_be_distinctive(picture: Luma, *, features: int = 0) -> None:
@@ -230,15 +241,19 @@ def _cut(pixels: _Pixels, region: Region) -> _Pixels:
 
 
 def _codes(picture: Luma, regions: list[Region], turns: int) -> tuple[Code, ...]:
-    pixels = picture.pixels.astype(np.float32)
-    terms, quality = _terms(np.stack([_square(_cut(pixels, region)) for region in regions]))
-    bits = _bits(terms, turns)
+    quality, bits = _turns_of(picture, regions, turns)
     return tuple(
         Code(codes[turn].tobytes(), int(good), region, turn)
         for region, good, codes in zip(regions, quality, bits, strict=True)
         if good >= LEAST_QUALITY
         for turn in range(turns)
     )
+
+
+def _turns_of(picture: Luma, regions: list[Region], turns: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    pixels = picture.pixels.astype(np.float32)
+    terms, quality = _terms(np.stack([_square(_cut(pixels, region)) for region in regions]))
+    return quality, _bits(terms, turns)
 
 
 def _square(pixels: _Floats) -> _Floats:

@@ -125,16 +125,21 @@ class Bands:
             np.cumsum(np.bincount(cut, minlength=1 << shape.width), out=starts[band, 1:])
         return cls(words, order, starts, shape)
 
-    def search(self, queries: Words, radius: int, *, exact: bool = False) -> Near:
+    def search(self, queries: Words, radius: int, *, exact: bool = False, quick: bool = False) -> Near:
         """The codes within `radius` bits of each query, the nearest `MOST`, each pair once; see the module on misses.
 
         Args:
             exact: count all codes; nothing is missed at any radius.
+            quick: look up bands as they are, none of their bits turned: a tenth of the work, certain to half the
+                distance.
         """
         if exact or not self.shape.bands:
             found = [self._flat(queries, at, radius) for at in range(len(queries))]
         else:
-            found = [self._banded(queries, at, radius) for at in range(0, len(queries), BATCH)]
+            batch = BATCH * (self.shape.width if quick else 1)
+            found = [
+                self._banded(queries[at : at + batch], at, radius, quick=quick) for at in range(0, len(queries), batch)
+            ]
         return joined(found)
 
     def _flat(self, queries: Words, at: int, radius: int) -> Near:
@@ -146,9 +151,8 @@ class Bands:
             found = [_nearest(joined([*found, near]))]
         return joined(found)
 
-    def _banded(self, queries: Words, at: int, radius: int) -> Near:
-        some = queries[at : at + BATCH]
-        turned = np.concatenate(([0], 1 << np.arange(self.shape.width))).astype(np.uint32)
+    def _banded(self, some: Words, at: int, radius: int, *, quick: bool) -> Near:
+        turned = np.concatenate(([0], 1 << np.arange(0 if quick else self.shape.width))).astype(np.uint32)
         found: list[Near] = []
         for band in range(self.shape.bands):
             probes = (keys(some, band, self.shape.width)[:, None] ^ turned).ravel()

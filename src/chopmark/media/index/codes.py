@@ -108,7 +108,9 @@ class CodeIndex:
         self._state = _State()
         self._opened = False
 
-    def search(self, codes: npt.NDArray[np.uint8], radius: int = RADIUS, *, exact: bool = False) -> tuple[Found, ...]:
+    def search(
+        self, codes: npt.NDArray[np.uint8], radius: int = RADIUS, *, exact: bool = False, quick: bool = False
+    ) -> tuple[Found, ...]:
         """The codes within `radius` bits of each of the queries (an array of rows of 32 bytes), nearest first.
 
         Of each segment and query `bands.MOST` at most.
@@ -116,12 +118,13 @@ class CodeIndex:
         Args:
             exact: count every code, whatever it takes; else see `bands` on what may be missed beyond its certain
                 distance.
+            quick: see `bands.Bands.search`.
         """
         state = self.refresh()
         queries = words_of(codes.reshape(-1, SIZE))
         found = []
         for part in (*state.stored, *state.recent):
-            near = part.bands.search(queries, radius, exact=exact)
+            near = part.bands.search(queries, radius, exact=exact, quick=quick)
             ids = part.ids[near.row]
             kept = np.flatnonzero(~np.isin(ids, state.gone))
             found += [
