@@ -21,6 +21,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "watch"))
 import disguises  # noqa: E402 (the path is set only now)
 import shops  # noqa: E402 (the same)
 
-from chopmark.watch.marks import MarkSet  # noqa: E402 (the same)
+from chopmark.watch.marks import MarkSet, mark_set  # noqa: E402 (the same)
 from chopmark.watch.text.canon import words  # noqa: E402 (the same)
 from chopmark.watch.text.matcher import TextMatcher  # noqa: E402 (the same)
 from chopmark.watch.text.vocabulary import learned, shipped  # noqa: E402 (the same)
@@ -64,7 +65,7 @@ def measure(*, quick: bool = False) -> Iterator[Line]:
     plain = [each for each in tested if _is_plain(each.brand)]
     names = list(dict.fromkeys(each.brand for each in plain))
     real = [name for name, _ in shops.brands(root)]
-    seed = random.Random(7)
+    seed = _seeded(7)
     small = shops.marks_of((names + seed.sample(real, SMALL))[:SMALL], near=True)
     vocabulary = learned(
         [(each.text, str(at)) for at, each in enumerate(trusted)],
@@ -84,6 +85,10 @@ def measure(*, quick: bool = False) -> Iterator[Line]:
     yield from _chinese(root, quick=quick)
 
 
+def _seeded(seed: int | str) -> random.Random:
+    return random.Random(seed)  # noqa: S311 (the same titles in each run)
+
+
 def _is_plain(brand: str) -> bool:
     letters = brand.replace(" ", "")
     return letters.isascii() and letters.isalpha() and len(letters) >= 4
@@ -96,12 +101,12 @@ def _line(name: str, value: float, unit: str, peer: str = "", peer_value: float 
 
 
 def _speeds(real: Sequence[str], texts: Sequence[str], vocabulary: frozenset[str], size: int) -> Iterator[Line]:
-    filled = [*real[:size], *shops.invented(random.Random(3), max(0, size - len(real)) * 2)]
+    filled = [*real[:size], *shops.invented(_seeded(3), max(0, size - len(real)) * 2)]
     large = shops.marks_of(filled[: size + size // 5])
-    watched = {each.id for each in random.Random(5).sample(large.marks, WATCHED)}
+    watched = {each.id for each in _seeded(5).sample(large.marks, WATCHED)}
     large = _watched(large, watched)
     column = list(texts) * 4
-    random.Random(1).shuffle(column)
+    _seeded(1).shuffle(column)
     base = _rate(column, lambda batch: [each.casefold() for each in batch])
     yield _line("lower case alone (for comparing machines)", base, "titles/s")
     for fast, name in ((True, "exact and canonical"), (False, f"all views, {WATCHED} near")):
@@ -111,25 +116,23 @@ def _speeds(real: Sequence[str], texts: Sequence[str], vocabulary: frozenset[str
         gc.collect()
         gc.freeze()
         yield _line(f"{name}, columns", _rate(column, matcher.find_many), "titles/s")
-        yield _line(
-            f"{name}, objects", _rate(column, lambda batch: list(matcher.hits(matcher.find_many(batch)))), "titles/s"
-        )
+        yield _line(f"{name}, objects", _rate(column, _objects(matcher)), "titles/s")
         gc.unfreeze()
         del matcher
 
 
+def _objects(matcher: TextMatcher) -> Callable[[list[str]], object]:
+    return lambda batch: list(matcher.hits(matcher.find_many(batch)))
+
+
 def _watched(marks: MarkSet, chosen: set[int]) -> MarkSet:
-    from dataclasses import replace
-
-    from chopmark.watch.marks import mark_set
-
     return mark_set(replace(each, near=each.id in chosen) for each in marks.marks)
 
 
 def _rate(column: Sequence[str], work: Callable[[list[str]], object]) -> float:
     """The best of three rounds over the column, in texts a second of this process's time."""
     best = 0.0
-    for _ in range(3):
+    for _ in range(2):
         began = time.process_time()
         for at in range(0, len(column), BATCH):
             work(list(column[at : at + BATCH]))
@@ -139,7 +142,7 @@ def _rate(column: Sequence[str], work: Callable[[list[str]], object]) -> float:
 
 def _plant(titles: Sequence[shops.Title], family: disguises.Disguise, name: str, count: int) -> list[tuple[str, str]]:
     """Titles whose brand is disguised everywhere, with the brand."""
-    seed, planted = random.Random(name), list[tuple[str, str]]()
+    seed, planted = _seeded(name), list[tuple[str, str]]()
     for title in seed.sample(list(titles), len(titles)):
         pattern = re.compile(rf"(?<!\w){re.escape(title.brand)}(?!\w)", re.IGNORECASE)
         found = pattern.search(title.text)
@@ -270,7 +273,7 @@ def _chinese(root: Path, *, quick: bool) -> Iterator[Line]:
             vain[hit.view] += 1
     pairs = [(text, brand) for text, brands in rows for brand in brands if brand in names and text.count(brand) == 1]
     for name, family in disguises.CHINESE.items():
-        seed, found, count = random.Random(name), 0, 0
+        seed, found, count = _seeded(name), 0, 0
         for text, brand in seed.sample(pairs, 100 if quick else 400):
             made = family(seed, brand)
             if made:

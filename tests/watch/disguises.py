@@ -22,10 +22,34 @@ _CYRILLIC = dict(zip("aceopxyijskbmht", "асеорхуіјѕкЬмһт", strict
 _GREEK = dict(zip("aoinvtkpyx", "αοιηντκργχ", strict=True))
 _GREEK_CAPITALS = dict(zip("ABEHIKMNOPTXYZ", "ΑΒΕΗΙΚΜΝΟΡΤΧΥΖ", strict=True))
 _ACCENTS = "\u0300\u0301\u0302\u0303\u0304\u0306\u0308\u030a\u030c\u0327"
-_UTS39 = dict(
-    each.split(" ")
-    for each in ["a ɑ⍺𝒂ａ", "b Ƅ𝐛ｂ", "c ϲᴄⅽ𝖼", "d ԁⅾ𝚍", "e ℮ҽꬲ𝗲", "f ſꞙ𝐟", "g ɡց𝓰", "h հᏂ𝘩", "i ɩӏ𝒊ⅰ", "j ϳⅉ𝙟", "k 𝐤𝚔", "l ⅼ𝗅ｌ", "m ⅿ𝑚", "n ո𝐧", "o օ௦ⲟ𝗈", "p ⲣ⍴𝐩", "q ԛգ𝗊", "r ᴦⲅ𝗿", "s ꜱƽ𝐬", "t 𝐭𝗍", "u ʋᴜꭎ𝘂", "v ⅴᴠ∨𝗏", "w ɯաѡ𝐰", "x ⅹ᙮𝗑", "y ʏγყ𝗒", "z ᴢ𝗓"]
-)
+_UTS39 = {
+    "a": "ɑ⍺𝒂ａ",
+    "b": "Ƅ𝐛ｂ",
+    "c": "ϲᴄⅽ𝖼",
+    "d": "ԁⅾ𝚍",
+    "e": "℮ҽꬲ𝗲",
+    "f": "ſꞙ𝐟",
+    "g": "ɡց𝓰",
+    "h": "հᏂ𝘩",
+    "i": "ɩӏ𝒊ⅰ",
+    "j": "ϳⅉ𝙟",
+    "k": "𝐤𝚔",
+    "l": "ⅼ𝗅ｌ",
+    "m": "ⅿ𝑚",
+    "n": "ո𝐧",
+    "o": "օ௦ⲟ𝗈",
+    "p": "ⲣ⍴𝐩",
+    "q": "ԛգ𝗊",
+    "r": "ᴦⲅ𝗿",
+    "s": "ꜱƽ𝐬",
+    "t": "𝐭𝗍",
+    "u": "ʋᴜꭎ𝘂",
+    "v": "ⅴᴠ∨𝗏",
+    "w": "ɯաѡ𝐰",
+    "x": "ⅹ᙮𝗑",
+    "y": "ʏγყ𝗒",
+    "z": "ᴢ𝗓",
+}
 _LEET = dict(zip("oieastbg", "01345789", strict=True)) | {"i": "1", "l": "1"}
 _SYMBOLS = {"a": "@", "s": "$", "i": "!", "l": "|", "e": "€", "t": "+", "c": "¢"}
 
@@ -183,6 +207,16 @@ def deleted(seed: random.Random, name: str) -> str:
     return _edited(name, edit)
 
 
+def stretched(seed: random.Random, name: str) -> str:
+    at = seed.choice([at for at, each in enumerate(name) if each.isalpha()])
+    return name[:at] + name[at] * seed.randint(2, 4) + name[at + 1 :]
+
+
+def leet_and_glue(seed: random.Random, name: str) -> str:
+    made = _some(seed, name.lower().replace(" ", ""), {"o": "0", "i": "1", "e": "3"})
+    return made and made + seed.choice(["shoes", "bag", "phone", "shirt", "tv"])
+
+
 FAMILIES: Mapping[str, Disguise] = {
     "full width": fullwidth,
     "mathematical bold": bold,
@@ -205,6 +239,8 @@ FAMILIES: Mapping[str, Disguise] = {
     "two letters swapped": transposed,
     "a letter changed": substituted,
     "a letter left out": deleted,
+    "a letter stretched": stretched,
+    "leet and glued": leet_and_glue,
 }
 CODE_POINTS = (
     "full width",
@@ -267,16 +303,6 @@ def invisible_flood(seed: random.Random, name: str) -> str:
 def emoji_between(seed: random.Random, name: str) -> str:
     at = seed.randint(1, len(name) - 1)
     return name[:at] + seed.choice(_EMOJI) + name[at:]
-
-
-def stretched(seed: random.Random, name: str) -> str:
-    at = seed.choice([at for at, each in enumerate(name) if each.isalpha()])
-    return name[:at] + name[at] * seed.randint(2, 4) + name[at + 1 :]
-
-
-def leet_and_glue(seed: random.Random, name: str) -> str:
-    made = _some(seed, name.lower().replace(" ", ""), {"o": "0", "i": "1", "e": "3"})
-    return made and made + seed.choice(["shoes", "bag", "phone", "shirt", "tv"])
 
 
 def leet_apart(seed: random.Random, name: str) -> str:
@@ -356,8 +382,6 @@ HELD_OUT: Mapping[str, Disguise] = {
     "struck through": strike_through,
     "flood of invisible characters": invisible_flood,
     "an emoji between": emoji_between,
-    "a letter stretched": stretched,
-    "leet and glued": leet_and_glue,
     "leet and apart": leet_apart,
     "a year behind": year_behind,
     "in three with hyphens": hyphen_syllables,

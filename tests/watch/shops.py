@@ -85,7 +85,25 @@ def marks_of(names: Sequence[str], *, near: bool = False, ordinary: frozenset[st
 
 def invented(seed: random.Random, count: int) -> list[str]:
     """Names that nobody has, to fill a set up."""
-    parts = ["ka", "lo", "mi", "ra", "ten", "vor", "xi", "pel", "dun", "sha", "ty", "bo", "gre", "nu", "fil", "zan", "qua", "mer", "ost", "ley"]
+    parts = (
+        "ka",
+        "lo",
+        "mi",
+        "ra",
+        "ten",
+        "vor",
+        "xi",
+        "pel",
+        "dun",
+        "sha",
+        "ty",
+        "bo",
+        "gre",
+        "nu",
+        "fil",
+        "zan",
+        "qua",
+    )
     return [
         "".join(seed.choices(parts, k=seed.randint(2, 4))) + seed.choice(["", " tech", " home"]) for _ in range(count)
     ]

@@ -163,6 +163,8 @@ class Folds(dict[int, str]):
             return " " if character in _SEPARATING_CONTROLS else ""
         if category[0] == "Z":
             return " "
+        if category[0] == "M":  # vowels of Indic scripts and the like: without them another word is left
+            return character
         if _in(code, _OWN_WORDS) or 0xFF66 <= code <= 0xFFDC:  # the latter: half-width kana and Hangul
             return f" {' '.join(map(_simplified, _parts(character)))} "
         return self._looks(character)
