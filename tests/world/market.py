@@ -110,7 +110,7 @@ class Market:
     def work(self, **more: Any) -> Fed:
         """Everything that is due is judged."""
         done = Fed()
-        while (fed := work_feed(clock=self.world.now, **more)).judged or fed.put_off:
+        while (fed := work_feed(**{"clock": self.world.now, **more})).judged or fed.put_off:
             done = Fed(
                 judged=done.judged + fed.judged,
                 new_hits=done.new_hits + fed.new_hits,

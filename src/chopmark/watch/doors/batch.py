@@ -39,7 +39,16 @@ def read(content_type: str, body: bytes, *, marketplace: str, classes_of: Classe
     """Read a push.
 
     Raises:
-        Invalid: `watch.push_malformed`, `watch.push_too_large`, `watch.push_type`.
+        Invalid: `watch.push_malformed`, `watch.push_too_large`, `watch.push_too_many`, `watch.push_type`.
+    """
+    return of_rows(rows_of(content_type, body), marketplace=marketplace, classes_of=classes_of)
+
+
+def rows_of(content_type: str, body: bytes) -> list[Any]:
+    """The rows of a body as they came, whatever each of them is.
+
+    Raises:
+        Invalid: as `read`.
     """
     if len(body) > MAX_BODY:
         raise Invalid("watch.push_too_large", limit=MAX_BODY)
@@ -55,7 +64,7 @@ def read(content_type: str, body: bytes, *, marketplace: str, classes_of: Classe
         raise Invalid("watch.push_type", type=kind[:80])
     if len(rows) > MAX_BATCH:
         raise Invalid("watch.push_too_many", limit=MAX_BATCH)
-    return of_rows(rows, marketplace=marketplace, classes_of=classes_of)
+    return rows
 
 
 def of_rows(rows: Iterable[object], *, marketplace: str, classes_of: Classes | None = None) -> Pushed:

@@ -12,7 +12,7 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from chopmark.web import errors
-from chopmark.web.api import deposits, filings, log, matters, problems, rights, rights_import, search, works
+from chopmark.web.api import deposits, filings, log, matters, problems, rights, rights_import, search, watch, works
 from chopmark.web.api.shown import Json, JsonParser
 
 DESCRIPTION = """Deposits, receipts and verification.
@@ -105,6 +105,8 @@ api.add_router("/rights", search.router)
 api.add_router("/rights", rights_import.router)  # before what stands at /rights/{which}
 api.add_router("/rights", rights.router)
 api.add_router("/mandates", rights.mandates)
+api.add_router("", watch.listed)
+api.add_router("/watch", watch.router)
 
 
 @require_safe
