@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -466,3 +468,18 @@ def test_rows_on_which_no_rule_fires_are_kept_for_a_sample_alone() -> None:
 
 def everything(_: str) -> bool:
     return True
+
+
+def test_the_libraries_of_scans_report_to_nobody() -> None:
+    """Daft sends a message to its makers when it is imported, unless it is told not to before."""
+    program = (
+        "import os, sys, chopmark.watch.engine.run; assert 'daft' not in sys.modules and 'pyarrow' not in sys.modules; "
+        "import urllib.request; urllib.request.urlopen = lambda *_, **__: os._exit(3); "
+        "import daft; from daft import scarf_telemetry as told; "
+        "sys.exit(0 if told.opted_out() else 4)"
+    )
+    plain = {name: value for name, value in os.environ.items() if name not in QUIET}
+    assert subprocess.run([sys.executable, "-c", program], check=False, env=plain).returncode == 0
+
+
+QUIET = ("DO_NOT_TRACK", "SCARF_NO_ANALYTICS", "DAFT_ANALYTICS_ENABLED")
