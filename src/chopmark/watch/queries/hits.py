@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from chopmark.people.actor import Actor
 from chopmark.watch import listing as listings
@@ -176,8 +177,9 @@ def filtered(rows: QuerySet[Hit], filters: Filters) -> QuerySet[Hit]:
     if filters.since is not None:
         rows = rows.filter(found_at__date__gte=filters.since)
     if filters.rule:
-        # `contains` on JSON is PostgreSQL's alone; names of rules have no quotes
-        rows = rows.filter(rules__icontains=f'"{filters.rule.replace(chr(0), "")[:40]}"')
+        # Looking into JSON differs between databases; its text does not, and names of rules have no quotes.
+        name = filters.rule.replace("\x00", "")[:40]
+        rows = rows.annotate(rules_text=Cast("rules", TextField())).filter(rules_text__contains=f'"{name}"')
     return rows
 
 
