@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chopmark.watch.marks import COMMON, Mark, mark_set
 from chopmark.watch.text.context import (
     MAX_CONTACTS,
     classes_of,
@@ -15,6 +16,8 @@ from chopmark.watch.text.context import (
     other_brand,
     replica_words,
 )
+from chopmark.watch.text.learn import distinctiveness, plain
+from chopmark.watch.text.matcher import TextMatcher
 from chopmark.watch.text.vocabulary import learned, shipped
 
 REPLICA = {
@@ -147,3 +150,30 @@ def test_ordinary_words_come_with_the_program():
 def test_a_word_is_learned_from_several_trusted_sellers_only():
     titles = [("addidas blorp", "a"), ("addidas addidas", "a"), ("blorp n1ke", "b"), ("nikon", "a"), ("nikon", "b")]
     assert learned(titles, frozenset({"x"}), frozenset({"nikon"})) == {"x", "blorp"}
+
+
+def _matcher(*names: str) -> TextMatcher:
+    marks = (Mark(id=0, right=name, number=name, organisation="o", text=name) for name in names)
+    return TextMatcher(mark_set(marks), fast=True)
+
+
+def test_a_name_in_titles_of_many_other_brands_is_common():
+    matcher = _matcher("Canvas", "Zorby")
+    titles = [(f"{brand} canvas bag", brand) for brand in ("Acme", "Bolt", "Corvo", "Dentro")]
+    said = distinctiveness(matcher, [*titles, ("Zorby bag", "Zorby")])
+    by_name = {mark.text: said[mark.id] for mark in matcher.marks.marks}
+    assert by_name["Canvas"] < COMMON < 900 < by_name["Zorby"]
+
+
+def test_repeating_a_name_makes_it_neither_common_nor_rare():
+    matcher = _matcher("Zorby")
+    once = distinctiveness(matcher, [("Acme case zorby", "Acme")])
+    assert distinctiveness(matcher, [("Acme case zorby", "Acme")] * 500) == once
+    assert once[0] >= COMMON
+
+
+def test_common_names_descriptive_ones_and_parts_of_others_do_not_stand_for_their_mark():
+    matcher = _matcher("Canvas", "Ralph Lauren", "Lauren", "Zorby")
+    learned_of = {mark.id: 100 if mark.text == "Canvas" else 900 for mark in matcher.marks.marks}
+    hits = matcher.find("Ralph Lauren canvas case for Zorby")
+    assert [hit.term for hit in plain(hits, learned_of)] == ["Ralph Lauren"]
