@@ -1,0 +1,389 @@
+"""Pictures of listings, from where they lie: over HTTP through a guard, or from a folder; and what is kept of them.
+
+    Fetcher(allow=...)(picture)      bytes of `listing.Picture`
+    Folder(path)(picture)            the same, from files named by their SHA-256
+
+Addresses come from strangers. So each is judged before each connection, also after each redirect: the name is resolved
+once, every address that it has must be public (`evidence.capture.addresses`), and the connection goes to one of
+exactly those, so that no second look-up can answer otherwise (DNS rebinding). Bounded in size, time, redirects,
+connections and pace for each host; nothing is unpacked, no cookie and no proxy is used. A host that says "too many" is
+left alone for as long as it asks.
+
+`Cache` keeps by address which picture was there (with its ETag), and by SHA-256 what the picture looks like, so that
+the same picture is fetched and decoded once; and the bytes of pictures in which something was found, for who reviews.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import ssl
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from chopmark.base import jcs
+from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.evidence.capture import addresses
+from chopmark.watch.listing import Picture, address_is_public
+from chopmark.watch.pictures import Seen
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_REDIRECTS: Final = 3
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+BUSY: Final = frozenset({429, 503})
+HOSTS: Final = 64
+"""Hosts to which connections are kept."""
+USER_AGENT: Final = "chopmark (pictures of listings)"
+Resolve = Callable[[str, int], Sequence[str]]
+
+
+class Source(Protocol):
+    """Gives the bytes of a picture."""
+
+    def __call__(self, picture: Picture, /) -> bytes:
+        """They; or why not.
+
+        Raises:
+            Refused, Invalid, Unavailable: this picture cannot be had.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What one picture and one host may cost.
+
+    Attributes:
+        size: bytes of a picture. seconds: for one picture, redirects and all.
+        together: connections to one host. gap: seconds between two requests to one host.
+        rest: seconds that a busy host is left alone at most.
+    """
+
+    size: int = 8_000_000
+    seconds: float = 10.0
+    together: int = 4
+    gap: float = 0.02
+    rest: float = 60.0
+
+
+def resolved(host: str, port: int) -> Sequence[str]:
+    """The addresses of a name, as text."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+@dataclass(slots=True)
+class _Host:
+    """What is known of one host and port.
+
+    Attributes:
+        free: connections left. next: when it may be asked again. until: left alone till then.
+    """
+
+    free: threading.BoundedSemaphore
+    client: httpx.Client
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    next: float = 0.0
+    until: float = 0.0
+
+
+class Fetcher:
+    """See the module. May be shared by threads.
+
+    Args:
+        allow: `host:port` that may be asked though they are private: a demonstration shop, a marketplace's own network.
+        clock, sleep: seconds that only grow, and waiting for some.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow: Collection[str] = (),
+        pace: Pace | None = None,
+        resolve: Resolve = resolved,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._allow, self._pace = frozenset(allow), pace or Pace()
+        self._resolve, self._clock, self._sleep = resolve, clock, sleep
+        self._context = ssl.create_default_context()
+        self._lock = threading.Lock()
+        self._hosts: OrderedDict[tuple[str, int, str], _Host] = OrderedDict()
+
+    def __call__(self, picture: Picture) -> bytes:
+        """The bytes of a picture.
+
+        Raises:
+            Refused: `watch.address_refused`, `watch.picture_refused`, `watch.redirects`.
+            Invalid: `watch.picture_too_large`.
+            Unavailable: `watch.picture_silent`.
+        """
+        return self.fetch(picture.url).data
+
+    def fetch(self, url: str, *, etag: str = "") -> Fetched:
+        """What lies at an address; nothing when it is still what had this ETag. Raises as a call."""
+        until = self._clock() + self._pace.seconds
+        for _ in range(MAX_REDIRECTS + 1):
+            found = self._asked(url, etag, until)
+            if not isinstance(found, str):
+                return found
+            url = found
+        raise Refused("watch.redirects", most=MAX_REDIRECTS)
+
+    def close(self) -> None:
+        """End the connections that are kept."""
+        with self._lock:
+            hosts, self._hosts = list(self._hosts.values()), OrderedDict()
+        for each in hosts:
+            each.client.close()
+
+    def _asked(self, url: str, etag: str, until: float) -> Fetched | str:
+        """What lies there, or where it leads."""
+        import httpx  # noqa: PLC0415 (an HTTP client is loaded where one is used)
+
+        try:
+            asked = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise Refused("watch.address_refused", host="", why="malformed") from error
+        port = asked.port or (443 if asked.scheme == "https" else 80)
+        there = self._judged(asked, port, url)
+        headers = {"Host": asked.netloc.decode("ascii"), **({"If-None-Match": etag} if etag else {})}
+        with self._turn(asked.scheme, asked.host, port, until) as host:
+            try:
+                with host.client.stream(
+                    "GET",
+                    asked.copy_with(host=there),  # the address that was judged, not what the name says a moment later
+                    headers=headers,
+                    extensions={"sni_hostname": asked.host},
+                    timeout=max(0.1, min(5.0, until - self._clock())),
+                ) as answer:
+                    return self._answered(answer, asked, host, until)
+            except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, ValueError) as error:
+                raise Unavailable("watch.picture_silent", host=asked.host) from error
+
+    def _answered(self, answer: httpx.Response, asked: httpx.URL, host: _Host, until: float) -> Fetched | str:
+        if answer.status_code in REDIRECTS and "location" in answer.headers:
+            leads = asked.join(answer.headers["location"])
+            if asked.scheme == "https" and leads.scheme != "https":
+                raise Refused("watch.address_refused", host=leads.host, why="plain")
+            return str(leads)
+        if answer.status_code == 304:
+            return Fetched(data=b"", etag="", same=True)
+        if answer.status_code in BUSY:
+            host.until = self._clock() + min(self._pace.rest, _seconds(answer.headers.get("retry-after", "")))
+            raise Unavailable("watch.picture_silent", host=asked.host)
+        if answer.status_code != 200:
+            raise Refused("watch.picture_refused", status=answer.status_code)
+        data = bytearray()
+        for piece in answer.iter_raw():
+            data += piece
+            if len(data) > self._pace.size:
+                raise Invalid("watch.picture_too_large", most=self._pace.size)
+            if self._clock() > until:
+                raise Unavailable("watch.picture_silent", host=asked.host)
+        etag = answer.headers.get("etag", "")
+        return Fetched(data=bytes(data), etag=etag if len(etag) <= 200 and etag.isascii() else "")
+
+    def _judged(self, asked: httpx.URL, port: int, url: str) -> str:
+        """The address to connect to, when all that the name has may be contacted."""
+        allowed = f"{asked.host}:{port}" in self._allow and asked.scheme in {"http", "https"} and not asked.userinfo
+        if not allowed and not address_is_public(url):
+            raise Refused("watch.address_refused", host=asked.host[:100], why="private")
+        try:
+            found = self._resolve(asked.host, port)
+        except (OSError, UnicodeError) as error:
+            raise Unavailable("watch.picture_silent", host=asked.host) from error
+        for each in () if allowed else found:
+            address = addresses.parse(each)
+            why = "malformed" if address is None else addresses.refusal(address)
+            if why is not None:
+                raise Refused("watch.address_refused", host=asked.host, why=why)
+        if not found:
+            raise Unavailable("watch.picture_silent", host=asked.host)
+        return found[0].partition("%")[0]
+
+    @contextmanager
+    def _turn(self, scheme: str, name: str, port: int, until: float) -> Iterator[_Host]:
+        """A connection to this host that is not too much for it."""
+        host = self._host(scheme, name, port)
+        if self._clock() < host.until or not host.free.acquire(timeout=max(0.0, until - self._clock())):
+            raise Unavailable("watch.picture_silent", host=name)
+        try:
+            with host.lock:
+                wait = host.next - self._clock()
+                host.next = max(self._clock(), host.next) + self._pace.gap
+            if wait > 0:
+                self._sleep(wait)
+            yield host
+        finally:
+            host.free.release()
+
+    def _host(self, scheme: str, name: str, port: int) -> _Host:
+        """Connections are kept by name: one that was made for another name proves nothing of this one."""
+        import httpx  # noqa: PLC0415 (as above)
+
+        with self._lock:
+            key = (name, port, scheme)
+            if key not in self._hosts:
+                limits = httpx.Limits(max_connections=self._pace.together, max_keepalive_connections=2)
+                client = httpx.Client(
+                    verify=self._context,
+                    trust_env=False,
+                    follow_redirects=False,
+                    limits=limits,
+                    headers={"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"},
+                )
+                self._hosts[key] = _Host(free=threading.BoundedSemaphore(self._pace.together), client=client)
+                while len(self._hosts) > HOSTS:
+                    self._hosts.popitem(last=False)  # closed when the last who uses it lets go
+            self._hosts.move_to_end(key)
+            return self._hosts[key]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What was at an address; `same` when it is what it was, and then no bytes."""
+
+    data: bytes
+    etag: str
+    same: bool = False
+
+
+def _seconds(retry_after: str) -> float:
+    """What a host asks for; some seconds where it says nothing, or a date."""
+    return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 5.0
+
+
+class Folder:
+    """Pictures that lie in a folder, or in a mounted store, as `<SHA-256 in hex>` or `<its first two digits>/<it>`."""
+
+    def __init__(self, path: Path, *, most: int = Pace().size) -> None:
+        self._path, self._most = path, most
+
+    def __call__(self, picture: Picture) -> bytes:
+        """The bytes of a picture, which must be those of its SHA-256.
+
+        Raises:
+            Refused: `watch.picture_refused` when it is not there, or is another.
+            Invalid: `watch.picture_too_large`.
+        """
+        name = picture.sha256.hex()
+        for path in (self._path / name, self._path / name[:2] / name):
+            with suppress(FileNotFoundError), path.open("rb") as file:
+                data = file.read(self._most + 1)
+                if len(data) > self._most:
+                    raise Invalid("watch.picture_too_large", most=self._most)
+                if hashlib.sha256(data).digest() == picture.sha256:
+                    return data
+        raise Refused("watch.picture_refused", status=404)
+
+
+# ---- what is kept ----------------------------------------------------------------------------------------------------
+
+NAME: Final = "pdq64-v1+orb640-v1"
+"""Of what made the descriptions: those of another version are made again."""
+FRESH: Final = timedelta(hours=1)
+"""For so long an address is not asked again: who swaps a picture behind it is seen at the next look."""
+KEPT: Final = timedelta(days=30)
+"""What was not used for so long is forgotten."""
+MAX_TIDIED: Final = 200_000
+"""Files looked at in one tidying."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What was at an address; `fresh` when it need not be asked again."""
+
+    etag: str
+    sha256: bytes
+    fresh: bool
+
+
+class Cache:
+    """See the module. A folder; may be shared by threads and processes. What is damaged is as if it were not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def known(self, url: str, at: datetime) -> Known | None:
+        """What was at this address."""
+        try:
+            said = jcs.decode(self._read("address", _key(url)))
+            found_at = datetime.fromisoformat(said["at"])
+            same = said["url"] == url
+            known = Known(
+                etag=str(said["etag"]),
+                sha256=bytes.fromhex(said["sha256"]),
+                fresh=timedelta() <= at - found_at < FRESH,
+            )
+        except (FileNotFoundError, Invalid, KeyError, TypeError, ValueError):
+            return None
+        return known if same else None
+
+    def remember(self, url: str, etag: str, sha256: bytes, at: datetime) -> None:
+        """What is at this address now."""
+        said = {"url": url, "etag": etag, "sha256": sha256.hex(), "at": at.isoformat()}
+        self._write("address", _key(url), jcs.encode(said))
+
+    def seen(self, sha256: bytes) -> Seen | None:
+        """What a picture looks like."""
+        try:
+            found = Seen.parse(self._read(NAME, sha256.hex()))
+        except (FileNotFoundError, Invalid):
+            return None
+        return found if found.sha256 == sha256 else None
+
+    def keep_seen(self, seen: Seen) -> None:
+        """What a picture looks like, for who meets it next."""
+        self._write(NAME, seen.sha256.hex(), seen.encode())
+
+    def held(self, sha256: bytes) -> bytes | None:
+        """The bytes of a picture in which something was found."""
+        with suppress(FileNotFoundError):
+            data = self._read("held", sha256.hex())
+            return data if hashlib.sha256(data).digest() == sha256 else None
+        return None
+
+    def hold(self, data: bytes) -> None:
+        """Keep a picture in which something was found."""
+        self._write("held", hashlib.sha256(data).hexdigest(), data)
+
+    def tidy(self, at: datetime) -> int:
+        """Forget what was not used for long; how many files."""
+        before, gone = (at - KEPT).timestamp(), 0
+        for looked, path in enumerate(self._folder.glob("*/*/*")):
+            if looked >= MAX_TIDIED:
+                break
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < before:
+                    path.unlink()
+                    gone += 1
+        return gone
+
+    def _read(self, kind: str, name: str) -> bytes:
+        return (self._folder / kind / name[:2] / name).read_bytes()
+
+    def _write(self, kind: str, name: str, data: bytes) -> None:
+        """Whole or not at all; a full disk costs the memory of it and nothing else."""
+        path = self._folder / kind / name[:2] / name
+        draft = path.with_name(f".{name}.{os.getpid()}.{threading.get_ident()}")
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            draft.write_bytes(data)
+            draft.replace(path)
+        except OSError:
+            with suppress(OSError):
+                draft.unlink()
+
+
+def _key(url: str) -> str:
+    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,241 @@
+"""Look at the pictures of listings: fetch each once, describe many in one go, and closely what deserves it.
+
+    looker = Looker(matcher, workshop=..., source=..., cache=...)
+    looker.look([listing.pictures, ...], at)     -> for each listing, what `judge.Judge` takes as fingerprints
+
+Every picture gets a sketch, made for up to `BATCH` pictures by one process of the media cage. One that kills its
+decoder spoils the batch, and each of it is then decoded alone, so that the bad one is found. A picture that took its
+decoder over without killing it could falsify what is said of the others of its batch; `batch=1` rules that out at the
+price of a process a picture.
+Closely, by local features and logos, is looked at what has a near code (what agrees, and where), and at the others
+while `patience` lasts: that costs fifty times as much, so a full feed gets codes alone.
+Of a listing only pictures that show something protected are given back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
+from typing import Final
+
+from chopmark.base import cbor
+from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.media.guard import Limits
+from chopmark.media.workshop import Workshop
+from chopmark.watch.fetch import Cache, Fetcher, Source
+from chopmark.watch.listing import Picture
+from chopmark.watch.pictures import GRAY_SIDE, PictureMatcher, Seen
+
+BATCH: Final = 32
+PATIENCE: Final = 2.0  # seconds of close looks at pictures without a near code, for one call
+THREADS: Final = 8
+TROUBLES: Final = 3
+"""Pictures of one listing that kill their decoders or cost too much, before its others are not looked at."""
+LIMITS: Final = Limits(size=8_000_000, cpu=5, wall=10.0, memory=1_000_000_000, answer=4_000_000)
+"""Of one picture."""
+_COSTLY: Final = frozenset({"media.too_costly", "media.decoder_died"})
+
+Pictures = Sequence[Picture]
+
+
+@dataclass(slots=True)
+class _One:
+    """A picture while it is looked at.
+
+    Attributes:
+        listings: places of the listings that have it.
+        data: its bytes, until its batch is done. sha256: of them.
+    """
+
+    picture: Picture
+    listings: list[int] = field(default_factory=list)
+    data: bytes = b""
+    sha256: bytes = b""
+    seen: Seen | None = None
+    trouble: str = ""
+
+
+class Looker:
+    """See the module. May be shared by threads.
+
+    Args:
+        source: where bytes come from. A `Fetcher` is asked with what the cache knows of an address.
+        patience: seconds; nought for codes alone, infinity for a close look at everything.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        matcher: PictureMatcher,
+        *,
+        workshop: Workshop,
+        source: Source,
+        cache: Cache | None = None,
+        patience: float = PATIENCE,
+        batch: int = BATCH,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._matcher, self._workshop, self._source, self._cache = matcher, workshop, source, cache
+        self._patience, self._batch, self._clock = patience, batch, clock
+        self.troubles: Counter[str] = Counter()
+        """Why pictures were left out, so far."""
+
+    def look(self, listings: Sequence[Pictures], at: datetime) -> list[tuple[Seen, ...]]:
+        """What may show something protected, of each of these listings' pictures.
+
+        Raises:
+            Unavailable: the machine lacks something (`media.decoder_missing`, `media.no_room`, ...): try again later.
+        """
+        ones: dict[Picture, _One] = {}
+        for place, pictures in enumerate(listings):
+            for picture in pictures:
+                ones.setdefault(picture, _One(picture=picture)).listings.append(place)
+        costly: Counter[int] = Counter()
+        left = self._patience
+        every = list(ones.values())
+        with ThreadPoolExecutor(THREADS) as threads:
+            for start in range(0, len(every), self._batch):
+                batch = every[start : start + self._batch]
+                close = left > 0
+                for _ in threads.map(partial(self._get, at=at, close=close), batch):
+                    pass
+                self._sketch(batch, costly)
+                left = self._closely(batch, costly, left)
+                for one in batch:
+                    one.data = b""
+        self.troubles.update(one.trouble for one in every if one.trouble)
+        return [
+            tuple(
+                replace(seen, picture=number)
+                for number, picture in enumerate(pictures)
+                if (seen := ones[picture].seen) is not None
+            )
+            for pictures in listings
+        ]
+
+    def _get(self, one: _One, *, at: datetime, close: bool) -> None:
+        """Its bytes, or what the cache knows of them where that is enough."""
+        try:
+            if self._cache is None or not one.picture.url or not isinstance(self._source, Fetcher):
+                self._read_from_source(one, close)
+            else:
+                self._fetch(one, self._source, self._cache, at, close)
+        except (Refused, Invalid, Unavailable) as error:
+            one.trouble = error.code
+
+    def _read_from_source(self, one: _One, close: bool) -> None:  # noqa: FBT001 (of this module alone)
+        known = self._cache.seen(one.picture.sha256) if self._cache is not None and one.picture.sha256 else None
+        if known is not None and (known.close or not close):
+            one.seen = known
+            return
+        one.data = self._source(one.picture)
+        one.sha256 = hashlib.sha256(one.data).digest()
+        one.seen = self._cache.seen(one.sha256) if self._cache is not None else None
+
+    def _fetch(self, one: _One, source: Fetcher, cache: Cache, at: datetime, close: bool) -> None:  # noqa: FBT001
+        """What the address gives now counts, whatever digest the listing names."""
+        url = one.picture.url
+        known = cache.known(url, at)
+        seen = cache.seen(known.sha256) if known is not None else None
+        enough = seen is not None and (seen.close or not close)
+        if known is not None and known.fresh and enough:
+            one.seen = seen
+            return
+        found = source.fetch(url, etag=known.etag if known is not None and enough else "")
+        if found.same and known is not None and enough:
+            cache.remember(url, known.etag, known.sha256, at)
+            one.seen = seen
+            return
+        if not found.data:
+            raise Refused("watch.picture_refused", status=304 if found.same else 204)
+        one.data, one.sha256 = found.data, hashlib.sha256(found.data).digest()
+        cache.remember(url, found.etag, one.sha256, at)
+        one.seen = cache.seen(one.sha256)
+
+    def _sketch(self, batch: Sequence[_One], costly: Counter[int]) -> None:
+        """Sketches of those that have bytes and are not known yet."""
+        new = [one for one in batch if one.data and one.seen is None]
+        if not new:
+            return
+        try:
+            answers = self._sketches([one.data for one in new])
+        except Invalid:  # one of them killed the process: which?
+            answers = [self._alone(one, costly) for one in new]
+        for one, answer in zip(new, answers, strict=True):
+            if isinstance(answer, str):
+                one.trouble = answer
+            else:
+                one.seen = Seen(picture=0, sha256=one.sha256, sketch=answer)
+
+    def _alone(self, one: _One, costly: Counter[int]) -> bytes | str:
+        if all(costly[place] >= TROUBLES for place in one.listings):
+            return "media.too_costly"
+        try:
+            [answer] = self._sketches([one.data])
+        except Invalid as error:
+            costly.update(one.listings)
+            return error.code
+        return answer
+
+    def _sketches(self, data: Sequence[bytes]) -> list[bytes | str]:
+        """Of each its sketch, or the code of why there is none.
+
+        Raises:
+            Invalid: `media.too_costly`, `media.decoder_died`.
+        """
+        limits = replace(LIMITS, answer=LIMITS.answer * len(data)) if len(data) > 1 else LIMITS
+        body = self._workshop.ask("sketches", [b"".join(data)], {"sizes": [len(each) for each in data]}, limits)
+        return _read(body, len(data))
+
+    def _closely(self, batch: Sequence[_One], costly: Counter[int], left: float) -> float:
+        """Look closely where that is worth it, remember all, keep what shows something; the time that is left."""
+        here = [(one, one.seen) for one in batch if one.seen is not None]
+        near = self._matcher.near([seen for _, seen in here])
+        for (one, sketched), hit in zip(here, near, strict=True):
+            seen = sketched
+            tired = all(costly[place] >= TROUBLES for place in one.listings)
+            if one.data and not seen.close and not tired and (hit or left > 0):
+                started = self._clock()
+                seen = self._close(seen, one, costly)
+                left -= 0 if hit else self._clock() - started
+            if self._cache is not None and one.data:
+                self._cache.keep_seen(seen)
+            shows = hit or (seen.close and bool(self._matcher.find([seen])))
+            one.seen = seen if shows else None
+            if shows and self._cache is not None and one.data:
+                self._cache.hold(one.data)
+        return left
+
+    def _close(self, seen: Seen, one: _One, costly: Counter[int]) -> Seen:
+        """With its local features, and its brightness where logos are looked for; a plain picture has only that."""
+        prints, gray = seen.prints, seen.gray
+        try:
+            if self._matcher.logos:
+                gray = self._workshop.ask("brightness", [one.data], {"side": GRAY_SIDE}, LIMITS)
+            prints = self._workshop.fingerprint(one.data, LIMITS, query=True).prints
+        except Invalid as error:
+            if error.code in _COSTLY:
+                costly.update(one.listings)
+                one.trouble = error.code
+        return replace(seen, prints=prints, gray=gray, close=True)
+
+
+def _read(body: bytes, count: int) -> list[bytes | str]:
+    """What the cage answered, read strictly.
+
+    Raises:
+        Invalid: `media.decoder_died`.
+    """
+    try:
+        said = cbor.decode(body)
+    except Invalid as error:
+        raise Invalid("media.decoder_died", signal=0) from error
+    if not isinstance(said, list) or len(said) != count or not all(isinstance(each, bytes | str) for each in said):
+        raise Invalid("media.decoder_died", signal=0)
+    return [each if isinstance(each, bytes) else each[:64] for each in said]
