@@ -6,6 +6,7 @@ platform holds its bytes, decoded and encoded anew; no page asks a marketplace's
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, Final, Literal, cast, get_args
 
@@ -20,15 +21,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
-from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
 from chopmark.rights.queries import works
 from chopmark.watch import life
 from chopmark.watch.actions import hand_over, review
 from chopmark.watch.actions.review import Ask, Many, Opinion
 from chopmark.watch.life import Answer
-from chopmark.watch.listing import Listing
-from chopmark.watch.queries import hits, proofs
+from chopmark.watch.queries import hits, pictures, proofs
 from chopmark.watch.queries.hits import Filters, HitStory
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
@@ -37,8 +36,10 @@ from chopmark.web.views import watch_words as words
 from chopmark.web.views.casework import tell
 from chopmark.web.views.right_words import choices, in_words, sentence
 from chopmark.web.views.rights import private
+from chopmark.web.views.thumbnails import has, thumbnail
+from chopmark.web.views.thumbnails import picture as shown
 from chopmark.web.views.watch_nav import watch_nav
-from chopmark.web.views.works import showable, stored_picture
+from chopmark.web.views.works import SMALL, showable, stored_picture
 
 PAGE: Final = 50
 LAST_PAGE: Final = 10_000
@@ -281,27 +282,22 @@ def _golden(request: HttpRequest, actor: Actor, number: str) -> None:
 
 
 def shown_pictures(one: HitStory) -> dict[int, str]:
-    """Addresses of those pictures of the listing whose bytes the platform holds."""
-    number = one.summary.number
-    held = (place for place, _picture in enumerate(one.listing.pictures) if held_picture(one.listing, place))
-    return {place: reverse("watch-hit-picture", args=[number, place]) for place in held}
-
-
-def held_picture(listing: Listing, place: int) -> bytes:
-    """The digest of a picture of a listing whose bytes the platform holds, empty for any other."""
-    if not 0 <= place < len(listing.pictures):
-        return b""
-    digest = listing.pictures[place].sha256
-    return digest if digest and wiring.blobs().holds(digest) else b""
+    """Addresses of those pictures of the listing whose bytes the platform keeps, by their place."""
+    places = pictures.places_of(one.listing, at=clock.now())
+    return {place: reverse("watch-hit-picture", args=[one.summary.number, place]) for place in places}
 
 
 @require_safe
 def picture(request: HttpRequest, number: str, place: int) -> HttpResponse:
-    """One picture of the listing."""
-    digest = held_picture(hits.hit_of(actor_of(request), number).listing, place)
-    if not digest:
+    """One picture of the listing, decoded and encoded anew."""
+    data = pictures.picture_of(actor_of(request), number, place, at=clock.now())
+    if data is None:
         raise Http404
-    return stored_picture(request, digest)
+    small = "small" in request.GET
+    tag = hashlib.sha256(data + bytes([small])).hexdigest()[:32]
+    if has(request, tag):
+        return shown(tag, None)
+    return shown(tag, thumbnail(data, SMALL) if small else thumbnail(data))
 
 
 @require_safe
