@@ -45,6 +45,8 @@ from chopmark.cli.output import PLAIN, Common, say
 from chopmark.cli.words import text
 from chopmark.site.child import KILL, PID_FILE, STOP_PATIENCE, Child
 from chopmark.site.config import read_config
+from chopmark.site.demo_market import children_of as demo_of
+from chopmark.site.demo_market import doors_of as demo_doors
 from chopmark.site.desks import children_of as desks_of
 from chopmark.site.desks import introduce as introduce_desks
 from chopmark.site.members import children_of, introduce
@@ -347,6 +349,8 @@ def command(
             say("site.sign_in", common, path=str(place / "demo.txt"))
         say("site.how_to_stop", common, logs=str(place / "logs"))
 
+    if doors := demo_doors(place):
+        os.environ["CHOPMARK_CAPTURE_ALLOW"] = ",".join(dict.fromkeys((*config.capture_allow, *doors)))
     me = "chopmark.site"
     own_time = (place / "tsa" / "signer.pem").is_file()
     tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
@@ -364,6 +368,7 @@ def command(
             watcher,
             *members,
             *desks,
+            *demo_of(place, f"http://127.0.0.1:{chosen}" if config.local else config.base_url),
         ),
         sweep=(f"{me}.command", "sweep"),
         say=say,
