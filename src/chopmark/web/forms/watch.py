@@ -128,7 +128,7 @@ class RuleForm(forms.Form):
         label=_("Condition"),
         max_length=MAX_CONDITION,
         help_text=_(
-            "SQL over the features below: AND, OR, NOT, =, <, IN, BETWEEN, IS NULL, contains(category, 'Shoes')."
+            "SQL over the features below: AND, OR, NOT, =, >=, IN, BETWEEN, IS NULL, contains(category, 'Shoes')."
         ),
         widget=forms.Textarea(attrs={**_PLAIN, "rows": 4}),
     )
