@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import re
+from hashlib import sha256
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django.utils import translation
+from PIL import Image
 from world.market import BEFORE, NAMED, Market, raw
 from world.pages import PageWorld
 
 from chopmark.watch import life, sampling
 from chopmark.watch.actions.review import Opinion, claim_review, decide_hit
 from chopmark.watch.actions.scan import NewScan, start_scan
+from chopmark.watch.fetch import Cache
 from chopmark.watch.found import View
-from chopmark.watch.models import Hit, Measure, RuleRow, Scan, Vote
+from chopmark.watch.models import Hit, Measure, RuleChange, RuleRow, Scan, Vote
+from chopmark.watch.queries.pictures import cache_folder
 from chopmark.watch.rules.rule import default, read_toml
 from chopmark.web.forms.watch import RuleForm, as_toml, typed_rule
 from chopmark.web.views import watch_words
@@ -339,7 +344,7 @@ def test_a_golden_sample_looks_like_any_hit_and_its_answer_is_not_told(market, j
 def test_the_dashboard_counts_cuts_and_exports(market, jo):
     market.hit(raw("1"), raw("2", title="a plain lamp"))
     page = jo.client.get("/watch/?by=seller&days=7").text
-    assert "s1" in page
+    assert 'href="/watch/hits?seller=s1"' in page
     assert "<svg" in page
     text = jo.client.get("/watch/figures.csv?by=seller&days=7")
     assert text["Content-Type"].startswith("text/csv")
@@ -445,6 +450,19 @@ def test_without_a_scan_there_is_no_history_to_try_a_rule_on(market, jo):
     assert jo.client.post("/watch/rules/named/try", {"seq": "77"}).status_code == 404
 
 
+def test_a_rule_that_its_alarm_stopped_says_so_at_its_head(market, jo):
+    row = RuleRow.objects.get(name="named")
+    told = {"rule": "named", "flagged": 900, "budget": 50}
+    RuleChange.objects.create(
+        rule=row, seq=1, state="stopped", why="watch.alarm_budget", facts=told, at=market.world.now()
+    )
+    RuleRow.objects.update(state="stopped")
+    for name, words in (("named", "more than its budget of 50"), ("replica", "")):
+        page = jo.client.get(f"/watch/rules/{name}").text
+        assert page.count('class="alert alert-danger mb-4" role="alert"') == bool(words)
+        assert words in page
+
+
 def test_the_rules_that_ship_are_taken_over_once(market, jo):
     shipped = len(default().rules)
     assert f"{shipped} rules run in their shadow" in said(jo.client, "rules/adopt")
@@ -496,3 +514,56 @@ def test_a_card_is_still_there_after_a_reload(market, jo):
     card = claim_review(by=jo.actor, at=market.world.now())
     for _again in range(2):
         assert jo.client.get(f"/watch/queue/cards/{card.id}").status_code == 200
+
+
+# ---- pictures
+
+PICTURE = "https://shop.demo-market.com/1.png"
+SEEN = {
+    "work": "W-2026-000001",
+    "right": "",
+    "picture": 0,
+    "stage": "features",
+    "score": 870,
+    "distance": 0,
+    "inliers": 41,
+    "turn": 4,
+    "query": [100000, 200000, 300000, 400000],
+    "reference": None,
+}
+
+
+def pictured(market):
+    """A hit whose listing's picture shows a work, and was kept."""
+    hit = market.hit(raw(pictures=[PICTURE]))
+    hit.found = {**hit.found, "pictures": [SEEN]}
+    hit.save()
+    out = io.BytesIO()
+    Image.new("RGB", (90, 60), "navy").save(out, "JPEG")
+    cache = Cache(cache_folder())
+    cache.hold(out.getvalue())
+    cache.remember(PICTURE, "", sha256(out.getvalue()).digest(), market.world.now())
+    return hit
+
+
+def test_a_picture_is_shown_with_the_part_that_is_protected_and_the_work_to_its_holder_alone(market, jo):
+    hit = pictured(market)
+    path = f"/watch/hits/{hit.number}/pictures/0.png"
+    page = jo.client.get(f"/watch/hits/{hit.number}").text
+    assert f'src="{path}"' in page
+    assert 'x="100000" y="200000" width="300000" height="400000"' in page
+    for words in ("A part of the picture", "mirrored", "41 points agree", "Only its holder sees this picture here."):
+        assert words in page, words
+    assert PICTURE not in page
+    assert "/watch/works/W-2026-000001.png" in market.mei.client.get(f"/watch/hits/{hit.number}").text
+    answer = jo.client.get(path)
+    assert answer["Content-Type"] == "image/png"
+    assert answer.content.startswith(b"\x89PNG")
+    assert "sandbox" in answer["Content-Security-Policy"]
+    assert jo.client.get(path, headers={"if-none-match": answer["ETag"]}).status_code == 304
+    assert jo.client.get(f"{path}?small=1")["ETag"] != answer["ETag"]
+    for place in ("1", "99999999999"):
+        assert jo.client.get(f"/watch/hits/{hit.number}/pictures/{place}.png").status_code == 404
+    stranger = market.world.person("Stranger")
+    assert stranger.client.get(path).status_code == 404
+    assert stranger.client.get("/watch/works/W-2026-000001.png").status_code == 404

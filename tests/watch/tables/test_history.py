@@ -10,7 +10,6 @@ from pyarrow import parquet
 from world.market import NAMED, raw
 
 from chopmark.base.errors import Refused
-from chopmark.watch import wiring
 from chopmark.watch.actions.rules import propose_rule
 from chopmark.watch.actions.scan import NewScan, start_scan, stock_of, work_scan
 from chopmark.watch.engine.schema import table_of
@@ -18,7 +17,7 @@ from chopmark.watch.fetch import Cache
 from chopmark.watch.listing import clean
 from chopmark.watch.models import Hit
 from chopmark.watch.queries.history import try_rule
-from chopmark.watch.queries.pictures import FOLDER, picture_of, places_of
+from chopmark.watch.queries.pictures import MOST, cache_folder, picture_of, places_of
 from chopmark.watch.queries.proofs import proof_of_hit
 from chopmark.watch.results import Proof, Total, check
 from chopmark.watch.rules.language import parse
@@ -78,10 +77,12 @@ def test_a_picture_is_shown_only_where_it_was_kept_for_review(market):
     at, jo = market.world.now(), market.jo.actor
     listing = clean(raw(pictures=[PICTURE, named]), marketplace="demo")
     assert places_of(listing, at=at) == ()
-    cache = Cache(wiring.folder(FOLDER))
+    cache = Cache(cache_folder())
     cache.hold(b"picture")
     cache.remember(PICTURE, "", sha256(b"picture").digest(), at)
     assert places_of(listing, at=at) == (0,)
+    crowd = clean(raw(pictures=[*(f"{PICTURE}?{n}" for n in range(MOST)), PICTURE]), marketplace="demo")
+    assert (places_of(crowd, at=at), places_of(crowd, (MOST, 99), at=at)) == ((), (MOST,))
     assert [picture_of(jo, hit.number, place, at=at) for place in (0, 1, 2)] == [b"picture", None, None]
     with pytest.raises(Refused, match=r"watch\.hit_not_found"):
         picture_of(market.world.person("Stranger").actor, hit.number, 0, at=at)

@@ -6,7 +6,9 @@ ledger, and whoever pushes a listing could name them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -16,12 +18,24 @@ from chopmark.watch import wiring
 from chopmark.watch.listing import Listing, Picture
 from chopmark.watch.queries import access
 
-FOLDER: Final = "pictures"
+MOST: Final = 8
+"""Pictures of one listing that are looked for on disk."""
 
 
-def places_of(listing: Listing, *, at: datetime) -> tuple[int, ...]:
-    """Which pictures of a listing can be shown, by their place."""
-    return tuple(place for place, each in enumerate(listing.pictures) if _held(each, at) is not None)
+def cache_folder() -> Path:
+    """Where pictures of listings are kept that somebody has looked at, see `fetch.Cache`."""
+    return wiring.folder("pictures") / "cache"
+
+
+def places_of(listing: Listing, first: Sequence[int] = (), *, at: datetime) -> tuple[int, ...]:
+    """Which pictures of a listing can be shown, by their place.
+
+    Args:
+        first: places that matter most, such as those in which something was found.
+    """
+    known = range(len(listing.pictures))
+    asked = list(dict.fromkeys([*(each for each in first if each in known), *known]))[:MOST]
+    return tuple(sorted(each for each in asked if _held(listing.pictures[each], at) is not None))
 
 
 def picture_of(actor: Actor, which: UUID | str, place: int, *, at: datetime) -> bytes | None:
@@ -37,7 +51,7 @@ def picture_of(actor: Actor, which: UUID | str, place: int, *, at: datetime) -> 
 def _held(picture: Picture, at: datetime) -> bytes | None:
     from chopmark.watch.fetch import Cache  # noqa: PLC0415 (loads what reads fingerprints)
 
-    cache = Cache(wiring.folder(FOLDER))
+    cache = Cache(cache_folder())
     known = cache.known(picture.url, at) if picture.url else None
     digest = known.sha256 if known is not None else b"" if picture.url else picture.sha256
     return cache.held(digest) if digest else None

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path, reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
@@ -20,6 +21,7 @@ from chopmark.watch.queries import figures
 from chopmark.watch.queries.figures import Cut, Dashboard, Day, Line, Share
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
+from chopmark.web.views import watch_hits as hits
 from chopmark.web.views import watch_words as words
 from chopmark.web.views.rights import private
 from chopmark.web.views.watch_nav import watch_nav
@@ -84,11 +86,10 @@ def _asked(request: HttpRequest) -> tuple[Cut, int]:
 
 def line_facts(cut: Cut, one: Line) -> dict[str, Any]:
     """A row of a table, with the hits behind it."""
-    named = {"right": "right", "seller": "seller", "marketplace": "marketplace", "rule": "rule"}
-    query = f"?{named[cut]}={one.name}" if cut in named and one.name.isascii() and one.name.isprintable() else ""
+    shown = cut in hits.FILTERS and bool(one.name)
     return {
         "name": one.name or _("not known"),
-        "url": reverse("watch-hits") + query if one.name and query and not set(one.name) & set("&#?%+ ") else "",
+        "url": f"{reverse('watch-hits')}?{urlencode({cut: one.name})}" if shown else "",
         "flagged": one.flagged,
         "confirmed": one.confirmed,
         "dismissed": one.dismissed,

@@ -283,7 +283,8 @@ def _golden(request: HttpRequest, actor: Actor, number: str) -> None:
 
 def shown_pictures(one: HitStory) -> dict[int, str]:
     """Addresses of those pictures of the listing whose bytes the platform keeps, by their place."""
-    places = pictures.places_of(one.listing, at=clock.now())
+    found = [each["picture"] for each in one.found.get("pictures", ())]
+    places = pictures.places_of(one.listing, found, at=clock.now())
     return {place: reverse("watch-hit-picture", args=[one.summary.number, place]) for place in places}
 
 

@@ -169,7 +169,11 @@ def count_facts(one: CountSummary) -> dict[str, Any]:
 
 
 def alarm_text(one: RuleStory, today: date) -> str:
-    """What today's counts ring, empty for nothing; who stops it is the action."""
+    """Why it was stopped, or what today's counts ring while it is in force; empty for nothing."""
+    if one.summary.state == "stopped" and one.changes and one.changes[0].why.startswith("watch."):
+        return worded(one.changes[0].why, one.changes[0].facts)
+    if one.summary.state != "live":
+        return ""
     days = {each.day: Day(seen=each.seen, flagged=each.fired) for each in one.counts[: ruling.HISTORY + 1]}
     now = days.pop(today, None)
     ringing = alarm(one.summary.rule, now, tuple(days.values())) if now is not None else None

@@ -93,6 +93,7 @@ WHY_WORDS = {
     "not_the_mark": gettext_lazy("Not the mark"),
     "unclear": gettext_lazy("Unclear"),
 }
+STEP_WHY_WORDS = {**WHY_WORDS, "right_ended": gettext_lazy("The right backs no measure any more")}
 ANSWER_WORDS = {
     "confirm": gettext_lazy("Confirmed"),
     "dismiss": gettext_lazy("Dismissed"),
@@ -248,7 +249,6 @@ def row_facts(one: HitSummary) -> dict[str, Any]:
         "number": one.number,
         "url": reverse("watch-hit", args=[one.number]),
         "title": pieces(one.title[:200], ()),
-        "plain_title": "".join(each for each in one.title[:200] if not unseen(each)) or one.item,
         "item": one.item,
         "marketplace": one.marketplace,
         "seller": one.seller,
@@ -366,7 +366,10 @@ def reason_facts(one: HitStory) -> dict[str, list[dict[str, str]]]:
     """The reasons by what they are: rules that fired, evidence, what speaks against a measure without a person."""
     found: dict[str, list[dict[str, str]]] = {"rule": [], "key": [], "against": []}
     for code, facts in one.reasons:
-        known = {name: in_words(FACT_WORDS.get(name, {}), value) for name, value in facts.items()}
+        known = {
+            name: in_words(FACT_WORDS[name], value) if name in FACT_WORDS and isinstance(value, str) else value
+            for name, value in facts.items()
+        }
         found[code_of(code)].append({"code": code, "text": worded(code, known)})
     return found
 
@@ -418,12 +421,14 @@ def who(names: Mapping[int, str], user: int | None, *, mine: bool) -> str:
 def step_facts(one: Step, actor: Actor, names: Mapping[int, str]) -> dict[str, Any]:
     """A line of a hit's history."""
     facts = one.facts
-    told = [in_words(WHY_WORDS, facts["why"]) if facts.get("why") else ""]
+    told = [in_words(STEP_WHY_WORDS, facts["why"]) if facts.get("why") else ""]
     told += [in_words(OUTCOME_WORDS, facts["measure"]) if facts.get("measure") else ""]
     told += [str(facts["matter"]) if facts.get("matter") else ""]
     return {
         "text": in_words(STEP_WORDS, one.kind),
-        "who": who(names, one.user, mine=one.organisation == actor.organisation_id),
+        "who": _("Programme")
+        if one.user is None and one.organisation is not None
+        else who(names, one.user, mine=one.organisation == actor.organisation_id),
         "told": " · ".join(each for each in told if each),
         "at": one.at,
     }
