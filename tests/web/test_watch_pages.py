@@ -17,11 +17,11 @@ from world.pages import PageWorld
 from chopmark.watch import life, sampling
 from chopmark.watch.actions.review import Opinion, claim_review, decide_hit
 from chopmark.watch.actions.scan import NewScan, start_scan
-from chopmark.watch.fetch import Cache
 from chopmark.watch.found import View
 from chopmark.watch.models import Hit, Measure, RuleChange, RuleRow, Scan, Vote
 from chopmark.watch.queries.pictures import cache_folder
 from chopmark.watch.rules.rule import default, read_toml
+from chopmark.watch.shelf import Cache
 from chopmark.web.forms.watch import RuleForm, as_toml, typed_rule
 from chopmark.web.views import watch_words
 from chopmark.web.views.watch import drawing, duration, percent
@@ -352,6 +352,17 @@ def test_the_dashboard_counts_cuts_and_exports(market, jo):
     for query in ("by=price", "days=8", "days=", "by=class&days=99999999999"):
         assert jo.client.get(f"/watch/?{query}").status_code == 404, query
         assert jo.client.get(f"/watch/figures.csv?{query}").status_code == 404, query
+
+
+def test_new_hits_come_onto_the_dashboard_by_themselves(market, jo):
+    page = jo.client.get("/watch/").text
+    assert 'data-fragment="/watch/latest"' in page
+    assert "H-2026-" not in jo.client.get("/watch/latest").text
+    hit = market.hit()
+    piece = jo.client.get("/watch/latest")
+    assert hit.number in piece.text
+    assert "X-Finished" not in piece
+    assert "<html" not in piece.text
 
 
 def test_an_empty_dashboard_says_how_to_begin(world):

@@ -17,8 +17,10 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from chopmark.base import clock
+from chopmark.people.actor import Actor
 from chopmark.watch.queries import figures
 from chopmark.watch.queries.figures import Cut, Dashboard, Day, Line, Share
+from chopmark.watch.queries.hits import hits_of
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
 from chopmark.web.views import watch_hits as hits
@@ -28,6 +30,7 @@ from chopmark.web.views.watch_nav import watch_nav
 
 DAYS: Final = (7, 30, 90, 365)
 USUAL: Final = 30
+LATEST: Final = 8  # hits shown as they come
 WIDTH, HEIGHT, GROUND = 720, 120, 100  # of the drawing, in its own units
 CUT_WORDS = {
     "right": gettext_lazy("By right"),
@@ -48,6 +51,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     lines = figures.cut_by(actor, cut, at=now, days=days)
     context = {
         "watch_nav": watch_nav(request),
+        "latest": latest_facts(actor),
         "found": found,
         "empty": not found.scanned and not found.total.flagged and not lines,
         "shares": share_rows(found),
@@ -63,6 +67,18 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "marketplaces": words.own_marketplaces(actor),
     }
     return private(render(request, "watch/dashboard.html", context))
+
+
+@require_safe
+def latest(request: HttpRequest) -> HttpResponse:
+    """The newest hits, as a piece of the page that looks by itself."""
+    return private(render(request, "watch/_latest.html", {"latest": latest_facts(actor_of(request))}))
+
+
+def latest_facts(actor: Actor) -> list[dict[str, Any]]:
+    """A few rows."""
+    found, _count = hits_of(actor, limit=LATEST)
+    return [words.row_facts(each) for each in found]
 
 
 @require_safe
@@ -177,5 +193,6 @@ def drawing(days: Sequence[Day]) -> dict[str, Any] | None:
 
 urlpatterns = [
     path("watch/", dashboard, name="watch"),
+    path("watch/latest", latest, name="watch-latest"),
     path("watch/figures.csv", export, name="watch-figures"),
 ]
