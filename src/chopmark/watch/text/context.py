@@ -101,20 +101,23 @@ def other_brand(brand: str, names: Iterable[str]) -> bool:
     "No brand", "generic" and the like say none.
     """
     said = f" {words(brand[:MAX_TEXT])} "
-    if said.strip() in _NO_BRAND:
+    if said.strip() in _no_brand():
         return False
     return all(
         f" {words(each)} " not in said and words(each).replace(" ", "") != said.replace(" ", "") for each in names
     )
 
 
-_NO_BRAND: Final = frozenset(
-    words(each)
-    for each in (
-        *("", "no brand", "generic", "unbranded", "none", "other", "others", "n/a", "oem", "no name", "unknown"),
-        *("does not apply", "无品牌", "其他", "其它", "无", "国产", "other/其他"),
+@cache
+def _no_brand() -> frozenset[str]:
+    """In plain form; made at the first question, since Chinese words need tables that no start should load."""
+    return frozenset(
+        words(each)
+        for each in (
+            *("", "no brand", "generic", "unbranded", "none", "other", "others", "n/a", "oem", "no name", "unknown"),
+            *("does not apply", "无品牌", "其他", "其它", "无", "国产", "other/其他"),
+        )
     )
-)
 
 
 def classes_of(category: str) -> tuple[str, ...]:
