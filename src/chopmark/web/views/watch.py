@@ -105,7 +105,7 @@ def line_facts(cut: Cut, one: Line) -> dict[str, Any]:
     shown = cut in hits.FILTERS and bool(one.name)
     return {
         "name": one.name or _("not known"),
-        "url": f"{reverse('watch-hits')}?{urlencode({cut: one.name})}" if shown else "",
+        "url": f"{reverse('watch-hits')}?{urlencode([(cut, one.name)])}" if shown else "",
         "flagged": one.flagged,
         "confirmed": one.confirmed,
         "dismissed": one.dismissed,
