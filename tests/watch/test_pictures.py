@@ -1,4 +1,4 @@
-"""Protected pictures in pictures of listings: what is found, by what, where; and the files that go between processes."""
+"""Protected pictures in pictures of listings: what is found, by what, where; and the files between processes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import cache
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from world import media
 
@@ -19,7 +19,7 @@ from chopmark.media.fingerprint import Code, Print
 from chopmark.media.index.bands import Bands, distances, words_of
 from chopmark.media.making import code_of
 from chopmark.rights.similarity import logos
-from chopmark.watch import fetch, pictures
+from chopmark.watch import pictures, shelf
 from chopmark.watch.pictures import Logo, PictureMatcher, Reference, Seen, picture_set
 
 WORK = "W-2026-000001"
@@ -189,6 +189,7 @@ def plain() -> pictures.PictureSet:
     )
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_a_set_with_a_changed_byte_is_refused_or_another(data):
     made = plain()
@@ -200,6 +201,7 @@ def test_a_set_with_a_changed_byte_is_refused_or_another(data):
     assert found is None or found.version != made.version
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200))
 def test_what_is_no_description_of_a_picture_is_refused(data):
     with pytest.raises(Invalid, match=r"watch\.seen_malformed"):
@@ -223,12 +225,14 @@ def test_a_sketch_holds_what_the_codes_of_a_query_are():
     assert (made.width, made.height) == (640, 480)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=600))
 def test_what_is_no_sketch_is_refused(data):
     with pytest.raises(Invalid, match=r"media\.fingerprint_malformed"):
         sketch.parse(data)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(0, 600), st.integers(1, 255))
 def test_a_changed_sketch_is_refused_or_within_its_bounds(at, change):
     data = bytearray(sketch_of(5).encode())
@@ -242,7 +246,7 @@ def test_a_changed_sketch_is_refused_or_within_its_bounds(at, change):
 
 
 def test_the_cache_is_named_after_what_makes_its_contents():
-    assert f"{picture.ALGORITHM}+{features.ALGORITHM}" == fetch.NAME
+    assert f"{picture.ALGORITHM}+{features.ALGORITHM}" == shelf.NAME
 
 
 # ---- quick look-ups, and the same picture across sellers -------------------------------------------------------------

@@ -80,6 +80,7 @@ def _watch(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
             stop.wait(ROUND)
     for each in threads:
         each.join(5)
+    feed.close()
     lines.info("stopped")
 
 
@@ -87,8 +88,16 @@ class Feed:
     """What the process's own thread does in turn: the registry, the inbox, what changed rights ask for."""
 
     def __init__(self) -> None:
+        from chopmark.watch.actions.pictureset import FeedPictures  # noqa: PLC0415 (the framework is set up by the caller)
+
+        config, _ = read_config()
+        self._pictures = FeedPictures(config.capture_allow)
         self._followed: datetime | None = None
         self.judged = 0
+
+    def close(self) -> None:
+        """Let connections go."""
+        self._pictures.close()
 
     def round(self) -> bool:
         """One round; whether more is due at once.
@@ -98,6 +107,7 @@ class Feed:
         """
         from chopmark.watch.actions.feed import work_feed  # noqa: PLC0415 (the framework is set up by the caller)
         from chopmark.watch.actions.markset import follow_rights  # noqa: PLC0415
+        from chopmark.watch.actions.pictureset import follow_pictures  # noqa: PLC0415
         from chopmark.watch.actions.turn import work_tasks  # noqa: PLC0415
         from chopmark.watch.queries.marketplaces import any_registered  # noqa: PLC0415
 
@@ -106,8 +116,9 @@ class Feed:
             return False
         if self._followed is None or not timedelta() <= at - self._followed < FOLLOW:
             follow_rights(at)
+            follow_pictures()
             self._followed = at
-        fed = work_feed(clock=clock.now)
+        fed = work_feed(clock=clock.now, pictures=self._pictures)
         self.judged += fed.judged
         if fed.more:
             return True
@@ -121,6 +132,7 @@ def _once(lines: structlog.stdlib.BoundLogger) -> int:
     feed = Feed()
     while feed.round() or _measures() or _scans(threading.Event()):
         lines.info("worked", judged=feed.judged)
+    feed.close()
     return feed.judged
 
 

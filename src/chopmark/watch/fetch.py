@@ -1,39 +1,30 @@
-"""Pictures of listings, from where they lie: over HTTP through a guard, or from a folder; and what is kept of them.
+"""Pictures of listings over HTTP, through a guard.
 
     Fetcher(allow=...)(picture)      bytes of `listing.Picture`
-    Folder(path)(picture)            the same, from files named by their SHA-256
 
 Addresses come from strangers. So each is judged before each connection, also after each redirect: the name is resolved
 once, every address that it has must be public (`evidence.capture.addresses`), and the connection goes to one of
 exactly those, so that no second look-up can answer otherwise (DNS rebinding). Bounded in size, time, redirects,
 connections and pace for each host; nothing is unpacked, no cookie and no proxy is used. A host that says "too many" is
-left alone for as long as it asks.
-
-`Cache` keeps by address which picture was there (with its ETag), and by SHA-256 what the picture looks like, so that
-the same picture is fetched and decoded once; and the bytes of pictures in which something was found, for who reviews.
+left alone for as long as it asks. What was fetched is kept by `watch.shelf`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import socket
 import ssl
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.capture import addresses
-from chopmark.watch.listing import Picture, address_is_public
-from chopmark.watch.pictures import Seen
+from chopmark.watch.listing import Picture, address_is_allowed, address_is_public
+from chopmark.watch.shelf import MAX_SIZE, Fetched
 
 if TYPE_CHECKING:
     import httpx
@@ -47,17 +38,6 @@ USER_AGENT: Final = "chopmark (pictures of listings)"
 Resolve = Callable[[str, int], Sequence[str]]
 
 
-class Source(Protocol):
-    """Gives the bytes of a picture."""
-
-    def __call__(self, picture: Picture, /) -> bytes:
-        """They; or why not.
-
-        Raises:
-            Refused, Invalid, Unavailable: this picture cannot be had.
-        """
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """What one picture and one host may cost.
@@ -68,7 +48,7 @@ class Pace:
         rest: seconds that a busy host is left alone at most.
     """
 
-    size: int = 8_000_000
+    size: int = MAX_SIZE
     seconds: float = 10.0
     together: int = 4
     gap: float = 0.02
@@ -195,7 +175,7 @@ class Fetcher:
 
     def _judged(self, asked: httpx.URL, port: int, url: str) -> str:
         """The address to connect to, when all that the name has may be contacted."""
-        allowed = f"{asked.host}:{port}" in self._allow and asked.scheme in {"http", "https"} and not asked.userinfo
+        allowed = f"{asked.host}:{port}" in self._allow and address_is_allowed(url, self._allow)
         if not allowed and not address_is_public(url):
             raise Refused("watch.address_refused", host=asked.host[:100], why="private")
         try:
@@ -249,141 +229,6 @@ class Fetcher:
             return self._hosts[key]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """What was at an address; `same` when it is what it was, and then no bytes."""
-
-    data: bytes
-    etag: str
-    same: bool = False
-
-
 def _seconds(retry_after: str) -> float:
     """What a host asks for; some seconds where it says nothing, or a date."""
     return float(retry_after) if retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 6 else 5.0
-
-
-class Folder:
-    """Pictures that lie in a folder, or in a mounted store, as `<SHA-256 in hex>` or `<its first two digits>/<it>`."""
-
-    def __init__(self, path: Path, *, most: int = Pace().size) -> None:
-        self._path, self._most = path, most
-
-    def __call__(self, picture: Picture) -> bytes:
-        """The bytes of a picture, which must be those of its SHA-256.
-
-        Raises:
-            Refused: `watch.picture_refused` when it is not there, or is another.
-            Invalid: `watch.picture_too_large`.
-        """
-        name = picture.sha256.hex()
-        for path in (self._path / name, self._path / name[:2] / name):
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                data = file.read(self._most + 1)
-                if len(data) > self._most:
-                    raise Invalid("watch.picture_too_large", most=self._most)
-                if hashlib.sha256(data).digest() == picture.sha256:
-                    return data
-        raise Refused("watch.picture_refused", status=404)
-
-
-# ---- what is kept ----------------------------------------------------------------------------------------------------
-
-NAME: Final = "pdq64-v1+orb640-v1"
-"""Of what made the descriptions: those of another version are made again."""
-FRESH: Final = timedelta(hours=1)
-"""For so long an address is not asked again: who swaps a picture behind it is seen at the next look."""
-KEPT: Final = timedelta(days=30)
-"""What was not used for so long is forgotten."""
-MAX_TIDIED: Final = 200_000
-"""Files looked at in one tidying."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What was at an address; `fresh` when it need not be asked again."""
-
-    etag: str
-    sha256: bytes
-    fresh: bool
-
-
-class Cache:
-    """See the module. A folder; may be shared by threads and processes. What is damaged is as if it were not there."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def known(self, url: str, at: datetime) -> Known | None:
-        """What was at this address."""
-        try:
-            said = jcs.decode(self._read("address", _key(url)))
-            found_at = datetime.fromisoformat(said["at"])
-            same = said["url"] == url
-            known = Known(
-                etag=str(said["etag"]),
-                sha256=bytes.fromhex(said["sha256"]),
-                fresh=timedelta() <= at - found_at < FRESH,
-            )
-        except (FileNotFoundError, Invalid, KeyError, TypeError, ValueError):
-            return None
-        return known if same else None
-
-    def remember(self, url: str, etag: str, sha256: bytes, at: datetime) -> None:
-        """What is at this address now."""
-        said = {"url": url, "etag": etag, "sha256": sha256.hex(), "at": at.isoformat()}
-        self._write("address", _key(url), jcs.encode(said))
-
-    def seen(self, sha256: bytes) -> Seen | None:
-        """What a picture looks like."""
-        try:
-            found = Seen.parse(self._read(NAME, sha256.hex()))
-        except (FileNotFoundError, Invalid):
-            return None
-        return found if found.sha256 == sha256 else None
-
-    def keep_seen(self, seen: Seen) -> None:
-        """What a picture looks like, for who meets it next."""
-        self._write(NAME, seen.sha256.hex(), seen.encode())
-
-    def held(self, sha256: bytes) -> bytes | None:
-        """The bytes of a picture in which something was found."""
-        with suppress(FileNotFoundError):
-            data = self._read("held", sha256.hex())
-            return data if hashlib.sha256(data).digest() == sha256 else None
-        return None
-
-    def hold(self, data: bytes) -> None:
-        """Keep a picture in which something was found."""
-        self._write("held", hashlib.sha256(data).hexdigest(), data)
-
-    def tidy(self, at: datetime) -> int:
-        """Forget what was not used for long; how many files."""
-        before, gone = (at - KEPT).timestamp(), 0
-        for looked, path in enumerate(self._folder.glob("*/*/*")):
-            if looked >= MAX_TIDIED:
-                break
-            with suppress(FileNotFoundError):
-                if path.stat().st_mtime < before:
-                    path.unlink()
-                    gone += 1
-        return gone
-
-    def _read(self, kind: str, name: str) -> bytes:
-        return (self._folder / kind / name[:2] / name).read_bytes()
-
-    def _write(self, kind: str, name: str, data: bytes) -> None:
-        """Whole or not at all; a full disk costs the memory of it and nothing else."""
-        path = self._folder / kind / name[:2] / name
-        draft = path.with_name(f".{name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            draft.write_bytes(data)
-            draft.replace(path)
-        except OSError:
-            with suppress(OSError):
-                draft.unlink()
-
-
-def _key(url: str) -> str:
-    return hashlib.sha256(url.encode("utf-8", "surrogatepass")).hexdigest()

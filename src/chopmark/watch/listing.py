@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -131,13 +131,18 @@ Classes = Callable[[str], Iterable[str]]
 """A category to its Nice classes; none when it is not known."""
 
 
-def clean(raw: Mapping[str, object], *, marketplace: str, classes_of: Classes | None = None) -> Listing:
+def clean(
+    raw: Mapping[str, object], *, marketplace: str, classes_of: Classes | None = None, allow: Collection[str] = ()
+) -> Listing:
     """A listing from what a marketplace sent.
 
     Names of the mapping are the attributes of `Listing`. `price` is in the currency's main unit (19.90, "1,299.00");
     `price_minor` is in the smallest one and goes first. `pictures` are addresses, or mappings with `url` and `sha256`.
     Times are aware datetimes, RFC 3339 text with an offset, or seconds since 1970; a time without an offset could be
     any of 26 and is left out. Lists may be text with commas. Other names are ignored.
+
+    Args:
+        allow: `host:port` whose addresses are kept though they are private, as the operator allows it.
 
     Raises:
         Invalid: `watch.listing_marketplace`, `watch.listing_item`, `watch.listing_seller`, `watch.listing_version`.
@@ -162,10 +167,10 @@ def clean(raw: Mapping[str, object], *, marketplace: str, classes_of: Classes | 
         category=category,
         classes=_classes(raw.get("classes"), category, classes_of, flags),
         territories=_territories(raw.get("territories"), flags),
-        pictures=_pictures(raw.get("pictures"), flags),
+        pictures=_pictures(raw.get("pictures"), flags, allow),
         gtin=_gtin(raw.get("gtin"), flags),
         stock=_stock(raw.get("stock"), flags),
-        url=_url(raw.get("url"), "url_refused", flags),
+        url=_url(raw.get("url"), "url_refused", flags, allow),
         contact=_contact(raw.get("contact"), flags),
         listed_at=_time(raw.get("listed_at"), flags),
         changed_at=_time(raw.get("changed_at"), flags),
@@ -394,7 +399,12 @@ def _territories(value: object, flags: set[Flag]) -> tuple[str, ...]:
 _SHA256 = re.compile("[0-9a-fA-F]{64}")
 
 
-def _pictures(value: object, flags: set[Flag]) -> tuple[Picture, ...]:
+def pictures_of(value: object, *, allow: Collection[str] = ()) -> tuple[Picture, ...]:
+    """The pictures that `clean` makes of what a marketplace sent."""
+    return _pictures(value, set(), allow)
+
+
+def _pictures(value: object, flags: set[Flag], allow: Collection[str]) -> tuple[Picture, ...]:
     given = [value] if isinstance(value, Mapping) else value.split() if isinstance(value, str) else _several(value)
     if len(given) > MAX_PICTURES:
         flags.add("too_many_pictures")
@@ -406,7 +416,7 @@ def _pictures(value: object, flags: set[Flag]) -> tuple[Picture, ...]:
             digest = bytes.fromhex(digest)
         if not isinstance(digest, bytes) or len(digest) != 32:
             digest = b""
-        url = _url(said.get("url"), "picture_address_refused", flags)
+        url = _url(said.get("url"), "picture_address_refused", flags, allow)
         if url or digest:
             found.append(Picture(url=url, sha256=digest))
     return tuple(found)
@@ -437,10 +447,19 @@ def address_is_public(url: str) -> bool:
     return "." in host and not any(host == each or host.endswith("." + each) for each in _INSIDE)
 
 
-def _url(value: object, refused: Flag, flags: set[Flag]) -> str:
+def address_is_allowed(url: str, allow: Collection[str]) -> bool:
+    """Whether the operator opened this host and port, as it is written, though it is private."""
+    shape = _ADDRESS.fullmatch(url) if allow and len(url) <= MAX_URL and url.isprintable() else None
+    if shape is None:
+        return False
+    port = shape["port"] or ("443" if url[:6].lower() == "https:" else "80")
+    return f"{shape['host'].lower()}:{port}" in allow
+
+
+def _url(value: object, refused: Flag, flags: set[Flag], allow: Collection[str]) -> str:
     if value in (None, ""):
         return ""
-    if isinstance(value, str) and address_is_public(value.strip()):
+    if isinstance(value, str) and (address_is_public(value.strip()) or address_is_allowed(value.strip(), allow)):
         return value.strip()
     flags.add(refused)
     return ""

@@ -28,9 +28,9 @@ from chopmark.base import cbor
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.media.guard import Limits
 from chopmark.media.workshop import Workshop
-from chopmark.watch.fetch import Cache, Fetcher, Source
 from chopmark.watch.listing import Picture
 from chopmark.watch.pictures import GRAY_SIDE, PictureMatcher, Seen
+from chopmark.watch.shelf import Cache, Fetches, Source
 
 BATCH: Final = 32
 PATIENCE: Final = 2.0  # seconds of close looks at pictures without a near code, for one call
@@ -65,7 +65,7 @@ class Looker:
     """See the module. May be shared by threads.
 
     Args:
-        source: where bytes come from. A `Fetcher` is asked with what the cache knows of an address.
+        source: where bytes come from. One that `Fetches` is asked with what the cache knows of an address.
         patience: seconds; nought for codes alone, infinity for a close look at everything.
         clock: seconds that only grow.
     """
@@ -122,7 +122,7 @@ class Looker:
     def _get(self, one: _One, *, at: datetime, close: bool) -> None:
         """Its bytes, or what the cache knows of them where that is enough."""
         try:
-            if self._cache is None or not one.picture.url or not isinstance(self._source, Fetcher):
+            if self._cache is None or not one.picture.url or not isinstance(self._source, Fetches):
                 self._read_from_source(one, close)
             else:
                 self._fetch(one, self._source, self._cache, at, close)
@@ -138,7 +138,7 @@ class Looker:
         one.sha256 = hashlib.sha256(one.data).digest()
         one.seen = self._cache.seen(one.sha256) if self._cache is not None else None
 
-    def _fetch(self, one: _One, source: Fetcher, cache: Cache, at: datetime, close: bool) -> None:  # noqa: FBT001
+    def _fetch(self, one: _One, source: Fetches, cache: Cache, at: datetime, close: bool) -> None:  # noqa: FBT001
         """What the address gives now counts, whatever digest the listing names."""
         url = one.picture.url
         known = cache.known(url, at)

@@ -10,8 +10,8 @@ looked at closely, its local features and its brightness. A sketch finds the sam
 on it, in a frame or as a quarter of a collage; local features find it cropped hard or set into a template; brightness
 is compared with logos, as a whole: a logo that is a small thing in a photograph is not found here.
 
-Pure: decodes nothing, fetches nothing (`watch.looking`, `watch.fetch`). A hit says that two pictures share something,
-not who had it first. What is found of whom is decided by rules and persons.
+Pure: decodes nothing (`watch.looking`), fetches nothing (`watch.fetch`). A hit says that two pictures share something,
+not who had it first. What follows from it is decided by rules and persons.
 """
 
 from __future__ import annotations

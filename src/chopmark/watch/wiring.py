@@ -2,6 +2,8 @@
 
 keys/watch                      32-byte secret in hexadecimal: audit samples and the keys of measures come of it
 watch/marks/marks-<version>.*   sets of marks (`watch.marks`), the newest in use
+watch/picture-sets/pictures-<v>.*  sets of protected pictures (`watch.pictures`), `current.json` names the one in use
+watch/pictures/cache/           what pictures of listings look like, and those with a hit (`watch.shelf.Cache`)
 watch/scans/<number>/           results and manifest of a scan (`watch.engine`)
 watch/hand                      ids of the inbox that the worker has in hand, so that what kills it is found
 """

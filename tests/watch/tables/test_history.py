@@ -13,7 +13,6 @@ from chopmark.base.errors import Refused
 from chopmark.watch.actions.rules import propose_rule
 from chopmark.watch.actions.scan import NewScan, start_scan, stock_of, work_scan
 from chopmark.watch.engine.schema import table_of
-from chopmark.watch.fetch import Cache
 from chopmark.watch.listing import clean
 from chopmark.watch.models import Hit
 from chopmark.watch.queries.history import try_rule
@@ -21,6 +20,7 @@ from chopmark.watch.queries.pictures import MOST, cache_folder, picture_of, plac
 from chopmark.watch.queries.proofs import proof_of_hit
 from chopmark.watch.results import Proof, Total, check
 from chopmark.watch.rules.language import parse
+from chopmark.watch.shelf import Cache
 
 PICTURE = "https://shop.demo-market.com/1.png"
 

@@ -46,13 +46,13 @@ JudgeOf = Callable[[UUID], Judge]
 class Pictures(Protocol):
     """Fetches and describes pictures of listings before the transaction; fingerprints for `judge.PictureFinder`."""
 
-    def __call__(self, listing: Listing, /) -> Sequence[Any]:
-        """Of one listing; what cannot be fetched or read is left out."""
+    def __call__(self, listings: Sequence[Listing], at: datetime, /) -> Sequence[Sequence[Any]]:
+        """Of each listing; what cannot be fetched or read is left out."""
 
 
-def no_pictures(_listing: Listing) -> Sequence[Any]:
+def no_pictures(batch: Sequence[Listing], _at: datetime) -> Sequence[Sequence[Any]]:
     """None are looked at."""
-    return ()
+    return [()] * len(batch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +165,7 @@ def _judge(batch: Sequence[Inbox], judges: JudgeOf, pictures: Pictures, clock: C
 
 
 def _judged(batch: Sequence[Inbox], judges: JudgeOf, pictures: Pictures, clock: Callable[[], datetime]) -> Fed:
-    seen = {each.pk: _looked(each, pictures) for each in batch}
+    seen = _looked(batch, pictures, clock())
     with transaction.atomic():
         at = clock()
         rows = _claimed([each.pk for each in batch])
@@ -179,10 +179,11 @@ def _judged(batch: Sequence[Inbox], judges: JudgeOf, pictures: Pictures, clock: 
     return Fed(judged=len(rows), new_hits=new, more=bool(rows))
 
 
-def _looked(row: Inbox, pictures: Pictures) -> tuple[Listing, Sequence[Any]]:
-    """The listing and what its pictures look like: outside the transaction, since pictures may come from far."""
-    listing = listings.decode(bytes(row.body))
-    return listing, pictures(listing) if listing.pictures else ()
+def _looked(batch: Sequence[Inbox], pictures: Pictures, at: datetime) -> dict[int, tuple[Listing, Sequence[Any]]]:
+    """Listings and what their pictures look like: outside the transaction, since pictures may come from far."""
+    read = [listings.decode(bytes(each.body)) for each in batch]
+    prints = pictures(read, at)
+    return {row.pk: (listing, seen) for row, listing, seen in zip(batch, read, prints, strict=True)}
 
 
 def _claimed(ids: Sequence[int]) -> list[Inbox]:

@@ -18,6 +18,7 @@ from chopmark.rights.queries import scanning
 from chopmark.watch import marks as sets
 from chopmark.watch import wiring
 from chopmark.watch.actions.markset import in_use, read_marks
+from chopmark.watch.actions.pictureset import matcher_in_use, version_in_use
 from chopmark.watch.deciding import deciding
 from chopmark.watch.features import Value
 from chopmark.watch.judge import NOTHING, Decide, Judge, Signals, Work
@@ -66,7 +67,14 @@ def judge_of(organisation: UUID, *, at: datetime, marks: MarkSet | None = None) 
         return _judge_in_use(organisation, at)
     from chopmark.watch.text.matcher import TextMatcher  # noqa: PLC0415 (as above)
 
-    return Judge(marks, text=TextMatcher(marks), decide=decider(organisation, at=at), reading=Words(), works=works())
+    return Judge(
+        marks,
+        text=TextMatcher(marks),
+        decide=decider(organisation, at=at),
+        reading=Words(),
+        pictures=matcher_in_use(),
+        works=works(),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +93,7 @@ FRESH: Final = timedelta(seconds=60)
 def _judge_in_use(organisation: UUID, at: datetime) -> Judge:
     version = in_use().version
     rules = RuleRow.objects.filter(organisation=organisation).order_by("name")
-    of = (version, at.date(), *rules.values_list("name", "state", "version"))
+    of = (version, version_in_use(), at.date(), *rules.values_list("name", "state", "version"))
     made = _JUDGES.get(organisation)
     if made is None or made.of != of or not timedelta() <= at - made.at < FRESH:
         marks = read_marks(version)
@@ -94,6 +102,7 @@ def _judge_in_use(organisation: UUID, at: datetime) -> Judge:
             text=matcher_of(marks),
             decide=decider(organisation, at=at),
             reading=Words(),
+            pictures=matcher_in_use(),
             works=works(),
         )
         made = _JUDGES[organisation] = _Made(of=of, at=at, judge=judge)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from django.conf import settings
 from django.db import transaction
 
 from chopmark.base.errors import Invalid, PlatformError, Refused
@@ -56,9 +57,10 @@ def push_listings(
     if len(batch) > MAX_BATCH:
         raise Refused("watch.batch_too_large", limit=MAX_BATCH)
     cleaned: list[Listing | PlatformError] = []
+    allow = frozenset(settings.CHOPMARK_CAPTURE_ALLOW)
     for raw in batch:
         try:
-            cleaned.append(with_contacts(listings.clean(raw, marketplace=row.name, classes_of=classes_of)))
+            cleaned.append(with_contacts(listings.clean(raw, marketplace=row.name, classes_of=classes_of, allow=allow)))
         except Invalid as error:
             cleaned.append(error)
     good = [each for each in cleaned if isinstance(each, Listing)]

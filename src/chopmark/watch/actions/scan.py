@@ -11,6 +11,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ from chopmark.watch.actions import judging
 from chopmark.watch.actions.common import THE_RULES, count, state_on_ledger, take_numbers
 from chopmark.watch.actions.keep import Judged, keep
 from chopmark.watch.actions.markset import in_use, path_of
+from chopmark.watch.actions.pictureset import path_of as path_of_pictures
+from chopmark.watch.actions.pictureset import version_in_use
 from chopmark.watch.actions.rules import count_rules
 from chopmark.watch.driver import Told, carry
 from chopmark.watch.judge import Signals
@@ -209,12 +212,18 @@ def _argument(scan: Scan, at: datetime) -> str:
         write_sellers(draft, _known_sellers(scan.marketplace, at))
         draft.replace(sellers)
     rules = rules_in(scan.marketplace.organisation)
+    pictures, shown = folder / "pictures.cbor", stock_of(scan.marketplace.name) / "pictures"
+    if not pictures.is_file() and (version := version_in_use()):
+        with suppress(FileExistsError):
+            os.link(path_of_pictures(version), pictures)  # the scan's own: newer sets let older ones go
     return Setting(
         marks=path_of(scan.marks),
         rules=folder / "rules.jsonl",
         on=at.date(),
         bounds=judging.bounds_of(scan.marketplace.organisation, rules),
         sellers=sellers,
+        pictures=pictures if pictures.is_file() else None,
+        folder=shown if pictures.is_file() and shown.is_dir() else None,
     ).encode()
 
 

@@ -13,18 +13,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid
 from chopmark.watch import marks as mark_sets
 from chopmark.watch.deciding import deciding
+from chopmark.watch.engine.looks import look_in, open_pictures, with_fingerprints
 from chopmark.watch.found import Field, TextHit
 from chopmark.watch.judge import Judge, Signals, TextFinder
 from chopmark.watch.listing import Listing
 from chopmark.watch.reading import Words, classes_of, with_contacts
 from chopmark.watch.rules.rule import parse_rules
 from chopmark.watch.score import Bound, default_card
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OPENER = "chopmark.watch.engine.bench:open_bench"
 
@@ -39,6 +43,8 @@ class Setting:
         bounds: what labelled samples prove, by the version of the rule: labelled, confirmed, lower, needed.
         sellers: a file of sellers (`write_sellers`), or empty.
         fast: exact and canonical views alone.
+        pictures: a file of protected pictures (`watch.pictures`), or empty.
+        folder: where the pictures of listings lie, by their SHA-256, or empty: then none is looked at.
     """
 
     marks: Path
@@ -47,6 +53,8 @@ class Setting:
     bounds: Mapping[str, Bound] = field(default_factory=dict)
     sellers: Path | None = None
     fast: bool = False
+    pictures: Path | None = None
+    folder: Path | None = None
 
     def encode(self) -> str:
         """Canonical JSON."""
@@ -61,6 +69,8 @@ class Setting:
                 },
                 "sellers": str(self.sellers) if self.sellers else "",
                 "fast": self.fast,
+                "pictures": str(self.pictures) if self.pictures else "",
+                "folder": str(self.folder) if self.folder else "",
             }
         ).decode()
 
@@ -83,6 +93,8 @@ class Setting:
                 },
                 sellers=Path(said["sellers"]) if said["sellers"] else None,
                 fast=said["fast"],
+                pictures=Path(said["pictures"]) if said["pictures"] else None,
+                folder=Path(said["folder"]) if said["folder"] else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise Invalid("watch.setting_malformed") from error
@@ -100,13 +112,17 @@ class MarkBench:
         found = mark_sets.parse(setting.marks.read_bytes())
         rules = parse_rules(setting.rules.read_bytes())
         self.marks, self.rules = found.version, rules.version
+        protected = open_pictures(setting.pictures) if setting.pictures else None
         self.matcher = matcher if isinstance(matcher, TextMatcher) else TextMatcher(found, fast=setting.fast)
         self.judge = Judge(
             found,
             text=self.matcher,
             decide=deciding(rules, on=setting.on, card=default_card(), bounds=setting.bounds),
             reading=Words(),
+            pictures=protected[1] if protected else None,
+            works=protected[0].works() if protected else None,
         )
+        self._look = look_in(protected[1], setting.folder) if protected and setting.folder else None
         self._sellers = read_sellers(setting.sellers) if setting.sellers else {}
 
     def found(self, texts: Sequence[str], of: Field) -> dict[int, list[TextHit]]:
@@ -123,6 +139,10 @@ class MarkBench:
     def classes_of(self, category: str) -> Sequence[str]:
         """Nice classes of a category."""
         return classes_of(category)
+
+    def looked(self, table: pa.Table) -> pa.Table:
+        """The table with what its pictures show, where somebody looks."""
+        return with_fingerprints(table, self._look) if self._look is not None else table
 
     def signals(self, listing: Listing) -> Signals:
         """What is known of the seller."""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -67,6 +67,14 @@ class Bench(Protocol):
 
     def signals(self, listing: Listing) -> Signals:
         """What is known of seller and peers."""
+
+
+@runtime_checkable
+class Looks(Protocol):
+    """A bench that looks at pictures before a partition is scored."""
+
+    def looked(self, table: pa.Table) -> pa.Table:
+        """The table, with the column `schema.FINGERPRINTS`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from chopmark.watch.engine import manifest, stock
 from chopmark.watch.engine.manifest import Done, Failed
 from chopmark.watch.engine.plan import Plan, Task
 from chopmark.watch.engine.schema import readable, results_table
-from chopmark.watch.engine.score_partition import Bench, candidates, readable_text
+from chopmark.watch.engine.score_partition import Bench, Looks, candidates, readable_text
 
 CHECK: Final = 0.5  # seconds between looks at the parent
 
@@ -59,7 +59,7 @@ class Worker:
         started = time.process_time()
         table = read(Path(task.file), task.start, task.rows)
         scored = candidates(
-            table,
+            self._bench.looked(table) if isinstance(self._bench, Looks) else table,
             self._bench,
             marketplace=self._plan.marketplace,
             descriptions=self._plan.descriptions,

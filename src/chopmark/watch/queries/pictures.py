@@ -23,7 +23,7 @@ MOST: Final = 8
 
 
 def cache_folder() -> Path:
-    """Where pictures of listings are kept that somebody has looked at, see `fetch.Cache`."""
+    """Where pictures of listings are kept that somebody has looked at, see `shelf.Cache`."""
     return wiring.folder("pictures") / "cache"
 
 
@@ -49,7 +49,7 @@ def picture_of(actor: Actor, which: UUID | str, place: int, *, at: datetime) -> 
 
 
 def _held(picture: Picture, at: datetime) -> bytes | None:
-    from chopmark.watch.fetch import Cache  # noqa: PLC0415 (loads what reads fingerprints)
+    from chopmark.watch.shelf import Cache  # noqa: PLC0415 (loads what reads fingerprints)
 
     cache = Cache(cache_folder())
     known = cache.known(picture.url, at) if picture.url else None
