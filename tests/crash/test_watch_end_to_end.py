@@ -80,7 +80,7 @@ def cluster():
 def platform(tmp_path_factory):
     assert os.environ["RAY_AUTH_MODE"] == "disabled", two_nodes  # for the watcher's children too
     made = Running(tmp_path_factory.mktemp("watch") / "home", free_port("127.0.0.1", None, 18000, 18999))
-    made.chopmark("init", "--quiet")
+    made.chopmark("init", "--local-members", "--quiet")
     made.chopmark("tsa", "init", "--quiet")
     made.chopmark("demo", "--quiet", patience=400)
     made.start()
