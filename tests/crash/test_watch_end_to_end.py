@@ -119,8 +119,9 @@ def hits(platform, call):
     """All hits by item, once every good that the shop opened with was judged."""
 
     def judged():
+        sent = platform.home / FOLDER / "sent"
         [here] = call("GET", "/watch/marketplaces")["items"]
-        return call("GET", "/watch/figures")["scanned"] >= len(BY_ITEM) and here["waiting"] < 5
+        return sent.is_file() and int(sent.read_text()) >= len(BY_ITEM) and here["waiting"] < 2
 
     until(judged, platform)
 
