@@ -36,7 +36,7 @@ email, name, number, titles = json.loads(sys.argv[1])
 user = User.objects.get(email=email)
 actor = actor_for(user, organisations_of(user)[0].id)
 world, who = SimpleNamespace(now=clock.now), SimpleNamespace(actor=actor)
-verified(world, who, lantern(registration_number=number))
+verified(world, who, lantern(registration_number=number, application_number=number))
 register_marketplace(NewMarketplace(name=name, title="Lamp bazaar"), by=actor, at=clock.now())
 for rule in (NAMED, REPLICA):
     propose_rule(rule, by=actor, at=clock.now())
