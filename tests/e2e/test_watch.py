@@ -23,6 +23,7 @@ from pyarrow import parquet
 from chopmark.base import clock
 from chopmark.people.models import User
 from chopmark.people.queries import actor_for, organisations_of
+from chopmark.rights.record import Mark
 from chopmark.watch.actions.marketplace import NewMarketplace, register_marketplace
 from chopmark.watch.actions.markset import make_mark_set
 from chopmark.watch.actions.push import push_listings
@@ -32,11 +33,12 @@ from chopmark.watch.engine.schema import table_of
 from chopmark.watch.listing import clean
 from world.market import NAMED, REPLICA, raw
 from world.rights import lantern, verified
-email, name, number, titles = json.loads(sys.argv[1])
+email, name, number, mark, titles = json.loads(sys.argv[1])
 user = User.objects.get(email=email)
 actor = actor_for(user, organisations_of(user)[0].id)
 world, who = SimpleNamespace(now=clock.now), SimpleNamespace(actor=actor)
-verified(world, who, lantern(registration_number=number, application_number=number))
+sign = Mark(verbal=mark, feature="word")
+verified(world, who, lantern(registration_number=number, application_number=number, mark=sign))
 register_marketplace(NewMarketplace(name=name, title="Lamp bazaar"), by=actor, at=clock.now())
 for rule in (NAMED, REPLICA):
     propose_rule(rule, by=actor, at=clock.now())
@@ -50,13 +52,17 @@ folder.mkdir(parents=True)
 stock = [raw(f"stock-{place}", title=title) for place, title in enumerate(titles)]
 parquet.write_table(table_of(clean(each, marketplace=name) for each in stock), folder / "one.parquet")
 """
-TITLES = ("RED LANTERN lamp", "R\u0415D LANTERN replica", "RED LAN\u200bTERN lamp 1:1", "a plain blue lamp")
 
 
-def seeded(platform: Platform, email: str, name: str, number: str) -> None:
-    """A right, a marketplace, rules in force and listings, for a person who has just signed up."""
+def seeded(platform: Platform, email: str, name: str, number: str, mark: str) -> None:
+    """A right, a marketplace, rules in force and listings, for a person who has just signed up.
+
+    Each journey has a mark of its own: whoever runs a marketplace sees the hits of everybody's rights there.
+    """
+    cyrillic, invisible = mark.replace("E", "\u0415", 1), mark.replace("LAN", "LAN\u200b")
+    titles = [f"{mark} lamp", f"{cyrillic} replica", f"{invisible} lamp 1:1", "a plain blue lamp"]
     done = subprocess.run(
-        [sys.executable, "-c", SEED, json.dumps([email, name, number, TITLES])],
+        [sys.executable, "-c", SEED, json.dumps([email, name, number, mark, titles])],
         env={**platform.environment, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,
@@ -87,7 +93,7 @@ def sound(page: Page) -> None:
 
 
 def test_cards_are_judged_by_keyboard_and_taken_back(platform: Platform, visitor: Page):
-    seeded(platform, sign_up(visitor), "bazaar-one", "018990001")
+    seeded(platform, sign_up(visitor), "bazaar-one", "018990001", "RED LANTERN")
     flagged(visitor, 3)
     sound(visitor)
 
@@ -137,7 +143,7 @@ def test_cards_are_judged_by_keyboard_and_taken_back(platform: Platform, visitor
 
 
 def test_a_hit_says_why_in_both_languages_and_every_page_is_sound(platform: Platform, visitor: Page):
-    seeded(platform, sign_up(visitor), "bazaar-two", "018990002")
+    seeded(platform, sign_up(visitor), "bazaar-two", "018990002", "VELVET LANTERN")
     flagged(visitor, 3)
     visitor.goto("/watch/hits")
     visitor.get_by_role("row").filter(has_text="1:1").get_by_role("link").first.click()
@@ -156,7 +162,7 @@ def test_a_hit_says_why_in_both_languages_and_every_page_is_sound(platform: Plat
 
 
 def test_a_scan_is_seen_running_and_gives_rules_their_history(platform: Platform, visitor: Page):
-    seeded(platform, sign_up(visitor), "bazaar-three", "018990003")
+    seeded(platform, sign_up(visitor), "bazaar-three", "018990003", "COPPER LANTERN")
     visitor.goto("/watch/scans")
     visitor.get_by_role("button", name="Start it").click()
     expect(visitor).to_have_url(re.compile(r"/watch/scans/S-\d{4}-\d{6}$"))
