@@ -6,6 +6,7 @@ import smtplib
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 
 from chopmark.base.errors import Unavailable
 
@@ -34,9 +35,9 @@ def post(to: str, subject: str, body: str) -> None:
         _close(connection)
 
 
-def _close(connection: object) -> None:
+def _close(connection: BaseEmailBackend) -> None:
     """A server that hangs up at the goodbye has the mail all the same."""
     try:
-        connection.close()  # type: ignore[attr-defined]  # every mail backend has it
+        connection.close()
     except (OSError, smtplib.SMTPException):
         return
