@@ -6,9 +6,12 @@ Text form is RFC 3339 with a `Z`; on the ledger, time is whole seconds since 197
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from chopmark.base.errors import Invalid
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
@@ -30,7 +33,7 @@ def from_seconds(seconds: int) -> datetime:
 
 def to_seconds(moment: datetime) -> int:
     """Whole seconds since 1970-01-01T00:00:00Z, rounded down."""
-    return int(moment.timestamp() // 1)
+    return (moment - _EPOCH) // timedelta(seconds=1)  # in whole numbers: a float of a late day rounds up
 
 
 def to_text(moment: datetime) -> str:

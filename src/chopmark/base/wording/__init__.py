@@ -6,6 +6,7 @@ One TOML file a room lies beside this module; a key is a code, `{fact}` stands f
     en = "You may not do this here: {permission}."
     zh = "您无权执行此操作：{permission}。"
 
+A fact that is itself said otherwise in a language has that beside it, as `fact_zh` or `fact_en`.
 Page texts that carry no code live in the web room's gettext catalogue.
 """
 
@@ -41,7 +42,7 @@ def say(code: str, facts: Mapping[str, Fact], language: Language) -> str:
     Facts may be a stranger's text, say the origin in a receipt: what steers a terminal or turns a line's direction is
     shown as U+FFFD.
     """
-    shown = {name: _shown(fact) for name, fact in facts.items()}
+    shown = {name: _shown(facts.get(f"{name}_{language}", fact)) for name, fact in facts.items()}
     return catalogue()[code][language].format_map(shown)
 
 
