@@ -77,10 +77,24 @@ LOOKED_AT = {
     ("elips_r.png", "round_l.png"): "the same balloon",
     ("cone1_bw_ganson.png", "cone3_bw_ganson.png"): "the same ice cream",
     ("spain_peninsule_01.png", "spanish_regions_01.png"): "the same map",
+    ("orange.png", "orange.png"): "the same drawing",
+    ("propeller.png", "propeller_hat.png"): "the same drawing",
+    ("aiga_barber_shop_beauty_salon1.png", "aiga_barber_shop1.png"): "the same drawing",
+    ("aiga_toilets1.png", "aiga_barber_shop1.png"): "the same figure",
+    ("cone_alt3.png", "cone2_ganson.png"): "the same ice cream",
+    ("grounded.png", "train.png"): "the same triangle of a road sign",
+    ("end_daul.png", "train.png"): "the same triangle of a road sign",
+    ("cycles.png", "no_entry.png"): "the same ring of a road sign",
+    ("pixels-l.webp", "pixels-d.webp"): "one wallpaper, light and dark",
+    ("3840x2160.png", "screenshot.png"): "one wallpaper in two shapes",
+    ("firstgeneration.jpg", "5120x2880.jpg"): "the collage holds that wallpaper in another shape",
+    ("birthday_cake.png", "5120x2880.jpg"): "the collage holds that wallpaper in another shape",
+    ("feathered_hat.png", "5120x2880.png"): "the collage holds that wallpaper in another shape",
+    ("propeller_hat.png", "5120x2880.png"): "the collage holds that wallpaper in another shape",
 }
 """Hits on other pictures that somebody looked at: the pictures do share what was found."""
-FRAMED = "hotel_icon_"
-"""A set of icons that share a frame."""
+FRAMED = ("hotel_icon_", "lemon-theme/", "transportation/roadsigns/")
+"""Sets of icons that share a frame, a sheet of paper, the triangle or ring of a sign."""
 
 Pixels = npt.NDArray[np.uint8]
 Row = dict[str, object]
@@ -379,7 +393,7 @@ def shared(query: str, reference: str) -> str:
     asked = query.partition(",")[0].split(" ")[0]
     if "contents/" in asked and asked.partition("/contents")[0] == reference.partition("/contents")[0]:
         return "one wallpaper in two shapes"
-    if FRAMED in query and FRAMED in reference:
+    if any(each in query and each in reference for each in FRAMED):
         return "the same frame"
     return LOOKED_AT.get((asked.rpartition("/")[2], reference.rpartition("/")[2]), "")
 

@@ -211,6 +211,33 @@ def test_a_large_pool_finds_what_a_small_one_finds(monkeypatch):
         assert large.candidates(upright)[0][0] == number
 
 
+def test_a_pool_that_grows_is_divided_and_keeps_what_it_holds(monkeypatch):
+    monkeypatch.setattr(features, "_FLAT_BELOW", 4_000)
+    grown, known = Pool(), {}
+    upright, _ = searched(jpeg(scene(1)))
+    kinds = set()
+    for number in range(14):
+        known[number] = kept(number) if number < MANY else made(number, 1000)
+        grown.add(number, known[number])
+        if number >= 1:
+            (first, votes), *_ = grown.candidates(upright)
+            kinds.add((type(grown._index).__name__, grown._cells))
+            assert first == 1
+    (first_kind, none), (_, some), (last_kind, most) = sorted(kinds, key=lambda each: each[1])
+    assert (first_kind, none, last_kind) == ("IndexBinaryFlat", 0, "IndexBinaryIVF")
+    assert 20 <= some <= most // 2
+    everything = np.concatenate([each.bits for each in known.values()])
+    assert len(grown) == len(everything)
+    assert (features._bits_in(grown._index, grown._cells) == everything).all()
+    flat = Pool()
+    monkeypatch.setattr(features, "_FLAT_BELOW", 10**9)
+    for number, each in known.items():
+        flat.add(number, each)
+    (who, exact), *_ = flat.candidates(upright)
+    assert (who, flat._cells) == (1, 0)
+    assert 0.8 * exact <= votes <= exact
+
+
 def test_an_empty_pool_proposes_nothing():
     assert Pool().candidates(kept(0)) == ()
     grown = Pool()

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from media import edits
 from media.drawn import jpeg, scene
 from media.plain_pdq import plain_pdq
+from media.plain_sketch import plain_border, plain_code, plain_quality, plain_square
 from PIL import Image
 from world.data import shared_data
 
 from chopmark.base.errors import Invalid
 from chopmark.media import picture as codes
 from chopmark.media.decode import luma, of_pixels
+from chopmark.media.sketch import sketch_of, sketches_of
 
 SCENES = [scene(number) for number in range(8)]
 
@@ -98,6 +100,62 @@ def test_different_pictures_are_far_apart():
     for number, one in enumerate(kept):
         for other in kept[number + 1 :]:
             assert min(apart(a.bits, b.bits) for a in one for b in other if b.turn == 0) > codes.RADIUS
+
+
+def framed(number: int, rng) -> codes.Gray:
+    """A scene, often in a frame, at times a dim one, or noise, of any size."""
+    gray = cv2.cvtColor(SCENES[number % 8], cv2.COLOR_BGR2GRAY)
+    gray = cv2.resize(gray, (int(rng.integers(70, 220)), int(rng.integers(70, 220))), interpolation=cv2.INTER_AREA)
+    if number % 3:
+        around = rng.integers(0, 30, 4).tolist()
+        gray = cv2.copyMakeBorder(gray, *around, cv2.BORDER_CONSTANT, value=int(rng.integers(0, 256)))
+    if number % 5 == 0:
+        gray //= 9
+    return np.ascontiguousarray(gray)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30))
+def test_the_codes_of_all_regions_at_once_are_those_of_each_region_by_itself(seed, number):
+    asked = of_pixels(framed(number, np.random.default_rng(seed)))
+    rows, columns = asked.pixels.shape
+    [regions], qualities, bits = codes.query_turns([asked])
+    assert [each.name for each in regions].count("whole") == 1
+    for region, quality, eight in zip(regions, qualities, bits, strict=True):
+        left, right = round(region.left * columns), round(region.right * columns)
+        top, bottom = round(region.top * rows), round(region.bottom * rows)
+        cut = asked.pixels[top : max(bottom, top + 1), left : max(right, left + 1)]
+        square = plain_square(cut)
+        assert plain_quality(square) == quality
+        for turn in range(8):
+            assert apart(eight[turn].tobytes(), plain_code(codes.turned(square, turn))) <= 2, (region, turn)
+
+
+def test_codes_of_some_pictures_at_once_are_those_of_each():
+    rng = np.random.default_rng(3)
+    several = [of_pixels(framed(number, rng)) for number in range(5)]
+    regions, qualities, bits = codes.query_turns(several)
+    alone = [codes.query_turns([each]) for each in several]
+    assert regions == [its for [its], _, _ in alone]
+    assert qualities.tolist() == np.concatenate([quality for _, quality, _ in alone]).tolist()
+    assert bits.tobytes() == b"".join(each.tobytes() for _, _, each in alone)
+    together = [each.encode() for each in sketches_of(several)]
+    assert together == [sketch_of(each).encode() for each in several]
+    assert sketches_of([]) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 30))
+def test_a_border_is_what_looking_at_every_row_and_column_finds(seed, number):
+    pixels = framed(number, np.random.default_rng(seed))
+    rows, columns = pixels.shape
+    found = codes.border(pixels)
+    plain = plain_border(pixels)
+    assert (found is None) == (plain is None)
+    if found is not None:
+        assert plain == pytest.approx(
+            (found.left * columns, found.top * rows, found.right * columns, found.bottom * rows)
+        )
 
 
 WITHIN = {

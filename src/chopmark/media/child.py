@@ -14,6 +14,7 @@ fork and process end at once, whatever time the job may still have.
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -38,6 +39,8 @@ def main() -> None:
     from chopmark.media import making  # noqa: PLC0415 (the decoders: loaded before the first fork, in this process alone)
 
     operations = making.operations(sys.argv[1])
+    gc.collect()
+    gc.freeze()  # what is loaded stays: a fork that looked through it for waste would copy all of it
     channel, answers = sys.stdin.buffer, sys.stdout.buffer
     _send(answers, cbor.encode({"ready": True}))
     while job := receive(channel):

@@ -13,6 +13,7 @@ exchanged with others use the reference program. Local features are in `media.fe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeVar
@@ -39,6 +40,7 @@ __all__ = [
     "of_pixels",
     "pdq",
     "query_codes",
+    "query_turns",
     "reference_codes",
     "turned",
 ]
@@ -96,13 +98,13 @@ class Code:
 
 def pdq(picture: Luma) -> tuple[bytes, int]:
     """The PDQ code of the whole picture (32 bytes) and its quality, 0 to 100; no gate."""
-    terms, quality = _terms(_square(picture.pixels.astype(np.float32))[None])
+    terms, quality = _terms(_squares([picture], [[WHOLE]]))
     return _bits(terms)[0, 0].tobytes(), int(quality[0])
 
 
 def dihedral(picture: Luma) -> tuple[tuple[bytes, ...], int]:
     """The eight codes of the whole picture, by turn, and its quality; no gate."""
-    terms, quality = _terms(_square(picture.pixels.astype(np.float32))[None])
+    terms, quality = _terms(_squares([picture], [[WHOLE]]))
     return tuple(code.tobytes() for code in _bits(terms, TURNS)[0]), int(quality[0])
 
 
@@ -121,10 +123,31 @@ def query_codes(picture: Luma) -> tuple[Code, ...]:
 
     Empty when none passes the gate. At most 9 regions, 72 codes.
     """
+    return _codes(picture, _asked(picture), TURNS)
+
+
+def query_turns(
+    pictures: Sequence[Luma],
+) -> tuple[list[list[Region]], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """The same of some pictures, one or more, without the gate.
+
+    Returns:
+        The regions of each picture; and of all n regions, one picture after the other, their qualities (n,) and their
+        codes (n, 8, 32).
+    """
+    regions = [_asked(each) for each in pictures]
+    quality, bits = _turns_of(pictures, regions, TURNS)
+    return regions, quality, bits
+
+
+def _asked(picture: Luma) -> list[Region]:
+    busy = _busy(picture.pixels)
+    if busy.all():  # most pictures: no edge is plain, neither of the whole nor of a quarter
+        return [WHOLE, *_centres(WHOLE), *_quarters(WHOLE)]
     inside = border(picture.pixels)
     frame = inside or WHOLE
-    regions = [WHOLE, *([inside] if inside else []), *_centres(frame), *_quarters(picture.pixels, frame)]
-    return _codes(picture, regions, TURNS)
+    quarters = [_trimmed(picture.pixels, each, frame) for each in _quarters(frame)]
+    return [WHOLE, *([inside] if inside else []), *_centres(frame), *quarters]
 
 
 def must_be_distinctive(picture: Luma, *, features: int = 0) -> None:
@@ -179,6 +202,22 @@ def _plain(pixels: Gray) -> tuple[int, int]:
     return (first, size - last) if first < size - last else (0, size)
 
 
+def _busy(pixels: Gray) -> npt.NDArray[np.bool_]:
+    """Whether each edge of each quarter is not plain, and so none of the whole is; one look at twelve half lines.
+
+    Of pictures too small to be quartered nothing is said.
+    """
+    rows, columns = pixels.shape
+    if rows < 4 or columns < 4:
+        return np.zeros(1, np.bool_)
+    middle, centre = round(0.5 * rows), round(0.5 * columns)
+    lines = pixels.take((0, middle - 1, middle, rows - 1), axis=0)
+    upright = pixels.take((0, centre - 1, centre, columns - 1), axis=1)
+    level = np.maximum.reduceat(lines, (0, centre), axis=1) - np.minimum.reduceat(lines, (0, centre), axis=1)
+    steep = np.maximum.reduceat(upright, (0, middle), axis=0) - np.minimum.reduceat(upright, (0, middle), axis=0)
+    return np.concatenate([level.ravel(), steep.ravel()]) > _BORDER_RANGE
+
+
 def _centres(frame: Region) -> list[Region]:
     width, height = frame.right - frame.left, frame.bottom - frame.top
     return [
@@ -193,30 +232,33 @@ def _centres(frame: Region) -> list[Region]:
     ]
 
 
-def _quarters(pixels: Gray, frame: Region) -> list[Region]:
-    """The four quarters inside `frame`, each without its own border (the gaps of a collage)."""
-    found = []
+def _quarters(frame: Region) -> list[Region]:
     width, height = frame.right - frame.left, frame.bottom - frame.top
-    for name, x, y in _QUARTERS:
-        quarter = Region(
+    return [
+        Region(
             name=name,
             left=frame.left + x * width,
             top=frame.top + y * height,
             right=frame.left + (x + 0.5) * width,
             bottom=frame.top + (y + 0.5) * height,
         )
-        inside = border(_cut(pixels, quarter))
-        if inside:
-            wide, high = width / 2, height / 2
-            quarter = Region(
-                name=name,
-                left=quarter.left + inside.left * wide,
-                top=quarter.top + inside.top * high,
-                right=quarter.left + inside.right * wide,
-                bottom=quarter.top + inside.bottom * high,
-            )
-        found.append(quarter)
-    return found
+        for name, x, y in _QUARTERS
+    ]
+
+
+def _trimmed(pixels: Gray, quarter: Region, frame: Region) -> Region:
+    """A quarter of a frame without its own border (the gaps of a collage)."""
+    inside = border(_cut(pixels, quarter))
+    if inside is None:
+        return quarter
+    wide, high = (frame.right - frame.left) / 2, (frame.bottom - frame.top) / 2
+    return Region(
+        name=quarter.name,
+        left=quarter.left + inside.left * wide,
+        top=quarter.top + inside.top * high,
+        right=quarter.left + inside.right * wide,
+        bottom=quarter.top + inside.bottom * high,
+    )
 
 
 def _cut(pixels: _Pixels, region: Region) -> _Pixels:
@@ -230,9 +272,7 @@ def _cut(pixels: _Pixels, region: Region) -> _Pixels:
 
 
 def _codes(picture: Luma, regions: list[Region], turns: int) -> tuple[Code, ...]:
-    pixels = picture.pixels.astype(np.float32)
-    terms, quality = _terms(np.stack([_square(_cut(pixels, region)) for region in regions]))
-    bits = _bits(terms, turns)
+    quality, bits = _turns_of([picture], [regions], turns)
     return tuple(
         Code(codes[turn].tobytes(), int(good), region, turn)
         for region, good, codes in zip(regions, quality, bits, strict=True)
@@ -241,8 +281,23 @@ def _codes(picture: Luma, regions: list[Region], turns: int) -> tuple[Code, ...]
     )
 
 
-def _square(pixels: _Floats) -> _Floats:
-    return np.asarray(cv2.resize(pixels, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32)
+def _turns_of(
+    pictures: Sequence[Luma], regions: Sequence[Sequence[Region]], turns: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    terms, quality = _terms(_squares(pictures, regions))
+    return quality, _bits(terms, turns)
+
+
+def _squares(pictures: Sequence[Luma], regions: Sequence[Sequence[Region]]) -> _Floats:
+    """The regions of each picture, one after the other, each averaged to 64 by 64."""
+    squares = np.empty((sum(map(len, regions)), SIDE, SIDE), np.float32)
+    at = 0
+    for picture, its in zip(pictures, regions, strict=True):
+        pixels = picture.pixels.astype(np.float32)
+        for region in its:
+            cv2.resize(_cut(pixels, region), (SIDE, SIDE), dst=squares[at], interpolation=cv2.INTER_AREA)
+            at += 1
+    return squares
 
 
 @cache
@@ -256,9 +311,29 @@ def _terms(squares: _Floats) -> tuple[_Floats, npt.NDArray[np.int64]]:
     """Of n squares of 64 by 64: the terms (n, 16, 16), rows first, and the qualities (n,)."""
     cosines = _cosines()
     terms = np.asarray(cosines @ squares @ cosines.T, np.float32)
-    down = np.abs(np.diff(squares, axis=1) * np.float32(100 / 255)).astype(np.int32).sum(axis=(1, 2))
-    across = np.abs(np.diff(squares, axis=2) * np.float32(100 / 255)).astype(np.int32).sum(axis=(1, 2))
+    flat = squares.reshape(len(squares), -1)  # a row's last and the next one's first are no neighbours: weighed nought
+    down = _steps(flat[:, SIDE:] - flat[:, :-SIDE], _weights()[1])
+    across = _steps(flat[:, 1:] - flat[:, :-1], _weights()[0])
     return terms, np.minimum((down + across) // 90, 100)
+
+
+@cache
+def _weights() -> tuple[_Floats, _Floats]:
+    """Which of the neighbours of a square laid out in a line count: across, down."""
+    across = np.ones(SIDE * SIDE, np.float32)
+    across[SIDE - 1 :: SIDE] = 0
+    return across[:-1], np.ones(SIDE * SIDE - SIDE, np.float32)
+
+
+def _steps(differences: _Floats, weights: _Floats) -> npt.NDArray[np.int64]:
+    """Of each square the weighed sum of its steps in whole hundredths; overwrites them.
+
+    Every part of these sums is a whole number below 2^24, which single precision holds exactly in whatever order they
+    are added.
+    """
+    np.multiply(differences, np.float32(100 / 255), out=differences)
+    np.floor(np.abs(differences, out=differences), out=differences)
+    return np.asarray(differences @ weights, np.int64)
 
 
 @cache
@@ -278,11 +353,15 @@ def _bits(terms: _Floats, turns: int = 1) -> npt.NDArray[np.uint8]:
     many = len(terms)
     signed = terms[:, None] if turns == 1 else terms[:, None] * _signs()
     flat = signed.reshape(many, -1, TERMS * TERMS)
-    middle = np.partition(flat, 127, axis=-1)[..., 127:128]
-    above = (flat > middle).reshape(signed.shape)
-    if turns == 1:
-        chosen = above
-    else:
-        both = np.concatenate([above, above.swapaxes(-1, -2)], axis=1)
-        chosen = both[:, [mirrored + 4 * swapped for mirrored, swapped in _AS_MIRRORED]]
-    return np.packbits(chosen.reshape(many, turns, -1)[..., ::-1], axis=-1)
+    above = flat > np.partition(flat, 127, axis=-1)[..., 127:128]
+    chosen = above.reshape(many, -1).take(_places(turns), axis=1)
+    return np.packbits(chosen, axis=-1).reshape(many, turns, -1)
+
+
+@cache
+def _places(turns: int) -> npt.NDArray[np.intp]:
+    """Where each bit of each turn's code stands among the terms of the mirrorings, last term first."""
+    size = TERMS * TERMS
+    upright = np.arange(size).reshape(TERMS, TERMS)
+    found = [mirrored * size + (upright.T if swapped else upright).ravel() for mirrored, swapped in _AS_MIRRORED]
+    return np.concatenate([each[::-1] for each in found[:turns]])

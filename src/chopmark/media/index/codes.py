@@ -117,7 +117,9 @@ class CodeIndex:
         self._state = _State()
         self._opened = False
 
-    def search(self, codes: npt.NDArray[np.uint8], radius: int = RADIUS, *, exact: bool = False) -> tuple[Found, ...]:
+    def search(
+        self, codes: npt.NDArray[np.uint8], radius: int = RADIUS, *, exact: bool = False, quick: bool = False
+    ) -> tuple[Found, ...]:
         """The codes within `radius` bits of each of the queries (an array of rows of 32 bytes), nearest first.
 
         Of each segment and query `bands.MOST` at most.
@@ -125,11 +127,12 @@ class CodeIndex:
         Args:
             exact: count every code, whatever it takes; else see `bands` on what may be missed beyond its certain
                 distance, and where codes crowd.
+            quick: see `bands.Bands.search`.
         """
-        return self._searched(codes, radius, exact=exact)[0]
+        return self._searched(codes, radius, exact=exact, quick=quick)[0]
 
     def _searched(
-        self, codes: npt.NDArray[np.uint8], radius: int, *, exact: bool = False
+        self, codes: npt.NDArray[np.uint8], radius: int, *, exact: bool = False, quick: bool = False
     ) -> tuple[tuple[Found, ...], set[int]]:
         """What `search` answers, and the places of the queries that met more than is counted."""
         state = self.refresh()
@@ -138,7 +141,7 @@ class CodeIndex:
         crowded: set[int] = set()
         for part in (*state.stored, *state.recent):
             alive = partial(_alive, part.ids, state.gone) if len(state.gone) else None
-            near = part.bands.search(queries, radius, exact=exact, alive=alive)
+            near = part.bands.search(queries, radius, exact=exact, quick=quick, alive=alive)
             crowded.update(near.crowded.tolist())
             found += [
                 Found(query=query, id=identity, distance=distance)
