@@ -14,7 +14,18 @@ from uuid import UUID
 
 from chopmark.base.errors import Refused
 
-Permission = Literal["deposit", "view", "file_rights", "view_rights", "manage_members", "manage_keys"]
+Permission = Literal[
+    "deposit",
+    "view",
+    "file_rights",
+    "view_rights",
+    "push_listings",
+    "view_hits",
+    "review_hits",
+    "manage_rules",
+    "manage_members",
+    "manage_keys",
+]
 Role = Literal["owner", "depositor", "viewer"]
 
 PERMISSIONS: tuple[Permission, ...] = (
@@ -22,19 +33,28 @@ PERMISSIONS: tuple[Permission, ...] = (
     "view",
     "file_rights",
     "view_rights",
+    "push_listings",
+    "view_hits",
+    "review_hits",
+    "manage_rules",
     "manage_members",
     "manage_keys",
 )
 ROLES: Mapping[str, frozenset[Permission]] = {
     "owner": frozenset(PERMISSIONS),
-    "depositor": frozenset(("deposit", "view", "file_rights", "view_rights")),
-    "viewer": frozenset(("view", "view_rights")),
+    "depositor": frozenset(
+        ("deposit", "view", "file_rights", "view_rights", "push_listings", "view_hits", "review_hits")
+    ),
+    "viewer": frozenset(("view", "view_rights", "view_hits")),
 }
 SCOPES: Mapping[str, Permission] = {
     "deposits:write": "deposit",
     "deposits:read": "view",
     "rights:write": "file_rights",
     "rights:read": "view_rights",
+    "listings:write": "push_listings",
+    "watch:write": "review_hits",
+    "watch:read": "view_hits",
     "keys:write": "manage_keys",
 }
 

@@ -391,7 +391,7 @@ class Browsing:
 
     def _title(self, page: Page) -> str:
         with contextlib.suppress(Error):
-            return (page.locator("title").first.text_content(timeout=500) or "").strip()[:1000]
+            return (page.locator("title").first.text_content(timeout=3_000) or "").strip()[:1000]
         return ""
 
     def _quiet(self, page: Page) -> None:
