@@ -1,0 +1,1 @@
+"""Marks in the words of listings, also in disguise: see `matcher`. Pure; opens nothing but its own data."""

@@ -1,0 +1,175 @@
+"""What stands around a mark: replica words, descriptive use, classes of categories, contacts, what is hidden."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chopmark.watch.marks import COMMON, Mark, mark_set
+from chopmark.watch.text.context import (
+    MAX_CONTACTS,
+    classes_of,
+    contacts,
+    hidden,
+    is_descriptive,
+    other_brand,
+    replica_words,
+)
+from chopmark.watch.text.learn import distinctiveness
+from chopmark.watch.text.matcher import TextMatcher
+from chopmark.watch.text.vocabulary import learned, shipped
+
+REPLICA = {
+    "slang of shops": ("高仿 A货 莆田", ["高仿", "A货", "莆田"]),
+    "with something between": ("高 仿，复.刻", ["高仿", "复刻"]),
+    "in traditional characters": ("高仿 複刻 一比一", ["高仿", "复刻", "一比一"]),
+    "one to one, in any width": ("鞋 1：1", ["1:1"]),
+    "numbers that are no slang": ("screw 1 1/2 inch, AAA batteries", []),
+    "a grade": ("watch AAA+ mirror quality", ["aaa+", "mirror quality"]),
+    "the longer of two": ("replica watch", ["replica watch"]),
+    "a hint": ("Chanel inspired dupe", ["inspired", "dupe"]),
+    "part of a word": ("replicate", []),
+    "nothing": ("", []),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), REPLICA.values(), ids=REPLICA.keys())
+def test_replica_words_are_found(text, found):
+    said = replica_words(text)
+    assert [each.word for each in said] == found
+    assert all(text[each.start : each.end] for each in said)
+
+
+CLASSES = {
+    "shoes": ("Shoes > Running", ("25",)),
+    "the deepest step that says something": ("Clothing > Watches > x", ("14",)),
+    "two in one step": ("Jewellery & Handbags", ("14", "18")),
+    "the longer phrase": ("Health & Personal Care", ("3", "5")),
+    "singular": ("Laptop", ("9",)),
+    "Chinese": ("女装/女士精品 > 连衣裙", ("25",)),
+    "what an office needs": ("Office > Paper Shredders", ("16",)),
+    "what a computer is made of": ("电脑 > 显卡", ("9",)),
+    "nothing known": ("xyz", ()),
+    "nothing": ("", ()),
+    "without end": ("shoes" * 10_000, ()),
+}
+
+
+@pytest.mark.parametrize(("category", "classes"), CLASSES.values(), ids=CLASSES.keys())
+def test_a_category_stands_for_classes(category, classes):
+    assert classes_of(category) == classes
+
+
+CONTACTS = {
+    "a telephone number": ("call +86 138-0013-8000 now", ("tel:8613800138000",)),
+    "in wide digits": ("１３８００１３８０００", ("tel:13800138000",)),
+    "a messenger, disguised": ("加 v信：abc12345", ("wechat:abc12345",)),
+    "another": ("WhatsApp: shop_x99", ("whatsapp:shop_x99",)),
+    "an address": ("see https://www.foo-shop.com/x.", ("url:foo-shop.com/x",)),
+    "mail": ("write to A@b-c.com", ("mail:a@b-c.com",)),
+    "a GTIN is none": ("EAN 4006381333931", ()),
+    "a model is none": ("line sneakers PSLX350H 12345678", ()),
+    "with invisible characters": ("138\u200b0013\u200b8000", ("tel:13800138000",)),
+}
+
+
+@pytest.mark.parametrize(("text", "found"), CONTACTS.values(), ids=CONTACTS.keys())
+def test_contacts_are_found_in_one_form(text, found):
+    assert contacts(text) == found
+
+
+HIDDEN = {
+    "plain": ("Nike", False),
+    "zero width": ("Ni\u200bke", True),
+    "turned round": ("\u202eekin", True),
+    "tags": ("Nike\U000e0061", True),
+    "Persian needs it": ("می\u200cخواهم", False),
+    "a joiner between Latin letters": ("Ni\u200dke", True),
+    "a family": ("👨\u200d👩\u200d👧", False),
+    "a mark of byte order in front": ("\ufeffNike", False),
+}
+
+
+@pytest.mark.parametrize(("text", "is_hidden"), HIDDEN.values(), ids=HIDDEN.keys())
+def test_what_is_hidden_is_seen(text, is_hidden):
+    assert hidden(text) is is_hidden
+
+
+BRANDS = {
+    "another": ("Sony", True),
+    "the same": ("NIKE", False),
+    "the same and more": ("Nike Inc.", False),
+    "an alias": ("耐克", False),
+    "without blanks": ("耐 克", False),
+    "none": ("", False),
+    "said to be none": ("无品牌", False),
+    "generic": ("Generic", False),
+    "for anything": ("Universal", False),
+}
+
+
+@pytest.mark.parametrize(("brand", "is_other"), BRANDS.values(), ids=BRANDS.keys())
+def test_another_brand_is_told_from_none(brand, is_other):
+    assert other_brand(brand, ("Nike", "耐克")) is is_other
+
+
+def test_words_for_somebody_are_not_words_for_something():
+    assert is_descriptive(["case", "for", "nike"], 2)
+    assert not is_descriptive(["nike", "for", "men"], 0)
+    assert is_descriptive(["nike", "compatible"], 0, 0)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(max_size=60))
+def test_nothing_from_outside_breaks_them(text):
+    replica_words(text)
+    classes_of(text)
+    hidden(text)
+    assert len(contacts(text)) <= MAX_CONTACTS
+
+
+FLOODS = {
+    "digits": "1 " * 500_000,
+    "letters with dots": "a." * 500_000,
+    "signs of mail": "a@" * 500_000,
+    "messengers": "wx" * 500_000,
+}
+
+
+@pytest.mark.parametrize("text", FLOODS.values(), ids=FLOODS.keys())
+def test_a_flood_is_cut(text):
+    assert len(contacts(text)) <= MAX_CONTACTS
+    assert len(replica_words(text)) < 20_000
+
+
+def test_ordinary_words_come_with_the_program():
+    words = shipped()
+    assert len(words) > 60_000
+    assert {"shoes", "running", "bluetooth", "sneakers"} <= words
+    assert words.isdisjoint({"nike", "adidas", "addidas", "y"})
+
+
+def test_a_word_is_learned_from_several_trusted_sellers_only():
+    titles = [("addidas blorp", "a"), ("addidas addidas", "a"), ("blorp n1ke", "b"), ("nikon", "a"), ("nikon", "b")]
+    assert learned(titles, frozenset({"x"}), frozenset({"nikon"})) == {"x", "blorp"}
+
+
+def _matcher(*names: str) -> TextMatcher:
+    marks = (Mark(id=0, right=name, number=name, organisation="o", text=name) for name in names)
+    return TextMatcher(mark_set(marks), fast=True)
+
+
+def test_a_name_in_titles_of_many_other_brands_is_common():
+    matcher = _matcher("Canvas", "Zorby")
+    titles = [(f"{brand} canvas bag", brand) for brand in ("Acme", "Bolt", "Corvo", "Dentro")]
+    said = distinctiveness(matcher, [*titles, ("Zorby bag", "Zorby")])
+    by_name = {mark.text: said[mark.id] for mark in matcher.marks.marks}
+    assert by_name["Canvas"] < COMMON < 900 < by_name["Zorby"]
+
+
+def test_repeating_a_name_makes_it_neither_common_nor_rare():
+    matcher = _matcher("Zorby")
+    once = distinctiveness(matcher, [("Acme case zorby", "Acme")])
+    assert distinctiveness(matcher, [("Acme case zorby", "Acme")] * 500) == once
+    assert once[0] >= COMMON
