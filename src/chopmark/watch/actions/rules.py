@@ -1,0 +1,228 @@
+"""Rules of an organisation that runs marketplaces: propose a version, try it in its shadow, publish it, stop it.
+
+Each version is a statement on the ledger before it is anything else here, so that what a hit was found with can be
+shown later. What a rule does beyond its budget, or to nearly everything, stops it at once (`count_rules`), with what
+it asked for and nobody has sent yet: a person publishes it again, or not. A new text for a live rule counts once it is
+published; to see both side by side, propose it under another name and put that in the shadow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, OuterRef, Q
+
+from chopmark.base.errors import Refused
+from chopmark.evidence import wiring
+from chopmark.people.actor import Actor
+from chopmark.watch.actions.common import THE_RULES, must_read, recount, state_on_ledger, step
+from chopmark.watch.actions.measure import take_back
+from chopmark.watch.models import Hit, Measure, RuleChange, RuleCount, RuleRow, RuleVersion
+from chopmark.watch.queries import access
+from chopmark.watch.queries.rules import RuleSummary, rule_at, summary_of
+from chopmark.watch.rules.alarm import Day, alarm
+from chopmark.watch.rules.rule import AUTOMATIC, MAX_RULES, Rule, State, default, encode_rule, must_be_ready
+
+HISTORY: Final = 28  # days that an alarm compares with
+
+
+@wiring.answering()
+def propose_rule(rule: Rule, *, by: Actor, at: datetime) -> RuleSummary:
+    """Write a rule down, or a new version of one; what is in force stays in force. The same text again changes nothing.
+
+    Raises:
+        Refused: `watch.rules_full`, `watch.rule_moved`; what people's `must` and evidence's `deposit` raise.
+    """
+    by.must("manage_rules")
+    text = encode_rule(rule)
+    [deposit] = state_on_ledger([(rule.id, f"{rule.id}.json", text)], by.organisation_id, by=by, at=at)
+    digest = bytes.fromhex(rule.version)
+    try:
+        with transaction.atomic():
+            row = RuleRow.objects.select_for_update().filter(organisation=by.organisation_id, name=rule.id).first()
+            if row is None:
+                if RuleRow.objects.filter(organisation=by.organisation_id).count() >= MAX_RULES:
+                    raise Refused("watch.rules_full", limit=MAX_RULES)
+                row = RuleRow.objects.create(
+                    organisation=by.organisation_id, name=rule.id, state="draft", version=1, changed_at=at
+                )
+            newest = row.versions.order_by("-seq").first()
+            if newest is None or bytes(newest.sha256) != digest:
+                seq = 1 if newest is None else newest.seq + 1
+                RuleVersion.objects.create(
+                    rule=row,
+                    seq=seq,
+                    text=text.decode(),
+                    sha256=digest,
+                    deposit=deposit,
+                    made_by=by.user_id,
+                    made_at=at,
+                )
+                if row.state in ("draft", "stopped"):
+                    _move(row, "draft", seq, by=by, at=at)
+    except IntegrityError as error:  # another call has just made this rule or version
+        raise Refused("watch.rule_moved", rule=rule.id) from error
+    return summary_of(row)
+
+
+@wiring.answering()
+def shadow_rule(name: str, *, by: Actor, at: datetime, seq: int | None = None) -> RuleSummary:
+    """Let a version, by default the newest, count what it would flag and do nothing.
+
+    Raises:
+        Refused: `watch.rule_not_found`, `watch.rule_examples_few`, `watch.rule_examples_wrong`; what people's `must`
+            raises.
+    """
+    return _to("shadow", name, seq, by=by, at=at)
+
+
+@wiring.answering()
+def publish_rule(name: str, *, by: Actor, at: datetime, seq: int | None = None) -> RuleSummary:
+    """Put a version, by default the newest, in force.
+
+    Raises:
+        Refused: as `shadow_rule`; `watch.rule_untried` where a rule whose measures may be automatic never ran in its
+            shadow.
+    """
+    return _to("live", name, seq, by=by, at=at)
+
+
+@wiring.answering()
+def stop_rule(name: str, *, by: Actor, at: datetime, why: str = "") -> RuleSummary:
+    """Take a rule out of force; hits that it found stay.
+
+    Raises:
+        Refused: `watch.rule_not_found`; what people's `must` raises.
+        Invalid: `watch.text_malformed`.
+    """
+    said = must_read(why, 64)
+    with transaction.atomic():
+        row = _locked(name, by)
+        if row.state != "stopped":
+            _move(row, "stopped", row.version, by=by, at=at, why=said)
+    return summary_of(row)
+
+
+@wiring.answering()
+def adopt_default_rules(*, by: Actor, at: datetime, live: bool = False) -> tuple[RuleSummary, ...]:
+    """The rules that ship, each that the organisation has not yet: in the shadow, or at once in force.
+
+    They come with their examples and were tried with the program; nothing of theirs is automatic before samples prove
+    their precision.
+
+    Raises:
+        Refused: as `propose_rule`.
+    """
+    by.must("manage_rules")
+    known = set(RuleRow.objects.filter(organisation=by.organisation_id).values_list("name", flat=True))
+    made = [
+        propose_rule(replace(each, state="draft"), by=by, at=at) for each in default().rules if each.id not in known
+    ]
+    for each in made:
+        shadow_rule(each.name, by=by, at=at)
+        if live:
+            publish_rule(each.name, by=by, at=at)
+    return tuple(summary_of(RuleRow.objects.get(organisation=by.organisation_id, name=each.name)) for each in made)
+
+
+def count_rules(organisation: UUID, counts: Mapping[str, tuple[int, int, int]], *, at: datetime) -> tuple[str, ...]:
+    """Add to the day's counts of rules, and stop those whose alarm says so; their names. In a transaction.
+
+    Args:
+        counts: by rule: candidates that it was asked about, fired, fired alone in the shadow.
+    """
+    if not counts:
+        return ()
+    stopped = []
+    rows = RuleRow.objects.filter(organisation=organisation, name__in=sorted(counts)).order_by("name")
+    for row in rows.select_for_update():  # nobody publishes another version between count and alarm
+        seen, fired, alone = counts[row.name]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO watch_rulecount (rule_id, seq, day, seen, fired, alone) VALUES (%s, %s, %s, %s, %s, %s) "
+                "ON CONFLICT (rule_id, day, seq) DO UPDATE SET seen = watch_rulecount.seen + excluded.seen, "
+                "fired = watch_rulecount.fired + excluded.fired, alone = watch_rulecount.alone + excluded.alone",
+                [row.pk, row.version, at.date(), seen, fired, alone],
+            )
+        if fired and row.state == "live":
+            days = {each.day: Day(seen=each.seen, flagged=each.fired) for each in _recent(row, at)}
+            ringing = alarm(rule_at(row), days.pop(at.date()), tuple(days.values()))
+            if ringing is not None and ringing.stops:
+                _move(row, "stopped", row.version, by=None, at=at, why=ringing.code, facts=dict(ringing.facts))
+                _call_back(row, at)
+                stopped.append(row.name)
+    return tuple(stopped)
+
+
+def _call_back(row: RuleRow, at: datetime) -> None:
+    """What a rule that its alarm stopped asked for without a person, and was not tried yet, waits for a person now."""
+    unsent = Measure.objects.filter(hit=OuterRef("pk"), state="waiting", tries=0, deposit=None).exclude(kind="restore")
+    rows = (
+        Hit.objects.filter(Exists(unsent), marketplace__organisation=row.organisation)
+        .filter(Q(state="confirmed", automatic=True) | Q(state="open", measure="hold"))
+        .select_related("marketplace")
+        .select_for_update(of=("self",))
+    )
+    back = [hit for hit in rows if any(name == row.name for name, _ in hit.rules)]
+    for hit in back:
+        if hit.state == "confirmed":
+            step(hit, "undo", by=THE_RULES, at=at, facts={"rule": row.name, "why": row.why})
+        hit.automatic = False
+        take_back(hit, by=THE_RULES, at=at)
+        hit.save()
+    recount(back)
+
+
+def _recent(row: RuleRow, at: datetime) -> list[RuleCount]:
+    """Of this version: what another one flagged says nothing of it."""
+    rows = RuleCount.objects.filter(rule=row, seq=row.version, day__lte=at.date())
+    return list(rows.order_by("-day")[: HISTORY + 1])
+
+
+def _to(state: State, name: str, seq: int | None, *, by: Actor, at: datetime) -> RuleSummary:
+    with transaction.atomic():
+        row = _locked(name, by)
+        version = RuleVersion.objects.filter(rule=row, **({"seq": seq} if seq else {})).order_by("-seq").first()
+        if version is None:
+            raise Refused("watch.rule_not_found")
+        rule = rule_at(row, version.seq)
+        must_be_ready(rule)
+        tried = RuleChange.objects.filter(rule=row, seq=version.seq, state__in=("shadow", "live")).exists()
+        if state == "live" and rule.action in AUTOMATIC and not tried:
+            raise Refused("watch.rule_untried", rule=name)
+        if (row.state, row.version) != (state, version.seq):
+            _move(row, state, version.seq, by=by, at=at)
+    return summary_of(row)
+
+
+def _locked(name: str, by: Actor) -> RuleRow:
+    found = access.rule(by, name, "manage_rules")
+    return RuleRow.objects.select_for_update().get(pk=found.pk)
+
+
+def _move(
+    row: RuleRow,
+    state: State,
+    seq: int,
+    *,
+    by: Actor | None,
+    at: datetime,
+    why: str = "",
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    row.state, row.version, row.why, row.changed_at = state, seq, why[:64], at
+    row.save()
+    RuleChange.objects.create(
+        rule=row,
+        seq=seq,
+        state=state,
+        why=why[:64],
+        facts=dict(facts or {}),
+        user=by.user_id if by is not None else None,
+        at=at,
+    )

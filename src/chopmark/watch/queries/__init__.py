@@ -1,0 +1,1 @@
+"""Everything that others may read of this room: frozen summaries, never rows."""

@@ -1,0 +1,269 @@
+"""Hits, with why: as the right's holder and whoever runs the marketplace see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, QuerySet, TextField
+from django.db.models.functions import Cast
+
+from chopmark.people.actor import Actor
+from chopmark.watch import listing as listings
+from chopmark.watch.life import REOPENING
+from chopmark.watch.listing import Listing
+from chopmark.watch.models import Hit, Seller, Vote
+from chopmark.watch.queries import access, measures
+from chopmark.watch.queries.marketplaces import SellerSummary, seller_summary
+from chopmark.watch.queries.measures import MeasureSummary
+
+MAX_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What to list; empty for all."""
+
+    state: str = ""
+    marketplace: str = ""
+    seller: str = ""
+    right: str = ""  # its number
+    rule: str = ""
+    outcome: str = ""
+    automatic: bool | None = None
+    since: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitSummary:
+    """A hit in a list.
+
+    Attributes:
+        spans: where names were read in the title, from each first character to the one behind its last.
+        mark: the name that was read in it, best first; empty where only a picture was found.
+    """
+
+    id: UUID
+    number: str
+    state: str
+    marketplace: str
+    item: str
+    version: int
+    seller: str
+    title: str
+    spans: tuple[tuple[int, int], ...]
+    right: str
+    right_number: str
+    mark: str
+    outcome: str
+    score: int
+    priority: int
+    keys: tuple[str, ...]
+    rules: tuple[tuple[str, str], ...]
+    measure: str
+    automatic: bool
+    found_at: datetime
+    changed_at: datetime
+    decided_at: datetime | None
+    removed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A line of a hit's history."""
+
+    kind: str
+    before: str
+    after: str
+    organisation: UUID | None
+    user: int | None
+    facts: Mapping[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What a person said of it; who, by number. Notes are for the person's own organisation.
+
+    Attributes:
+        stands: it says yes or no to what the hit shows now, and was not taken back.
+    """
+
+    user: int
+    organisation: UUID
+    answer: str
+    why: str
+    note: str
+    at: datetime
+    undone_at: datetime | None
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitStory:
+    """A hit with everything that explains it.
+
+    Attributes:
+        found: text hits (mark, view, characters) and picture hits (part, score), see `watch.found`.
+        reasons: codes of the catalogue with their facts, in the order of the questions.
+    """
+
+    summary: HitSummary
+    listing: Listing
+    features: Mapping[str, Any]
+    found: Mapping[str, Any]
+    reasons: tuple[tuple[str, Mapping[str, Any]], ...]
+    marks: str
+    organisation: UUID
+    why: str
+    wanted: str
+    scan: UUID | None
+    matter: UUID | None
+    matter_number: str
+    seller: SellerSummary | None
+    seller_hits: Mapping[str, int]
+    history: tuple[Step, ...]
+    measures: tuple[MeasureSummary, ...]
+    opinions: tuple[Opinion, ...]
+
+
+def hits_of(
+    actor: Actor, filters: Filters | None = None, *, limit: int = MAX_PAGE, offset: int = 0
+) -> tuple[tuple[HitSummary, ...], int]:
+    """Those that fit, newest first, and how many there are.
+
+    Raises:
+        Refused: what people's `must` raises.
+    """
+    rows = filtered(access.hits(actor), filters or Filters())
+    page = rows.select_related("marketplace").order_by("-found_at", "-number")[offset : offset + min(limit, MAX_PAGE)]
+    return tuple(map(summary_of, page)), rows.count()
+
+
+def hit_of(actor: Actor, which: UUID | str) -> HitStory:
+    """One of them, whole; of the seller's other hits, and of notes, what the actor may see.
+
+    Raises:
+        Refused: `watch.hit_not_found`; what people's `must` raises.
+    """
+    row = access.hit(actor, which)
+    story, mine = story_of(row), actor.organisation_id
+    others = access.hits(actor).filter(marketplace=row.marketplace, seller=row.seller)
+    return replace(
+        story,
+        seller_hits=_by_state(others),
+        opinions=tuple(each if each.organisation == mine else replace(each, note="") for each in story.opinions),
+    )
+
+
+def filtered(rows: QuerySet[Hit], filters: Filters) -> QuerySet[Hit]:
+    """Rows that fit."""
+    plain = {
+        "state": filters.state,
+        "marketplace__name": filters.marketplace,
+        "seller": filters.seller,
+        "right_number": filters.right,
+        "outcome": filters.outcome,
+    }
+    rows = rows.filter(**{name: value.replace("\x00", "") for name, value in plain.items() if value})
+    if filters.automatic is not None:
+        rows = rows.filter(automatic=filters.automatic)
+    if filters.since is not None:
+        rows = rows.filter(found_at__date__gte=filters.since)
+    if filters.rule:
+        # Looking into JSON differs between databases; its text does not, and names of rules have no quotes.
+        name = filters.rule.replace("\x00", "")[:40]
+        rows = rows.annotate(rules_text=Cast("rules", TextField())).filter(rules_text__contains=f'"{name}"')
+    return rows
+
+
+def story_of(row: Hit) -> HitStory:
+    """The frozen form of a row with what belongs to it."""
+    seller = Seller.objects.filter(marketplace=row.marketplace, number=row.seller).first()
+    others = Hit.objects.filter(marketplace=row.marketplace, seller=row.seller)
+    events = list(row.events.order_by("pk"))
+    opened = [each.at for each in events if each.kind in REOPENING and each.after == "open"]
+    return HitStory(
+        summary=summary_of(row),
+        listing=listings.decode(bytes(row.listing)),
+        features=row.features,
+        found=row.found,
+        reasons=tuple((code, facts) for code, facts in row.reasons),
+        marks=row.marks,
+        organisation=row.organisation,
+        why=row.why,
+        wanted=row.wanted,
+        scan=row.scan,
+        matter=row.matter,
+        matter_number=row.matter_number,
+        seller=seller_summary(seller, row.marketplace.name) if seller else None,
+        seller_hits=_by_state(others),
+        history=tuple(
+            Step(
+                kind=each.kind,
+                before=each.before,
+                after=each.after,
+                organisation=each.organisation,
+                user=each.user,
+                facts=each.facts,
+                at=each.at,
+            )
+            for each in events
+        ),
+        measures=tuple(map(measures.summary_of, row.measures.select_related("marketplace").order_by("pk"))),
+        opinions=tuple(_opinion(each, opened[-1:]) for each in Vote.objects.filter(hit=row).order_by("pk")),
+    )
+
+
+def _by_state(rows: QuerySet[Hit]) -> dict[str, int]:
+    return dict(rows.values_list("state").annotate(Count("pk")).order_by("state"))
+
+
+def summary_of(row: Hit) -> HitSummary:
+    """The frozen form of a row."""
+    return HitSummary(
+        id=row.pk,
+        number=row.number,
+        state=row.state,
+        marketplace=row.marketplace.name,
+        item=row.item,
+        version=row.version,
+        seller=row.seller,
+        title=row.title,
+        spans=_spans(row, "title"),
+        right=row.right,
+        right_number=row.right_number,
+        mark=next((each["term"] for each in row.found.get("texts", ())), ""),
+        outcome=row.outcome,
+        score=row.score,
+        priority=row.priority,
+        keys=tuple(row.keys),
+        rules=tuple((name, version) for name, version in row.rules),
+        measure=row.measure,
+        automatic=row.automatic,
+        found_at=row.found_at,
+        changed_at=row.changed_at,
+        decided_at=row.decided_at,
+        removed_at=row.removed_at,
+    )
+
+
+def _spans(row: Hit, field: str) -> tuple[tuple[int, int], ...]:
+    return tuple((each["start"], each["end"]) for each in row.found.get("texts", ()) if each["field"] == field)
+
+
+def _opinion(row: Vote, opened: Sequence[datetime]) -> Opinion:
+    """A vote; `opened` is when the hit was opened last."""
+    return Opinion(
+        user=row.user,
+        organisation=row.organisation,
+        answer=row.answer,
+        why=row.why,
+        note=row.note,
+        at=row.at,
+        undone_at=row.undone_at,
+        stands=row.undone_at is None and row.answer != "skip" and all(row.at >= each for each in opened),
+    )

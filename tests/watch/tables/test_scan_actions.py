@@ -1,0 +1,149 @@
+"""A scan over a stock: asked for, carried, taken over, stated; again and again to the same."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+
+import pytest
+from pyarrow import parquet
+from world.market import raw
+
+from chopmark.base.errors import Invalid, Refused
+from chopmark.evidence.queries import deposit_of
+from chopmark.watch import listing as listings
+from chopmark.watch.actions import scan as scans
+from chopmark.watch.actions.scan import NewScan, keep_results, start_scan, stock_of, stop_scan, work_scan
+from chopmark.watch.driver import Told
+from chopmark.watch.engine.schema import table_of
+from chopmark.watch.listing import clean
+from chopmark.watch.models import AuditSample, Figure, Hit, Partition, RuleCount, Scan
+from chopmark.watch.queries.scans import proof_of, scan_of, scans_of
+from chopmark.watch.results import Proof, Total, check
+
+
+def laid(market, *batch):
+    """Files in the marketplace's folder."""
+    folder = stock_of("demo")
+    folder.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table_of(clean(each, marketplace="demo") for each in batch), folder / "one.parquet")
+
+
+def asked(market, **more):
+    return start_scan(NewScan(marketplace="demo", **more), by=market.jo.actor, at=market.world.now())
+
+
+def test_a_scan_finds_what_the_feed_would_and_states_its_root(market):
+    laid(market, raw("1"), raw("2", title="blue lamp"), raw("3", title="R3D LANTERN lamp", seller="s3"))
+    made = asked(market)
+    assert work_scan(clock=market.world.now, processes=1) == made.number
+    assert work_scan(clock=market.world.now, processes=1) == ""
+    assert sorted(Hit.objects.values_list("item", flat=True)) == ["1", "3"]
+    told = scan_of(market.jo.actor, made.number)
+    assert (told.state, told.scanned, told.found, told.partitions_done) == ("done", 3, 2, 1)
+    assert deposit_of(market.jo.actor, told.deposit).private
+    proof, content = proof_of(market.jo.actor, made.number, 0, 0)
+    assert deposit_of(market.jo.actor, told.deposit).sha256 == sha256(content).digest()
+    row, part = check(Proof.parse(proof), Total.parse(content))
+    assert (row["item"], part.listings) == ("1", 3)
+    assert Figure.objects.get(name="scanned").count == 3
+    assert RuleCount.objects.get(rule__name="named").fired == 2
+    assert {each.facts["source"] for hit in Hit.objects.all() for each in hit.events.all()} == {"scan"}
+
+
+def test_an_item_that_stands_twice_in_the_stock_is_one_hit(market):
+    laid(market, raw("1"), raw("1", title="blue lamp"), raw("1", title="R3D LANTERN lamp", version=3), raw("1"))
+    asked(market)
+    work_scan(clock=market.world.now, processes=1)
+    [hit] = Hit.objects.all()
+    assert (hit.item, hit.version) == ("1", 3)
+    assert Scan.objects.get().state == "done"
+
+
+def test_results_taken_over_again_change_nothing(market):
+    laid(market, raw("1"), raw("3"))
+    made = asked(market)
+    work_scan(clock=market.world.now, processes=1)
+    row = Scan.objects.get(number=made.number)
+    before = list(Hit.objects.order_by("pk").values_list("number", "state", "changed_at"))
+    assert keep_results(row, clock=market.world.now) == 0
+    Partition.objects.all().delete()
+    assert keep_results(row, clock=market.world.now) == 0
+    assert list(Hit.objects.order_by("pk").values_list("number", "state", "changed_at")) == before
+
+
+def test_a_scan_that_finds_no_file_fails_and_says_so(market):
+    made = asked(market)
+    assert work_scan(clock=market.world.now, processes=1) == made.number
+    told = scan_of(market.jo.actor, made.number)
+    assert (told.state, told.trouble) == ("failed", "watch.scan_empty")
+
+
+def test_who_may_not_scan(market):
+    clerk, viewer = (
+        market.world.person(name, role=role, of=market.jo) for name, role in (("C", "depositor"), ("V", "viewer"))
+    )
+    for who in (clerk, viewer):
+        with pytest.raises(Refused, match=r"people\.not_allowed"):
+            start_scan(NewScan(marketplace="demo"), by=who.actor, at=market.world.now())
+    with pytest.raises(Refused, match=r"watch\.marketplace_not_found"):
+        start_scan(NewScan(marketplace="demo"), by=market.mei.actor, at=market.world.now())
+    made = asked(market)
+    assert [each.number for each in scans_of(viewer.actor)] == [made.number]
+    for call in (scan_of, lambda by, which: stop_scan(which, by=by, at=market.world.now())):
+        with pytest.raises(Refused, match=r"watch\.scan_not_found"):
+            call(market.mei.actor, made.number)
+    assert stop_scan(made.number, by=market.jo.actor, at=market.world.now()).state == "stopped"
+    assert work_scan(clock=market.world.now, processes=1) == ""
+
+
+@pytest.mark.parametrize("source", ["", "/etc/*", "../other/*.parquet", "a/../../b", "~/x", "a\nb", "x" * 301])
+def test_a_pattern_stays_in_the_marketplace_s_folder(market, source):
+    with pytest.raises(Invalid, match=r"watch\.scan_source_malformed"):
+        asked(market, source=source)
+
+
+@pytest.mark.parametrize("runner", ["", "dask", "ray://", "ray://a b:1", "native ", "http://a:1"])
+def test_a_runner_is_this_machine_or_a_cluster(market, runner):
+    with pytest.raises(Invalid, match=r"watch\.scan_runner_malformed"):
+        asked(market, runner=runner)
+
+
+def test_an_organisation_has_only_so_many_scans_waiting(market, monkeypatch):
+    monkeypatch.setattr(scans, "MAX_WAITING", 1)
+    asked(market)
+    with pytest.raises(Refused, match=r"watch\.scans_full"):
+        asked(market)
+
+
+def test_a_part_of_what_nothing_flagged_goes_to_audit(market):
+    laid(market, *(raw(f"p{number}", title=f"chair {number}") for number in range(400)), raw("fake"))
+    made = asked(market)
+    work_scan(clock=market.world.now, processes=1)
+    drawn = set(AuditSample.objects.filter(kind="unflagged").values_list("item", flat=True))
+    assert 1 <= len(drawn) <= 30  # of 400 one in a hundred, drawn by a key of this home
+    assert "fake" not in drawn
+    assert all(listings.decode(bytes(each.body)).item == each.item for each in AuditSample.objects.all())
+    Partition.objects.all().delete()
+    keep_results(Scan.objects.get(number=made.number), clock=market.world.now)
+    assert set(AuditSample.objects.values_list("item", flat=True)) == drawn
+
+
+def test_what_a_running_scan_has_found_is_taken_over_meanwhile(market, monkeypatch):
+    laid(market, raw("1"), raw("2", title="blue lamp"))
+    seen, carry = [], scans.carry
+
+    def carried(job, *, progress, stop):
+        content = carry(job, progress=lambda _: None, stop=stop)
+        for seconds in (0, 10):
+            market.world.at += timedelta(seconds=seconds)
+            progress(Told(partitions=2, done=1, scanned=2, hits=1, rate=1.0, remaining=1.0))
+            seen.append(Hit.objects.count())
+        assert not stop()
+        return content
+
+    monkeypatch.setattr(scans, "carry", carried)
+    asked(market)
+    work_scan(clock=market.world.now, processes=1)
+    assert seen == [0, 1]
+    assert Hit.objects.count() == 1
