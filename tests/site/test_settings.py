@@ -38,6 +38,11 @@ RIGHT = {
     "no relay": ({"CHOPMARK_RELAY": ""}, "relay", None),
     "an interval": ({"CHOPMARK_INTERVAL": "1.5"}, "interval", 1.5),
     "debug off by word": ({"CHOPMARK_DEBUG": "no"}, "debug", False),
+    "storage": (
+        {"CHOPMARK_WATCH_STORAGE": "s3://a/b/,https://c.example:9000,abfss://a@b.example/c"},
+        "watch_storage",
+        ("s3://a/b/", "https://c.example:9000", "abfss://a@b.example/c"),
+    ),
     "hosts": ({"CHOPMARK_ALLOWED_HOSTS": "a.example, b.example"}, "allowed_hosts", ("a.example", "b.example")),
 }
 
@@ -76,6 +81,9 @@ WRONG = {
     "a model without a digest": ({"CHOPMARK_MEDIA_MODEL": "/model.onnx"}, "chopmark.E025"),
     "a model that is not there": ({"CHOPMARK_MEDIA_MODEL": f"{'0' * 64}:/none/model.onnx"}, "chopmark.E025"),
     "a model of another digest": ({"CHOPMARK_MEDIA_MODEL": f"{'0' * 64}:/dev/null"}, "chopmark.E025"),
+    "a storage without a scheme": ({"CHOPMARK_WATCH_STORAGE": "bucket/a"}, "chopmark.E026"),
+    "a storage of this machine": ({"CHOPMARK_WATCH_STORAGE": "file:///etc/"}, "chopmark.E026"),
+    "a storage with a name and a password": ({"CHOPMARK_WATCH_STORAGE": "https://a:b@c.example/"}, "chopmark.E026"),
     "a network with host bits": ({"CHOPMARK_TRUSTED_PROXIES": "10.0.0.1/8"}, "chopmark.E011"),
 }
 

@@ -9,10 +9,12 @@ import sys
 HEAVY = (
     *("av", "cv2", "faiss", "iscc_lib", "lxml", "numpy", "onnxruntime", "opencc"),
     *("openpyxl", "pypdf", "pypinyin", "rapidfuzz", "signxml", "tantivy"),
+    *("ahocorasick_rs", "daft", "disarm", "duckdb", "pyarrow", "ray", "scipy"),
 )
 STARTING = (
     *("chopmark.cli", "chopmark.web"),
     *("chopmark.site.command", "chopmark.site.jobs", "chopmark.site.sequencer", "chopmark.site.supervisor"),
+    *("chopmark.site.demo_market", "chopmark.site.watching", "chopmark.watch.actions", "chopmark.watch.queries"),
     *("chopmark.rights.actions", "chopmark.rights.queries", "chopmark.rights.imports", "chopmark.rights.connectors"),
 )
 """Modules that a process imports when it starts or begins a round, and packages with all that is in them."""

@@ -27,6 +27,7 @@ COMMANDS = (
     ("stamper", "chopmark.site.stamper:command"),
     ("renew", "chopmark.site.renewing:command"),
     ("worker", "chopmark.site.jobs:command"),
+    ("watcher", "chopmark.site.watching:command"),
 )
 
 

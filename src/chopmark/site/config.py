@@ -337,6 +337,17 @@ class Config:
         ),
     )
 
+    watch_storage: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E026",
+            "CHOPMARK_WATCH_STORAGE",
+            "addresses like s3://bucket/folder/, separated by commas",
+            "Storage from which listings may be read: s3, gs, az, abfss, https or http. Others are not asked. Default: "
+            "none.",
+        ),
+    )
+
     @property
     def https(self) -> bool:
         """Whether people reach the site over https."""
@@ -482,6 +493,19 @@ def _ends(raw: object) -> tuple[str, ...]:
         if re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,253}:[0-9]{1,5}", each) is None:
             raise ValueError(f"{each!r} is no host:port")
     return ends
+
+
+def _storage(raw: object) -> tuple[str, ...]:
+    places = _words(raw)
+    for each in places:
+        if (
+            re.fullmatch(
+                r"((s3|gs|az|https?)://|abfss://[A-Za-z0-9-]{1,63}@)[A-Za-z0-9.:_-]{1,253}(/[!-.0-9:-~]+)*/?", each
+            )
+            is None
+        ):
+            raise ValueError(f"{each!r} is no address of a storage")
+    return places
 
 
 def _hosts(raw: object) -> tuple[str, ...]:
@@ -694,6 +718,7 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "capture_resolvers": _words,
     "capture_time_sources": _words,
     "media_model": _model,
+    "watch_storage": _storage,
 }
 
 

@@ -1,4 +1,7 @@
-"""`chopmark demo`: an organisation, its account, deposits, a matter, rights and works, made as anybody makes them."""
+"""`chopmark demo`: an organisation, its account, deposits, a matter, rights, works, a marketplace to be watched.
+
+All of it is made as anybody makes it.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from chopmark.people.actor import Actor
     from chopmark.site.demo_matter import DemoMatter
     from chopmark.site.demo_rights import DemoRights
+    from chopmark.site.demo_watch import DemoWatch
 
 EMAIL = "demo@chopmark.example"
 NAME = "Demo 示范"
@@ -47,7 +51,7 @@ def command(*, common: Common = PLAIN) -> int:
     from chopmark.cli.embedded import Embedded  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.evidence import wiring  # noqa: PLC0415
     from chopmark.people.actions import open_account  # noqa: PLC0415
-    from chopmark.site import demo_rights  # noqa: PLC0415
+    from chopmark.site import demo_rights, demo_watch  # noqa: PLC0415
     from chopmark.site.demo_matter import finished, publish  # noqa: PLC0415
 
     note = place / "demo.txt"
@@ -63,16 +67,18 @@ def command(*, common: Common = PLAIN) -> int:
         made.append(answer)
     published = door.wait(made, 0.0)
     matter, rights = finished(place, demo.actor), demo_rights.finished(demo.actor)
+    watch = demo_watch.finished(place, demo.actor)
     if (
         matter is None
         or rights is None
+        or watch is None
         or wiring.book().pending_count()
         or any(each.position is None for each in published)
     ):
         with local_members(place):
             published = door.wait(made, WAIT)
             publish()
-            matter, rights = _more(place, demo.actor, common)
+            matter, rights, watch = _more(place, demo.actor, common)
             publish()
     for wish, each in zip(wishes, published, strict=True):
         if each.position is None:
@@ -81,28 +87,32 @@ def command(*, common: Common = PLAIN) -> int:
         write_papers(wish.path, papers.tlog_proof, papers.cose, force=True)
     if common.json:
         told = {"email": EMAIL, "password_file": str(note), "deposits": [each.number for each in published]}
-        more = [each.told() for each in (matter, rights) if each is not None]
+        more = [each.told() for each in (matter, rights, watch) if each is not None]
         print_json({name: value for part in (told, *more) for name, value in part.items()})
     say("site.demo_made", common, count=len(published), folder=str(folder))
     if matter is not None:
         _say_matter(place, matter, common)
     if rights is not None:
         _say_rights(rights, common)
+    if watch is not None:
+        say("site.demo_watch", common, site=watch.site, scan=watch.scan)
     say("site.demo_account", common, email=EMAIL, path=str(note))
     return DONE
 
 
-def _more(place: Path, by: Actor, common: Common) -> tuple[DemoMatter | None, DemoRights | None]:
-    """The demo's matter, its rights and works; None for what cannot be made now, and why was said."""
+def _more(place: Path, by: Actor, common: Common) -> tuple[DemoMatter | None, DemoRights | None, DemoWatch | None]:
+    """The demo's matter, its rights, works and marketplace; None for what cannot be made now, and why was said."""
     from chopmark.site.demo_matter import make_matter, must_have_authority  # noqa: PLC0415 (the framework is set up)
     from chopmark.site.demo_rights import make_rights  # noqa: PLC0415
+    from chopmark.site.demo_watch import make_watch  # noqa: PLC0415
 
     config, _ = read_config()
     matter = None
     try:
         must_have_authority(config)
         matter = make_matter(place, config, by)
-        return matter, make_rights(place, by)
+        rights = make_rights(place, by)
+        return matter, rights, make_watch(place, rights.right, by)
     except Refused as error:
         if error.code == "site.demo_no_authority":
             say(error.code, common)
@@ -110,7 +120,7 @@ def _more(place: Path, by: Actor, common: Common) -> tuple[DemoMatter | None, De
             say("site.demo_waits", common, reason=error.code)
         else:
             raise
-    return matter, None
+    return matter, None, None
 
 
 def _say_rights(rights: DemoRights, common: Common) -> None:

@@ -369,7 +369,10 @@ class _Desk:
 
 @contextmanager
 def _offices(place: Path) -> Iterator[dict[Kind, _Desk]]:
-    """The local desks at work; what they say goes to this platform's own application."""
+    """The local desks at work; what they say goes to this platform's own application. None without local desks."""
+    if not local_desks(place):  # a home that was made without local members; its platform has no key for desks either
+        yield {}
+        return
     from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 (the framework is set up by the caller)
 
     introduce(place, evidence.base_url())

@@ -32,6 +32,7 @@ CSRF_TRUSTED_ORIGINS = [CONFIG.base_url]
 INSTALLED_APPS = [
     "chopmark.web",
     "chopmark.cases",
+    "chopmark.watch",
     "chopmark.rights",
     "chopmark.evidence",
     "chopmark.people",
@@ -221,6 +222,8 @@ CHOPMARK_PDF_SEAL = "chopmark.site.seal.seal_pdf"
 CHOPMARK_UPLOADS_AT_ONCE = max(1, int(os.environ.get("CHOPMARK_THREADS", "8")) // 2)
 CHOPMARK_SIGNUP = CONFIG.signup
 CHOPMARK_MEDIA_MODEL = CONFIG.media_model
+CHOPMARK_CAPTURE_ALLOW = CONFIG.capture_allow
+CHOPMARK_WATCH_STORAGE = CONFIG.watch_storage
 CHOPMARK_TRUSTED_PROXIES = CONFIG.trusted_proxies
 CHOPMARK_METRICS_TOKEN = CONFIG.metrics_token
 CHOPMARK_OIDC = CONFIG.oidc

@@ -4,6 +4,7 @@
                ├─ sequencer            exactly one; writes the log
                ├─ tsa, stamper         the own time-stamp authority and what asks all of them, where initialised
                ├─ worker               captures pages and builds bundles
+               ├─ watcher              judges listings of marketplaces, sends measures, carries scans
                ├─ member-NAME          local members of the consortium, where the home has any
                └─ sweep                every hour, ends by itself
 
@@ -44,6 +45,8 @@ from chopmark.cli.output import PLAIN, Common, say
 from chopmark.cli.words import text
 from chopmark.site.child import KILL, PID_FILE, STOP_PATIENCE, Child
 from chopmark.site.config import read_config
+from chopmark.site.demo_market import children_of as demo_of
+from chopmark.site.demo_market import doors_of as demo_doors
 from chopmark.site.desks import children_of as desks_of
 from chopmark.site.desks import introduce as introduce_desks
 from chopmark.site.members import children_of, introduce
@@ -346,11 +349,14 @@ def command(
             say("site.sign_in", common, path=str(place / "demo.txt"))
         say("site.how_to_stop", common, logs=str(place / "logs"))
 
+    if doors := demo_doors(place):
+        os.environ["CHOPMARK_CAPTURE_ALLOW"] = ",".join(dict.fromkeys((*config.capture_allow, *doors)))
     me = "chopmark.site"
     own_time = (place / "tsa" / "signer.pem").is_file()
     tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
     stamper = Child(name="stamper", arguments=(f"{me}.command", "stamper"), vital=False)
     worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False, later=JOBS_LATER)
+    watcher = Child(name="watcher", arguments=(f"{me}.command", "watcher"), vital=False, later=JOBS_LATER)
     return Supervisor(
         home=place,
         children=(
@@ -359,8 +365,10 @@ def command(
             *([tsa] if own_time else []),
             *([stamper] if own_time or config.tsas or config.ots_calendars or config.evm else []),
             worker,
+            watcher,
             *members,
             *desks,
+            *demo_of(place, f"http://127.0.0.1:{chosen}" if config.local else config.base_url),
         ),
         sweep=(f"{me}.command", "sweep"),
         say=say,
