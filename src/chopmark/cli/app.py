@@ -55,6 +55,7 @@ def build() -> App:
         "office": ("import", "fetch", "list", "waiting", "vouch", "code"),
         "mandate": ("give", "accept", "revoke", "list"),
         "work": ("add", "list", "show"),
+        "watch": ("scan", "feed", "reverse", "rules", "backtest", "hits", "measures", "sellers", "marks", "card"),
         "media": ("fingerprint", "match", "index", "ignore", "unignore", "ignored"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():
@@ -138,6 +139,7 @@ WRONG_USE = frozenset(
         "capture.url_malformed",
         "cli.receipt_missing",
         "cli.server_malformed",
+        "cli.watch.rule_missing",
         "desk.card_differs",
         "desk.config_malformed",
         "desk.court_missing",

@@ -1,0 +1,181 @@
+"""`chopmark watch` on a home with a marketplace, in this process."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from pyarrow import parquet
+from world.market import Market, raw
+from world.pages import PageWorld
+
+from chopmark.base import clock
+from chopmark.cli.app import build, run
+from chopmark.watch.actions.feed import work_feed
+from chopmark.watch.actions.measure import send_measures
+from chopmark.watch.actions.review import Opinion, decide_hit
+from chopmark.watch.engine.schema import table_of
+from chopmark.watch.gateway import Answer
+from chopmark.watch.listing import clean
+from chopmark.watch.models import ListingRow
+
+RULE = """
+[loud]
+zh = "出现商标"
+en = "names the mark"
+reason = "wrongful_use"
+action = "review"
+condition = "text_score >= 900"
+"""
+
+
+@pytest.fixture
+def market(db, settings, tmp_path, monkeypatch):
+    settings.CHOPMARK_HOME = tmp_path / "home"
+    monkeypatch.setenv("CHOPMARK_HOME", str(tmp_path / "home"))
+    world = PageWorld.made(settings.CHOPMARK_HOME, at=clock.now().replace(microsecond=0) - timedelta(minutes=10))
+    (tmp_path / "home" / "keys").mkdir(exist_ok=True)
+    return Market.made(world, world.person("Mei Lan"), world.person("Jo Smith"))
+
+
+@pytest.fixture
+def watch(market, capsys):
+    """One command as JSON: its exit status and what it printed, or the code of its error."""
+    organisation = str(market.jo.actor.organisation_id)
+
+    def called(verb, *arguments, mine=True):
+        own = ("--organisation", organisation) if mine else ()
+        status = run(build(), ["watch", verb, *arguments, *own, "--json"])
+        printed = capsys.readouterr()
+        return status, json.loads(printed.out) if printed.out else json.loads(printed.err.splitlines()[-1])["code"]
+
+    return called
+
+
+def test_the_card_is_shown_and_learned_of_enough_alone(watch, market):
+    status, shown = watch("card")
+    assert (status, shown["samples"], shown["threshold"]) == (0, 0, None)
+    assert shown["terms"]["disguised-name"] > 0
+    assert watch("card", "--learn")[1] == "watch.card_labels_few"
+    assert watch("card", "--learn", "--needed", "1000")[1] == "watch.card_needed"
+    assert watch("card", "--forget") == (0, shown)
+    assert run(build(), ["watch", "card", "--organisation", str(market.jo.actor.organisation_id)]) == 0
+
+
+def test_listings_of_files_go_the_way_of_the_feed_once(watch, tmp_path):
+    file = tmp_path / "drop.jsonl"
+    lines = [json.dumps(raw("1")), "{", json.dumps(raw("2", title="R3D LANTERN lamp"))]
+    file.write_text("\n".join(lines) + "\n")
+    assert watch("feed", "demo", str(file)) == (1, {"accepted": 2, "known": 0, "older": 0, "refused": 1})
+    while work_feed(clock=clock.now).judged:
+        pass
+    assert watch("feed", "demo", str(file))[1]["known"] == 2
+    assert ListingRow.objects.count() == 2
+    status, listed = watch("hits", "--marketplace", "demo")
+    assert (status, sorted(each["item"] for each in listed)) == (0, ["1", "2"])
+    [folded] = [each for each in listed if each["item"] == "2"]
+    _, told = watch("hits", folded["number"])
+    assert told["found"]["texts"][0]["view"] == "folded"
+    assert all(each["sentence"] for each in told["reasons"])
+    assert watch("hits", "H-2026-999999") == (1, "watch.hit_not_found")
+    assert watch("feed", "elsewhere", str(file)) == (1, "watch.marketplace_not_found")
+
+
+def test_a_scan_is_carried_here_searched_backwards_and_tried_with_new_rules(watch, market, tmp_path):
+    batch = [raw("1"), raw("2", title="blue lamp"), raw("3", title="REDLANTERN lamp 1:1", seller="s3")]
+    parquet.write_table(table_of(clean(each, marketplace="demo") for each in batch), tmp_path / "stock.parquet")
+    status, told = watch("scan", "demo", str(tmp_path / "*.parquet"))
+    assert (status, told["state"], told["scanned"], told["found"]) == (0, "done", 3, 2)
+    status, rows = watch("reverse", "red lantern", mine=False)
+    assert (status, sorted(each["item"] for each in rows)) == (0, ["1", "3"])
+    assert watch("reverse", "no such name", mine=False) == (1, [])
+    _, counted = watch("backtest")
+    assert {each["rule"]: each["flagged"] for each in counted} == {"named": 2, "replica": 1}
+    (tmp_path / "rules.toml").write_text(RULE.replace("loud", "named"))
+    _, [other] = watch("backtest", "--rules", str(tmp_path / "rules.toml"))
+    assert (other["rule"], other["difference"][0]) == ("named", "+")
+    assert watch("scan", "demo", str(tmp_path / "none-*.parquet"))[1]["trouble"] == "watch.scan_empty"
+
+
+def test_rules_are_proposed_and_moved_on(watch, tmp_path):
+    (tmp_path / "rules.toml").write_text(RULE)
+    status, [made] = watch("rules", "--propose", str(tmp_path / "rules.toml"))
+    assert (status, made["name"], made["state"], made["version"]) == (0, "loud", "draft", 1)
+    assert watch("rules", "loud", "--to", "shadow") == (1, "watch.rule_examples_few")
+    assert watch("rules", "named", "--to", "stopped")[1][0]["state"] == "stopped"
+    assert [each["name"] for each in watch("rules")[1]] == ["loud", "named", "replica"]
+    assert watch("rules", "--to", "live")[1] == "cli.watch.rule_missing"
+    assert watch("rules", "--propose", str(tmp_path / "none.toml"))[1] == "cli.file_unreadable"
+
+
+def test_measures_and_sellers_of_a_marketplace_are_listed(watch, market):
+    hits = [market.hit(raw(str(n), seller=f"s{n}")) for n in range(3)]
+    assert watch("measures", "demo") == (1, [])
+    hold = Opinion(answer="confirm", why="counterfeit", measure="hold")
+    for hit in hits:
+        decide_hit(hit.number, hold, by=market.jo.actor, at=market.world.now())
+    market.taker.answers = [Answer(key="", state="refused", reason="seller appealed")]
+    send_measures(lambda _row: market.taker, clock=market.world.now)
+    status, listed = watch("measures", "demo")
+    assert (status, [each["hit"] for each in listed]) == (0, [each.number for each in reversed(hits)])
+    [refused] = watch("measures", "demo", "--state", "refused")[1]
+    assert "seller appealed" in refused["trouble"]
+    assert watch("measures", "demo", "--limit", "2")[1] == listed[:2]
+    assert watch("measures", "elsewhere")[1] == "watch.marketplace_not_found"
+    _, sellers = watch("sellers", "demo")
+    assert [(each["number"], each["confirmed"]) for each in sellers] == [("s0", 1), ("s1", 1), ("s2", 1)]
+    assert [each["number"] for each in watch("sellers", "demo", "S1")[1]] == ["s1"]
+    assert watch("sellers", "demo", "nobody") == (1, [])
+    for verb in ("measures", "sellers"):
+        assert run(build(), ["watch", verb, "demo", "--organisation", str(market.jo.actor.organisation_id)]) == 0
+
+
+def test_marks_are_described_and_made_anew(watch, market, capsys):
+    _, before = watch("marks")
+    own = ("--organisation", str(market.mei.actor.organisation_id))
+    _, after = watch("marks", "--right", market.right.number, "--alias", "红灯笼", "--near", *own, mine=False)
+    assert (before["marks"], after["marks"]) == (1, 1)
+    assert before["version"] != after["version"]
+    assert watch("marks", "--right", market.right.number, "--near")[1] == "rights.not_found"
+    assert run(build(), ["watch", "marks"]) == 0
+    assert after["version"][:16] in capsys.readouterr().err
+
+
+def test_trusted_titles_teach_how_distinctive_marks_are(watch, market, tmp_path):
+    _, before = watch("marks")
+    lesson = tmp_path / "catalogue.csv"
+    lesson.write_text("title,brand\n" + "".join(f"red lantern lamp,Brand {at}\n" for at in range(9)), "utf-8")
+    own = ("--organisation", str(market.mei.actor.organisation_id))
+    _, after = watch("marks", "--teach", str(lesson), *own, mine=False)
+    assert before["version"] != after["version"]
+    lesson.write_text("name\nx\n", "utf-8")
+    assert watch("marks", "--teach", str(lesson), *own, mine=False)[1] == "watch.lesson_malformed"
+
+
+def test_a_title_steers_no_terminal_and_is_shown_with_what_it_hides(watch, market, capsys):
+    market.hit(raw("1", title="RED LAN\u200bTERN [/b] [red]lamp\u202e"))
+    own = ("--organisation", str(market.jo.actor.organisation_id))
+    assert run(build(), ["watch", "hits", *own]) == 0
+    listed = "".join(capsys.readouterr().out.split())
+    assert "LAN[U+200B]TERN[/b][red]lamp[U+202E]" in listed
+    assert run(build(), ["watch", "hits", "H-2026-000001", *own]) == 0
+    told = capsys.readouterr().out
+    assert "RED LAN[U+200B]TERN" in told
+    assert not {"\u200b", "\u202e"} & set(told)
+    assert watch("hits", "--right", "R-2026-999999") == (1, [])
+
+
+def test_people_read_words_and_programs_codes(watch, market, capsys):
+    market.hit(raw("1", title="R3D LANTERN lamp"))
+    own = ("--organisation", str(market.jo.actor.organisation_id))
+    assert run(build(), ["watch", "hits", *own]) == 0
+    assert "Waits for review" in capsys.readouterr().out
+    assert run(build(), ["watch", "hits", "H-2026-000001", *own]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "proposes: review." in told
+    assert "Way of writing: digits and look-alike letters" in told
+    assert {each["state"] for each in watch("hits", "--state", "open")[1]} == {"open"}
+    assert run(build(), ["watch", "hits", "--state", "gone", *own]) == 1
+    assert "There is none." in capsys.readouterr().err
+    assert run(build(), ["watch", "hits", "--state", "nosuch", *own]) == 2
