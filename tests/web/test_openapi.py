@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import json
 import runpy
 from pathlib import Path
@@ -56,6 +57,12 @@ def key(world, monkeypatch):
     return people.create_api_key("test", scopes, by=mei.actor, at=world.now()).text
 
 
+@functools.cache
+def described():
+    """The site's own description, read once: Schemathesis reads all our code for values to try each time it is read."""
+    return schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())
+
+
 def operations():
     paths = json.loads((ROOT / "openapi.json").read_text("utf-8"))["paths"]
     for path, methods in paths.items():
@@ -67,7 +74,7 @@ def operations():
 
 @pytest.mark.parametrize(("path", "method", "mode"), list(operations()))
 def test_the_api_answers_as_it_is_described(key, path, method, mode):
-    operation = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", get_wsgi_application())[path][method]
+    operation = described()[path][method]
     verdicts = [checks.not_a_server_error, *(checks.CHECKS.get_one(name) for name in CONFORMANCE)]
 
     @hypothesis.given(case=operation.as_strategy(generation_mode=mode))

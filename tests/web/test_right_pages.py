@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -19,7 +19,7 @@ from chopmark.rights.actions.common import Operator
 from chopmark.rights.queries import registry
 from chopmark.rights.record import Class, Designation, Difference, Interest, Mark, Party, Record, Source
 from chopmark.web.forms.rights import Classes, RightForm, Territories
-from chopmark.web.views import right_may, right_words, territory_map
+from chopmark.web.views import right_changes, right_may, right_words, territory_map
 from chopmark.web.views.rights import record_of, shown_fields
 from chopmark.web.views.thumbnails import thumbnail
 
@@ -202,6 +202,19 @@ def test_a_licence_for_two_countries_stands_in_the_tree_until_it_is_ended(mei):
     mei.client.post(f"/rights/{number}/licence/end", {"interest": given.id})
     assert registry.right_of(mei.actor, number).right.interests[0].ended_on is not None
     assert 'class="is-over"' in mei.client.get(f"/rights/{number}").text
+
+
+def test_a_licence_that_ended_today_is_over_though_it_is_yesterday_at_the_platform(mei, monkeypatch):
+    number = filed(mei, office="EM", number="018123456")
+    mei.client.post(f"/rights/{number}/licence", {"name": "Bo Wen Trading", "role": "licensee", "territories": "DE"})
+    [given] = registry.right_of(mei.actor, number).right.interests
+    late = datetime.now(UTC).replace(hour=23, minute=30)  # and half past midnight in Alicante
+    monkeypatch.setattr(right_changes.clock, "now", lambda: late)
+    mei.client.post(f"/rights/{number}/licence/end", {"interest": given.id})
+    ended = registry.right_of(mei.actor, number).right.interests[0].ended_on
+    assert ended == late.date() + timedelta(days=1)
+    assert 'class="is-over"' in mei.client.get(f"/rights/{number}").text
+    assert "Bo Wen Trading (" not in mei.client.get(f"/rights/{number}/licence").text  # as whoever grants another
 
 
 def test_a_licence_that_reaches_too_far_comes_back_filled(mei):

@@ -12,15 +12,27 @@ from ninja import NinjaAPI
 from ninja.openapi.schema import OpenAPISchema
 
 from chopmark.web import errors
-from chopmark.web.api import deposits, filings, log, matters, problems, rights, rights_import, search, works
+from chopmark.web.api import (
+    deposits,
+    filings,
+    log,
+    matters,
+    problems,
+    rights,
+    rights_import,
+    search,
+    watch,
+    watch_markets,
+    works,
+)
 from chopmark.web.api.shown import Json, JsonParser
 
 DESCRIPTION = """Deposits, receipts and verification.
 
 Send an API key as `Authorization: Bearer chopmark_…`; keys are made on your organisation's page and have the scopes
-`deposits:write`, `deposits:read`, `rights:write`, `rights:read` and `keys:write`. Errors are problem documents
-(RFC 9457) in the language that `Accept-Language` asks for (zh or en). Files of up to 5 GB are uploaded at `/uploads/`
-(tus 1.0)."""
+`deposits:write`, `deposits:read`, `rights:write`, `rights:read`, `listings:write`, `watch:write`, `watch:read` and
+`keys:write`. Errors are problem documents (RFC 9457) in the language that `Accept-Language` asks for (zh or en). Files
+of up to 5 GB are uploaded at `/uploads/` (tus 1.0)."""
 
 
 class Api(NinjaAPI):
@@ -105,6 +117,9 @@ api.add_router("/rights", search.router)
 api.add_router("/rights", rights_import.router)  # before what stands at /rights/{which}
 api.add_router("/rights", rights.router)
 api.add_router("/mandates", rights.mandates)
+api.add_router("", watch.listed)
+api.add_router("/watch", watch.router)
+api.add_router("/watch", watch_markets.router)
 
 
 @require_safe

@@ -62,6 +62,12 @@ class ApiKey(HttpAuthBase):
         return actor_from(request)
 
 
+def caller(request: HttpRequest) -> Actor:
+    """Whom `MEMBERS` has let in."""
+    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by ninja from `ApiKey`
+    return actor
+
+
 def anybody(request: HttpRequest) -> str:
     """For what needs no account: limits only.
 

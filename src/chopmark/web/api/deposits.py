@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any, Literal, TypeVar
-from urllib.parse import urlencode
 from uuid import UUID
 
 import pydantic
@@ -132,12 +131,8 @@ def listing(  # noqa: PLR0917 (ninja reads the parameters of a call from here)
         after=after,
         limit=limit,
     )
-    following = _following(request, page.next) if page.next else None
-    body = {"items": [shown.deposit(each) for each in page.items], "counts": dict(page.counts), "next": following}
-    response = shown.answer(body)
-    if following:
-        response["Link"] = f'<{following}>; rel="next"'
-    return response
+    body = {"items": [shown.deposit(each) for each in page.items], "counts": dict(page.counts)}
+    return shown.page(request, body, page.next)
 
 
 Missing = {frozenset({401, 403, 404, 429}): ProblemOut}
@@ -349,11 +344,6 @@ def _found(request: HttpRequest, deposit_id: str) -> DepositSummary:
             raise Refused("evidence.deposit_not_found") from None
         return queries.deposit_by_number(_actor(request), deposit_id.upper())
     return queries.deposit_of(_actor(request), known)
-
-
-def _following(request: HttpRequest, after: str) -> str:
-    asked = {name: value for name, value in request.GET.items() if name != "after"}
-    return f"{request.path}?{urlencode({**asked, 'after': after})}"
 
 
 def _name(found: DepositSummary) -> str:

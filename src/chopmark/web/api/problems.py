@@ -25,6 +25,10 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "api.too_fast": HTTPStatus.TOO_MANY_REQUESTS,
     "evidence.not_cosigned": HTTPStatus.CONFLICT,
     "evidence.not_published": HTTPStatus.CONFLICT,
+    "watch.inbox_full": HTTPStatus.TOO_MANY_REQUESTS,
+    "watch.listing_changed": HTTPStatus.CONFLICT,
+    "watch.push_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "watch.scan_unfinished": HTTPStatus.CONFLICT,
 }
 PENDING_RETRY = 1  # seconds until an entry that waits is normally published
 
@@ -53,6 +57,8 @@ def answer(request: HttpRequest, error: PlatformError, pointers: Sequence[Mappin
         response["Retry-After"] = str(PENDING_RETRY)
     elif error.code == "api.too_fast":
         response["Retry-After"] = str(error.facts["seconds"])
+    elif error.code == "watch.inbox_full":
+        response["Retry-After"] = str(error.facts["retry_after"])
     elif isinstance(error, Unavailable):
         response["Retry-After"] = str(errors.RETRY_AFTER)
     return response

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -32,7 +31,7 @@ from chopmark.rights.record import Difference, Party
 from chopmark.web.api import schemas
 from chopmark.web.api.auth import MEMBERS
 from chopmark.web.api.deposits import IdempotencyKey, _once
-from chopmark.web.api.shown import answer, deposit, moment
+from chopmark.web.api.shown import answer, deposit, moment, page
 from chopmark.web.downloads import COSE, TLOG_PROOF, attachment
 from chopmark.web.errors import language_of
 
@@ -231,15 +230,9 @@ def listing(  # noqa: PLR0917 (ninja reads the parameters of a call from here)
     filters = registry.Filters(
         q=q, kind=kind, state=state, office=office, cls=cls, territory=territory, organisation=organisation
     )
-    page = registry.rights_of(_actor(request), filters, at=clock.now(), after=after, limit=limit)
-    following = None
-    if page.next:
-        asked = {name: value for name, value in request.GET.items() if name != "after"}
-        following = f"{request.path}?{urlencode({**asked, 'after': page.next})}"
-    response = answer({"items": [_right(each) for each in page.items], "counts": dict(page.counts), "next": following})
-    if following:
-        response["Link"] = f'<{following}>; rel="next"'
-    return response
+    found = registry.rights_of(_actor(request), filters, at=clock.now(), after=after, limit=limit)
+    body = {"items": [_right(each) for each in found.items], "counts": dict(found.counts)}
+    return page(request, body, found.next)
 
 
 @router.get("/reminders", operation_id="list_reminders", summary="What comes due", response=Shown)

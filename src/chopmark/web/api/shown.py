@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.http import HttpRequest, HttpResponse
@@ -37,6 +39,18 @@ def answer(data: object, status: int = 200) -> HttpResponse:
     """A JSON answer."""
     response = HttpResponse(orjson.dumps(data), status=status, content_type="application/json")
     response["Cache-Control"] = "no-store"
+    return response
+
+
+def page(request: HttpRequest, body: Mapping[str, object], after: str) -> HttpResponse:
+    """A page of a list; `next`, and the Link header, lead on to what comes after `after`, unless it is empty."""
+    following = None
+    if after:
+        asked = {name: value for name, value in request.GET.items() if name != "after"}
+        following = f"{request.path}?{urlencode({**asked, 'after': after})}"
+    response = answer({**body, "next": following})
+    if following:
+        response["Link"] = f'<{following}>; rel="next"'
     return response
 
 

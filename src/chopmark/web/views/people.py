@@ -44,6 +44,9 @@ SCOPE_NAMES = {
     "deposits:read": gettext_lazy("read deposits and receipts"),
     "rights:write": gettext_lazy("file rights and works"),
     "rights:read": gettext_lazy("read rights and works, search"),
+    "listings:write": gettext_lazy("push listings of a marketplace"),
+    "watch:write": gettext_lazy("review hits"),
+    "watch:read": gettext_lazy("read hits and figures of the watch"),
     "keys:write": gettext_lazy("manage keys"),
 }
 LIFETIMES = {

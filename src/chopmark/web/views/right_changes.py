@@ -22,6 +22,7 @@ from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
+from chopmark.rights import offices
 from chopmark.rights.actions import customs, dispute, interest, verify
 from chopmark.rights.actions import file as filing
 from chopmark.rights.actions.customs import NewRecordal
@@ -46,7 +47,7 @@ def licence(request: HttpRequest, number: str) -> HttpResponse:
     actor, now = actor_of(request), clock.now()
     actor.must("file_rights")
     found = own_right_of(actor, number, now)
-    today = now.date()
+    today = offices.day(found.right.record.office, now)
     grants = [
         (each.id, f"{each.party.name} ({words.in_words(words.ROLE_WORDS, each.role)})")
         for each in found.right.interests

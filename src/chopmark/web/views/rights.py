@@ -366,7 +366,8 @@ def page(request: HttpRequest, actor: Actor, number: str, **forms: Any) -> HttpR
     now = clock.now()
     as_of = as_of_day(request.GET.get("as_of", ""))
     found = registry.right_of(actor, number, at=now, as_of=as_of)
-    right, record, on = found.right, found.right.record, (as_of or now).date()
+    right, record = found.right, found.right.record
+    on = as_of.date() if as_of is not None else offices.day(record.office, now)
     may_change = as_of is None and actor.may("file_rights")
     events = registry.events_of(actor, found.summary.id, at=now)
     seen = [each for each in events if as_of is None or each.recorded_at <= as_of]
