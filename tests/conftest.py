@@ -1,6 +1,7 @@
 """What every test stands on: a home of its own before Django's settings are read, and a quick password hasher.
 
-`CHOPMARK_DATABASE_URL` decides the database, so the whole suite also runs on PostgreSQL.
+`CHOPMARK_DATABASE_URL` decides the database, so the whole suite also runs on PostgreSQL; `--tables` leaves out what
+cannot tell one database from another.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 USUAL_DEPTH = sys.getrecursionlimit()
@@ -25,6 +27,30 @@ for _name in [name for name in os.environ if name.startswith("CHOPMARK_")]:
 sys.dont_write_bytecode, _kept = True, sys.dont_write_bytecode
 runpy.run_path(str(ROOT / "scripts" / "compile_locale.py"))["compile_all"]()
 sys.dont_write_bytecode = _kept
+
+# A busy machine is no fault of what is tested: nothing here is timed.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
+_TABLES = {"db", "transactional_db", "live_server"}  # fixtures of pytest-django that open the database
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--tables`."""
+    parser.addoption("--tables", action="store_true", help="only tests that may touch the database")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests without the database when asked to: pytest-django raises where one of them opens it."""
+    if not config.getoption("--tables"):
+        return
+    chosen: list[pytest.Item] = []
+    others: list[pytest.Item] = []
+    for item in items:
+        asked = _TABLES & set(getattr(item, "fixturenames", ()))
+        (chosen if asked or item.get_closest_marker("django_db") else others).append(item)
+    items[:] = chosen
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.fixture(scope="session", autouse=True)

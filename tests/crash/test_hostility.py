@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -259,8 +260,11 @@ def is_in_trouble(consortium, name):
 
 
 def cosigned_anew(consortium, name):
-    """Whether a member is on the next checkpoint: one that comes back is not waited for, so it may miss the first."""
-    number = consortium.deposit(f"for {name} to cosign")
+    """Whether a member is on the next checkpoint: one that comes back is not waited for, so it may miss the first.
+
+    Something else is deposited each time: what is there already makes no new checkpoint.
+    """
+    number = consortium.deposit(f"for {name} to cosign at {time.monotonic_ns()}")
     until(lambda: consortium.published(number))
     return consortium.has_cosigned(name)
 

@@ -13,11 +13,11 @@ from contextlib import ExitStack, contextmanager
 import httpx
 import pytest
 from world.ledger import ORIGIN, VERIFIERS
-from world.node import HASH, PublicLog, feed
+from world.node import HASH, TLS, PublicLog, feed
 
 from chopmark.ledger.card import Card
 from chopmark.member.serving import served
-from chopmark.site.supervisor import free_port
+from chopmark.site.supervisor import answers, free_port
 
 COMMAND = [sys.executable, "-m", "chopmark.site.command", "member"]
 
@@ -65,12 +65,10 @@ class Court:
     def wait_until_ready(self):
         until = time.monotonic() + 30
         while time.monotonic() < until:
-            try:
-                if httpx.get(self.url + "/healthz", timeout=2).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                assert self.process.poll() is None, self.lines.read_text()
-                time.sleep(0.05)
+            if answers("127.0.0.1", self.port):
+                return
+            assert self.process.poll() is None, self.lines.read_text()
+            time.sleep(0.05)
         raise AssertionError("does not answer")
 
     def stop(self):
@@ -82,7 +80,7 @@ class Court:
         self.process.wait()
 
     def log_state(self):
-        return httpx.get(self.url + "/status.json", timeout=5).json()["logs"][0]
+        return httpx.get(self.url + "/status.json", timeout=5, verify=TLS).json()["logs"][0]
 
 
 @contextmanager
@@ -270,7 +268,7 @@ def test_a_node_whose_parent_is_gone_ends(tmp_path):
 
 def _answers(url):
     try:
-        return httpx.get(url + "/healthz", timeout=2).status_code == 200
+        return httpx.get(url + "/healthz", timeout=2, verify=TLS).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -25,7 +25,31 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # Chromium's own sandbox needs rights that root in a container has not; the pages shown are our own.
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+# For each window Chromium fills two hidden pages of its address bar, which takes longer than a page of ours. Of several
+# such switches the last one counts, so what Playwright switches off is named again.
+_HIDDEN = ("WebUIOmniboxPopup", "WebUIOmniboxAimPopup")
+_PLAYWRIGHT = (
+    "AvoidCorsURLLoaderRestartOnRedirect",
+    "AvoidUnnecessaryBeforeUnloadCheckSync",
+    "DestroyProfileOnBrowserClose",
+    "HttpsFirstBalancedModeAutoEnable",
+    "HttpsUpgrades",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "AimEnabled",
+    "ThirdPartyStoragePartitioning",
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    f"--disable-features={','.join((*_HIDDEN, *_PLAYWRIGHT))}",
+]
 START_PATIENCE = 120.0
 PASSWORD = "lantern over the water 7"
 RULES = {

@@ -42,9 +42,13 @@ from chopmark.site.command import main
 sys.exit(main())
 """
 _FETCH = """
-import sys, httpx
-answer = httpx.request(sys.argv[1], sys.argv[2], content=sys.stdin.buffer.read() or None, timeout=20, trust_env=False)
-sys.stdout.buffer.write(str(answer.status_code).encode() + b"\\n" + answer.content)
+import sys
+from http.client import HTTPConnection
+host, slash, path = sys.argv[2].removeprefix("http://").partition("/")
+connection = HTTPConnection(host, timeout=20)
+connection.request(sys.argv[1], slash + path, body=sys.stdin.buffer.read() or None)
+answer = connection.getresponse()
+sys.stdout.buffer.write(str(answer.status).encode() + b"\\n" + answer.read())
 """
 
 
@@ -115,8 +119,8 @@ class Consortium:
         return [str(each["number"]) for each in json.loads(done.stdout or "[]")]
 
     def published(self, *numbers: str) -> bool:
-        """Whether each of these deposits has its receipt, which is fetched."""
-        for number in numbers:
+        """Whether each of these deposits has its receipt, which is fetched; the last is the likeliest to lack it."""
+        for number in reversed(numbers):
             target = self.folder / number
             done = self.chopmark("receipt", number, "--output", str(target), "--force", check=False)
             if done.returncode:
@@ -203,7 +207,7 @@ class Consortium:
     def fetch(self, url: str, *, method: str = "GET", body: bytes = b"", host: str = "hub") -> tuple[int, bytes]:
         """A request made on a host; status 0 when nobody answered."""
         done = subprocess.run(
-            self.network.inside(host, [sys.executable, "-c", _FETCH, method, url]),
+            self.network.inside(host, [sys.executable, "-ISc", _FETCH, method, url]),
             input=body,
             check=False,
             capture_output=True,
