@@ -1,7 +1,8 @@
-"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about three minutes.
+"""Writes docs/images from a demo platform of its own, seen in headless Chromium. Takes about four minutes.
 
 python scripts/screenshots.py            all of them
 python scripts/screenshots.py rights     those of rights, works and copies alone
+python scripts/screenshots.py watch      those of the watched marketplace alone
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
@@ -25,6 +27,13 @@ from chopmark.site.supervisor import free_port  # noqa: E402
 
 TARGET = ROOT / "docs" / "images"
 EMAIL = "demo@chopmark.example"
+COPIED = "altered-picture"  # the rule that the demo's copied photograph meets
+WATCH_PATIENCE = 120  # seconds until it was fetched and compared
+PAINTED = """async () => {
+  const images = [...document.images];
+  for (const each of images) { each.loading = "eager"; each.decoding = "sync"; }
+  await Promise.all(images.map((each) => each.decode().catch(() => {})));
+}"""
 ALL_WELL = {"en": "Up to date", "zh": "最新"}
 
 
@@ -46,8 +55,12 @@ def main() -> int:
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                 if sys.argv[1:] == ["rights"]:
-                    _rights_alone(browser, platform)
+                    _alone(browser, platform, _rights)
+                elif sys.argv[1:] == ["watch"]:
+                    _judged(browser, platform)
+                    _alone(browser, platform, _watch)
                 else:
+                    _judged(browser, platform)
                     _take(browser, platform)
                 browser.close()
         finally:
@@ -85,6 +98,7 @@ def _take(browser: Browser, platform: Running) -> None:
         _shoot(page, f"receipt-{language}", whole=True)
         _evidence(page, language)
         _rights(page, language)
+        _watch(page, language)
         page.context.close()
         _reader(browser, demo, locale, language)
         _clerk(browser, platform, locale, language)
@@ -135,11 +149,11 @@ def _evidence(page: Page, language: str) -> None:
     _shoot(page, f"filing-{language}")
 
 
-def _rights_alone(browser: Browser, platform: Running) -> None:
+def _alone(browser: Browser, platform: Running, part: Callable[[Page, str], None]) -> None:
     for language, locale in (("en", "en-GB"), ("zh", "zh-CN")):
         page = _page(browser, platform, locale, DESKTOP)
         _sign_in(page, _password(platform))
-        _rights(page, language)
+        part(page, language)
         page.context.close()
 
 
@@ -156,6 +170,43 @@ def _rights(page: Page, language: str) -> None:
     page.get_by_role("link", name="harbour-scarf").first.click()
     page.wait_for_url("**/copies/C-*")
     _shoot(page, f"copies-{language}")
+
+
+def _judged(browser: Browser, platform: Running) -> None:
+    """One seller's hits are confirmed and taken down, one hit is dismissed, so that figures have something to say."""
+    page = _page(browser, platform, "en-GB", DESKTOP)
+    _sign_in(page, _password(platform))
+    for _ in range(WATCH_PATIENCE):
+        page.goto(f"/watch/hits?rule={COPIED}")
+        if page.locator("[data-row]").count():
+            break
+        page.wait_for_timeout(1000)
+    page.goto("/watch/hits?seller=cheap-silk-88&state=open")
+    page.locator("[data-all]").check()
+    page.locator("#many-measure").select_option("takedown")
+    page.locator("button[value=confirm]").click()
+    page.goto("/watch/hits?seller=shop-4411&state=open")
+    page.locator("input[name=hit]").first.check()
+    page.locator("button[value=dismiss]").click()
+    page.goto("/watch/marketplaces/harbour-market/measures?state=waiting")
+    for _ in range(WATCH_PATIENCE):
+        if not page.locator("tbody tr").count():
+            break
+        page.wait_for_timeout(1000)
+        page.reload()
+    page.context.close()
+
+
+def _watch(page: Page, language: str) -> None:
+    """Figures, the review queue, and a hit on a copied photograph."""
+    page.goto("/watch/")
+    _shoot(page, f"watch-{language}")
+    page.goto("/watch/queue")
+    _shoot(page, f"watch-queue-{language}")
+    page.goto(f"/watch/hits?rule={COPIED}")
+    page.locator("[data-open]").first.click()
+    page.wait_for_url("**/watch/hits/H-*")
+    _shoot(page, f"watch-hit-{language}", whole=True)
 
 
 def _reader(browser: Browser, demo: Path, locale: str, language: str) -> None:
@@ -224,11 +275,18 @@ def _new_files(demo: Path, folder: Path) -> tuple[Path, ...]:
 
 
 def _shoot(page: Page, name: str, *, whole: bool = False, show: str | None = None) -> None:
+    page.evaluate(PAINTED)
     page.wait_for_load_state("networkidle")
     page.evaluate("document.activeElement?.blur(); window.scrollTo(0, 0)")
     if show is not None:
         page.locator(show).first.evaluate("each => window.scrollTo(0, each.getBoundingClientRect().top - 90)")
-    page.screenshot(path=TARGET / f"{name}.png", full_page=whole)
+    if whole:  # a window as high as the page: what lies below a window is not always painted
+        height = page.evaluate("document.documentElement.scrollHeight")
+        page.set_viewport_size({"width": DESKTOP["width"], "height": height})
+        page.wait_for_timeout(500)
+    page.screenshot(path=TARGET / f"{name}.png")
+    if whole:
+        page.set_viewport_size(DESKTOP)
 
 
 if __name__ == "__main__":
