@@ -23,7 +23,7 @@ from chopmark.watch.actions.measure import FIRST, connect_over_http, send_measur
 from chopmark.watch.actions.push import push_listings
 from chopmark.watch.actions.review import Opinion, claim_review, decide_card, decide_hit, undo
 from chopmark.watch.gateway import Answer, HttpGateway, must_be_target, parse_answer, signature
-from chopmark.watch.models import AuditSample, Figure, Hit, Measure, Seller
+from chopmark.watch.models import AuditSample, Figure, Hit, Marketplace, Measure, Seller
 
 SILENT = Unavailable("watch.marketplace_silent", marketplace="demo")
 HOLD = Opinion(answer="confirm", why="counterfeit", measure="hold")
@@ -187,6 +187,27 @@ def test_two_keys_send_a_takedown_without_a_person(market, monkeypatch):
     assert hit.removed_at is not None
     counts = dict(Figure.objects.values_list("name", "count"))
     assert counts == {"automatic": 1, "flagged": 1, "removed": 1, "removed_unsold": 1, "scanned": 1}
+
+
+def test_a_hold_outlives_a_takedown_that_the_marketplace_refuses(market, monkeypatch):
+    """It is still in force there, so that an undo has something to restore."""
+    monkeypatch.setattr(sampling, "drawn", lambda *_: False)
+    Marketplace.objects.update(two_persons=False)
+    hit = automatic(market, raw(), measure="hold")
+    send(market)
+    harsh = Opinion(answer="confirm", why="counterfeit", measure="takedown")
+    decide_hit(hit.number, harsh, by=market.jo.actor, at=market.world.now())
+    market.taker.answers = [Answer(key="", state="refused")]
+    send(market)
+    hit.refresh_from_db()
+    assert hit.measure == "hold"
+    undo(hit.number, by=market.jo.actor, at=market.world.now())
+    send(market)
+    assert [(each.kind, each.state) for each in Measure.objects.order_by("pk")] == [
+        ("hold", "done"),
+        ("takedown", "refused"),
+        ("restore", "done"),
+    ]
 
 
 def test_a_hold_with_two_keys_still_waits_for_a_person(market, monkeypatch):

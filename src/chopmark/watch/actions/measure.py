@@ -103,7 +103,7 @@ def send_measures(connect: Connect, *, clock: Callable[[], datetime]) -> int:
     done = 0
     for pk in _next(due):
         with evidence_wiring.answering():
-            if due.filter(pk=pk).update(next_try=at + HOLD):
+            if Measure.objects.filter(pk=pk, state="waiting", next_try__lte=at).update(next_try=at + HOLD):
                 row = Measure.objects.select_related("marketplace", "hit__marketplace").get(pk=pk)
                 done += _taken_back(row, clock()) or _try(row, connect, clock)
     return done
@@ -204,8 +204,9 @@ def _asked_of(key: str, by: Actor) -> Measure:
 
 
 def _over(row: Measure, answer: Answer | None, trouble: PlatformError | None, *, by: By, at: datetime) -> None:
-    """Write the marketplace's word, once."""
+    """Write the marketplace's word, once. The hit is locked before its measure, as decisions lock them."""
     with transaction.atomic():
+        hit = Hit.objects.select_for_update(of=("self",)).select_related("marketplace").get(pk=row.hit_id)
         fresh = Measure.objects.select_for_update().get(pk=row.pk)
         if fresh.state != "waiting":
             return
@@ -216,9 +217,8 @@ def _over(row: Measure, answer: Answer | None, trouble: PlatformError | None, *,
         fresh.trouble = trouble.code[:64] if trouble else said if refused else ""
         fresh.facts = dict(trouble.facts) if trouble else {"reason": reason} if reason else {}
         fresh.save()
-        hit = Hit.objects.select_for_update(of=("self",)).select_related("marketplace").get(pk=row.hit_id)
         if refused:
-            hit.measure = "" if hit.measure == fresh.kind else hit.measure
+            hit.measure = _in_force(hit) if hit.measure == fresh.kind else hit.measure
         elif fresh.kind == "takedown" and hit.measure == "takedown":
             hit.removed_at, hit.sold = at, answer.sold if answer else None
             unsold = {"removed_unsold": 1} if hit.sold == 0 else {}
@@ -231,3 +231,9 @@ def _over(row: Measure, answer: Answer | None, trouble: PlatformError | None, *,
             facts={"measure": fresh.kind, "key": fresh.key, "state": answer.state if answer else fresh.trouble},
         )
         hit.save()
+
+
+def _in_force(hit: Hit) -> str:
+    """What the marketplace did last: a hold outlives the takedown that was refused after it, until it is restored."""
+    last = Measure.objects.filter(hit=hit, state="done").order_by("-pk").first()
+    return last.kind if last is not None and last.kind != "restore" else ""
