@@ -32,12 +32,14 @@ sys.dont_write_bytecode = _kept
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+NO_DATA = "reference data"  # how a test begins that was left out for want of ../shared/data
 _TABLES = {"db", "transactional_db", "live_server"}  # fixtures of pytest-django that open the database
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add `--tables`."""
+    """Add `--tables` and `--whole`."""
     parser.addoption("--tables", action="store_true", help="only tests that may touch the database")
+    parser.addoption("--whole", action="store_true", help="fail where a program that a test needs is not installed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -51,6 +53,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (chosen if asked or item.get_closest_marker("django_db") else others).append(item)
     items[:] = chosen
     config.hook.pytest_deselected(items=others)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With `--whole`, a missing program is a failure; missing reference data is not, which no package brings."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if not session.config.getoption("--whole") or exitstatus != pytest.ExitCode.OK or reporter is None:
+        return
+    reasons = (each.longrepr[2].removeprefix("Skipped: ") for each in reporter.stats.get("skipped", ()))
+    if any(not reason.startswith(NO_DATA) for reason in reasons):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)

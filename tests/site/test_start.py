@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 HEAVY = (
     *("av", "cv2", "faiss", "iscc_lib", "lxml", "numpy", "onnxruntime", "opencc"),
@@ -48,3 +50,11 @@ def test_no_process_that_starts_loads_what_only_pictures_searches_or_offices_fil
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {}, "import it in the function that needs it first"
+
+
+def test_no_function_of_run_hides_a_program_that_it_looks_for():
+    script = (Path(__file__).parents[2] / "run").read_text()
+    functions = set(re.findall(r"^(\w+)\(\)", script, re.MULTILINE))
+    programs = set(re.findall(r"\b(?:have|works) ([a-z][\w.-]*)", script))
+    assert {"chromium", "go", "npm"} <= programs
+    assert functions & programs == set()
