@@ -33,6 +33,7 @@ class _Shop(BaseHTTPRequestHandler):
     def do_GET(self):
         path, tag = self.path, self.headers.get("If-None-Match")
         self.server.asked.append((path, tag, self.headers.get("Host")))
+        self.server.cookies.append(self.headers.get("Cookie"))
         if path == "/endless":
             self._pour()
         elif path.startswith("/slow-"):
@@ -89,6 +90,7 @@ class _Shop(BaseHTTPRequestHandler):
 
 _ANSWERS = {
     "/good": (200, lambda: DATA, {"ETag": '"1"'}),
+    "/cookie": (200, lambda: DATA, {"Set-Cookie": "who=you; Path=/"}),
     "/gone": (404, bytes, {}),
     "/always-the-same": (304, bytes, {}),
     "/busy": (429, bytes, {"Retry-After": "30"}),
@@ -103,7 +105,7 @@ _ANSWERS = {
 def shop():
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Shop)
     server.daemon_threads = True
-    server.asked = []
+    server.asked, server.cookies = [], []
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
@@ -131,6 +133,23 @@ def test_a_picture_is_fetched_once_and_asked_for_by_its_etag_afterwards():
         assert made.fetch(base + "/good", etag='"1"').same
         assert made(Picture(url=base + "/to-good")) == DATA
         assert [path for path, _, _ in server.asked] == ["/good", "/good", "/to-good", "/good"]
+
+
+def test_no_cookie_is_taken():
+    with shop() as (server, base), fetcher(server) as made:
+        for _ in range(2):
+            made.fetch(base + "/cookie")
+        assert server.cookies == [None, None]
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://xn--a.com/1.jpg", "http://xn--.com/1.jpg", "http://xn--zzzzzzzzzzzzzz99999.com/", "http://a.com/\ud800"],
+)
+def test_a_name_that_nobody_can_have_costs_its_picture_alone(url):
+    """Such an address once ended the whole look, and with it the judgement of its listing."""
+    with fetcher() as made, pytest.raises(Refused, match=r"watch\.address_refused"):
+        made.fetch(url)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
@@ -139,7 +140,8 @@ class Fetcher:
 
         try:
             asked = httpx.URL(url)
-        except httpx.InvalidURL as error:
+            _ = asked.host  # read now: a name that is no name of the Internet is noticed only then
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise Refused("watch.address_refused", host="", why="malformed") from error
         port = asked.port or (443 if asked.scheme == "https" else 80)
         there = self._judged(asked, port, url)
@@ -244,6 +246,7 @@ class Fetcher:
                     follow_redirects=False,
                     headers={"User-Agent": USER_AGENT, "Accept": "image/*", "Accept-Encoding": "identity"},
                 )
+                client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=()))  # takes none, sends none
                 self._hosts[key] = _Host(free=threading.BoundedSemaphore(self._pace.together), client=client)
                 while len(self._hosts) > HOSTS:
                     self._hosts.popitem(last=False)  # closed when the last who uses it lets go
