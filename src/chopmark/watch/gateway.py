@@ -16,19 +16,17 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import json
-import socket
-import threading
-from collections.abc import Callable, Collection
-from contextlib import suppress
+import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Final, Literal, Protocol, Self, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 from urllib.parse import urlsplit
 
 from chopmark.base import clock, jcs
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.capture import addresses
+from chopmark.watch.fetch import Resolve, resolved
 
 Kind = Literal["hold", "takedown", "restore"]
 State = Literal["done", "refused", "gone"]
@@ -150,10 +148,13 @@ def must_be_target(url: str) -> str:
     Raises:
         Invalid: `watch.target_malformed`.
     """
+    import httpx  # noqa: PLC0415 (an HTTP client is loaded where one is used)
+
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
+        httpx.URL(url).host.encode("idna")  # a name that nobody can have would end the round of all measures
+    except (ValueError, httpx.InvalidURL) as error:  # what a name breaks is a UnicodeError, one of them
         raise Invalid("watch.target_malformed") from error
     if (
         parts.scheme not in ("http", "https")
@@ -168,15 +169,6 @@ def must_be_target(url: str) -> str:
     ):
         raise Invalid("watch.target_malformed")
     return url
-
-
-Resolve = Callable[[str, int], Collection[str]]
-
-
-def resolved(host: str, port: int) -> Collection[str]:
-    """The addresses of a name, as text."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 class HttpGateway:
@@ -206,7 +198,10 @@ class HttpGateway:
         """See `Gateway.send`."""
         import httpx  # noqa: PLC0415 (an HTTP client is loaded where one is used)
 
+        from chopmark.watch.timed import TimedTransport  # noqa: PLC0415 (as above)
+
         url = httpx.URL(self._target)
+        until = time.monotonic() + self._patience
         there = self._address(url.host, url.port or {"https": 443}.get(url.scheme, 80))
         headers = {
             "Content-Type": "application/json",
@@ -216,17 +211,23 @@ class HttpGateway:
             "Idempotency-Key": key,
             "Chopmark-Signature": signature(self._secret, body),
         }
+        transport = TimedTransport(
+            context=httpx.create_ssl_context(trust_env=False),
+            limits=httpx.Limits(max_connections=1),
+            left=lambda: until - time.monotonic(),
+        )
         read = bytearray()
         try:
             with (
-                _Deadline(self._patience) as deadline,
-                httpx.Client(timeout=self._patience, follow_redirects=False, trust_env=False) as client,
+                httpx.Client(
+                    transport=transport, timeout=self._patience, follow_redirects=False, trust_env=False
+                ) as client,
                 client.stream(
                     "POST",
                     url.copy_with(host=there),  # the address that was judged, not what the name says a moment later
                     content=body,
                     headers=headers,
-                    extensions={"sni_hostname": url.host, "trace": deadline.trace},
+                    extensions={"sni_hostname": url.host},
                 ) as response,
             ):
                 for piece in response.iter_raw():
@@ -235,7 +236,7 @@ class HttpGateway:
                         raise Invalid("watch.answer_malformed")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unavailable("watch.marketplace_silent", marketplace=self._name) from error
-        if deadline.passed or response.status_code >= 500 or response.status_code == 429:
+        if response.status_code >= 500 or response.status_code == 429:
             raise Unavailable("watch.marketplace_silent", marketplace=self._name)
         if response.status_code != 200:
             raise Refused("watch.marketplace_refused", marketplace=self._name, status=response.status_code)
@@ -245,7 +246,7 @@ class HttpGateway:
         """The address to call, judged: public, or allowed by the operator."""
         try:
             found = self._resolve(host, port)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise Unavailable("watch.marketplace_silent", marketplace=self._name) from error
         if f"{host}:{port}" not in self._allow:
             for each in found:
@@ -256,35 +257,3 @@ class HttpGateway:
             raise Unavailable("watch.marketplace_silent", marketplace=self._name)
         first = ipaddress.ip_address(next(iter(found)).partition("%")[0])
         return str(first)
-
-
-class _Deadline:
-    """Ends a connection when its time is over, whatever it waits for: limits of a client count each wait anew."""
-
-    def __init__(self, seconds: float) -> None:
-        self.passed = False
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _where: TracebackType | None
-    ) -> None:
-        self._timer.cancel()
-
-    def trace(self, event: str, told: dict[str, Any]) -> None:
-        """What the client does next; connections are noted, with TLS the one that is wrapped."""
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._socket = told["return_value"].get_extra_info("socket")
-            if self.passed:
-                self._end()
-
-    def _end(self) -> None:
-        self.passed = True
-        if self._socket is not None:
-            with suppress(OSError):  # it has ended by itself
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

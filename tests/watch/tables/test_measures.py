@@ -386,6 +386,14 @@ def test_an_answer_that_is_never_whole_is_silence_and_takes_no_longer_than_its_p
         thread.join()
 
 
+def test_a_name_that_cannot_be_asked_for_is_silence():
+    def resolve(_host, _port):
+        raise UnicodeError("label too long")
+
+    with pytest.raises(Unavailable, match=r"watch\.marketplace_silent"):
+        HttpGateway("demo", "http://shop.test/", "s", resolve=resolve).send("k", b"{}")
+
+
 def test_nobody_there_is_silence():
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -414,6 +422,11 @@ def test_private_addresses_are_not_called(found):
         "http://shop.test/ b",
         "http://shöp.test/",
         "http://shop.test/" + "a" * 500,
+        "http://a..b/",
+        "http://xn--a/",
+        "http://256.1.1.1/",
+        "http://[v1.x]/",
+        "http://" + "a" * 64 + ".test/",
     ],
 )
 def test_addresses_that_are_no_target(url):
