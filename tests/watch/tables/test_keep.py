@@ -10,12 +10,12 @@ from django.db import transaction
 from world.market import raw
 
 from chopmark.rights.actions import interest
-from chopmark.rights.actions.interest import NewInterest
+from chopmark.rights.actions.interest import NewInterest, end_interest
 from chopmark.rights.record import Party
 from chopmark.watch import sampling
 from chopmark.watch.actions.judging import judge_of
 from chopmark.watch.actions.keep import Judged, keep
-from chopmark.watch.actions.marketplace import NewMarketplace, change_marketplace, name_seller
+from chopmark.watch.actions.marketplace import NewMarketplace, change_marketplace, name_seller, stop_marketplace
 from chopmark.watch.actions.markset import follow_rights, in_use
 from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import Opinion, decide_hit
@@ -138,3 +138,46 @@ def test_a_takedown_that_is_renewed_without_a_person_is_drawn_for_audit_too(mark
     assert [each.kind for each in Measure.objects.all()] == ["takedown", "takedown"]
     assert sorted(AuditSample.objects.values_list("version", flat=True)) == [1, 2]
     assert Figure.objects.get(name="automatic").count == 2
+
+
+def test_what_came_back_as_it_was_is_taken_down_again_only_while_two_keys_would(market):
+    marks = in_use().version
+    kept(market, judged(market), marks, source="feed")
+    send_measures(lambda _row: market.taker, clock=market.world.now)
+    less = NewMarketplace(name="demo", title="Demo", target=Marketplace.objects.get().target, automatic=False)
+    change_marketplace(less, by=market.jo.actor)
+    hit = kept(market, judged(market, version=2), marks, source="feed")
+    assert (hit.state, hit.measure, hit.automatic, Measure.objects.count()) == ("open", "", False, 1)
+
+
+def test_a_marketplace_that_was_stopped_gets_no_automatic_measure(market):
+    each = judged(market)
+    stop_marketplace("demo", by=market.jo.actor, at=market.world.now())
+    assert (kept(market, each, in_use().version, source="feed").state, Measure.objects.count()) == ("open", 0)
+
+
+def test_an_older_version_takes_no_hit_of_a_newer_one_away(market):
+    """A file of listings may be older than what the feed has judged."""
+    marks = in_use().version
+    kept(market, judged(market, measure="review", version=2), marks, source="feed")
+    older = replace(judged(market, version=1), verdicts=())
+    assert kept(market, older, marks).state == "open"
+    assert kept(market, replace(older, listing=clean(raw(version=3), marketplace="demo")), marks).state == "gone"
+
+
+def test_a_scan_that_read_other_marks_leaves_alone_what_is_known_of_them(market):
+    """A licence that ended meanwhile has opened the hit again; a right that was filed meanwhile is not in the scan."""
+    anna = market.world.person("Anna")
+    follow_rights(market.world.now())
+    name_seller("demo", "anna", organisation=anna.actor.organisation_id, by=market.jo.actor, at=market.world.now())
+    new = NewInterest(party=Party(name="Lamps Ltd"), role="licensee", organisation=anna.actor.organisation_id)
+    interest.license(market.right.id, new, by=market.mei.actor, at=market.world.now())
+    follow_rights(market.world.now())
+    licensed, marks = judged(market, measure="none", seller="anna"), in_use().version
+    assert licensed.verdicts[0].row["licensed"] is True
+    end_interest(market.right.id, "I1", by=market.mei.actor, at=market.world.now())
+    follow_rights(market.world.now())
+    kept(market, judged(market, measure="review", seller="anna"), in_use().version, source="feed")
+    assert kept(market, licensed, marks).state == "open"
+    assert kept(market, replace(licensed, verdicts=()), marks).state == "open"
+    assert kept(market, licensed, in_use().version).state == "released"

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Count, Q
 
 from chopmark.base.digests import digests_of
 from chopmark.base.errors import Invalid, PlatformError
@@ -90,13 +91,16 @@ def recount(hits: Sequence[Hit]) -> None:
     """Write how many hits of these hits' sellers persons have confirmed and dismissed, as they stand now.
 
     What two keys confirmed by themselves does not count: it would become a key of its own for the seller's next hit.
+    In a transaction; of two who count one seller the second counts what the first did, and all go in one order.
     """
-    for marketplace, seller in {(each.marketplace_id, each.seller) for each in hits}:
-        rows = Hit.objects.filter(marketplace=marketplace, seller=seller, automatic=False)
-        stands = list(rows.values_list("state", flat=True))
-        Seller.objects.filter(marketplace=marketplace, number=seller).update(
-            confirmed=stands.count("confirmed"), dismissed=stands.count("dismissed")
-        )
+    for marketplace, seller in sorted({(each.marketplace_id, each.seller) for each in hits}):
+        row = Seller.objects.select_for_update().filter(marketplace=marketplace, number=seller).first()
+        if row is not None:
+            rows = Hit.objects.filter(marketplace=marketplace, seller=seller, automatic=False)
+            stands = rows.aggregate(
+                confirmed=Count("pk", filter=Q(state="confirmed")), dismissed=Count("pk", filter=Q(state="dismissed"))
+            )
+            Seller.objects.filter(pk=row.pk).update(**stands)
 
 
 def count(marketplace: UUID, day: date, counts: Mapping[str, int]) -> None:

@@ -16,9 +16,9 @@ from uuid import UUID
 
 from django.db.models import F
 
-from chopmark.base import jcs
 from chopmark.watch import judge, life, sampling, wiring
 from chopmark.watch import listing as listings
+from chopmark.watch.actions.bulk import is_shared
 from chopmark.watch.actions.common import THE_RULES, count, note, recount, step, take_numbers
 from chopmark.watch.actions.markset import differing, in_use
 from chopmark.watch.actions.measure import ask, take_back
@@ -70,18 +70,15 @@ def keep(
 
     Args:
         marks: version of the mark set.
-        source: where it comes from, for the history: feed, scan, reverse, redecide.
+        source: where it comes from, for the history: feed, look, scan, reverse, redecide.
     """
     flagged = [each for each in batch if any(_counts(verdict) for verdict in each.verdicts)]
-    here: dict[tuple[str, str], Hit] = {}
-    for hit in Hit.objects.select_for_update().filter(marketplace=row, item__in={each.listing.item for each in batch}):
-        here[hit.item, hit.right] = hit
-    new_ones = [
-        (each, verdict)
-        for each in flagged
-        for verdict in each.verdicts
-        if _counts(verdict) and (each.listing.item, verdict.right) not in here
-    ]
+    here = _locked(row, batch)
+    new_ones = _without(here, flagged)
+    if new_ones and is_shared():
+        take_numbers("H", 0, at)  # whoever else makes hits waits here; what was made while we waited is there now
+        here = _locked(row, batch)
+        new_ones = _without(here, flagged)
     numbers = take_numbers("H", len(new_ones), at) if new_ones else []
     work = _Work(row=row, marks=marks, at=at, scan=scan, source=source)
     work.make([(number, judged.listing, verdict) for number, (judged, verdict) in zip(numbers, new_ones, strict=True)])
@@ -92,7 +89,8 @@ def keep(
                 work.meet(known, judged.listing, verdict)
     asked = {each.listing.item: each for each in batch}
     for (item, right), hit in here.items():
-        if asked[item].right in ("", right) and not _is_unseen(hit, asked[item]):
+        each = asked[item]
+        if each.right in ("", right) and each.listing.version >= hit.version and not _is_unseen(hit, each):
             work.leave(hit)
     if work.touched:
         recount(work.touched)
@@ -103,6 +101,23 @@ def keep(
     return Kept(new=tuple(work.new), left=work.left, automatic=work.automatic)
 
 
+def _locked(row: Marketplace, batch: Sequence[Judged]) -> dict[tuple[str, str], Hit]:
+    """The hits of these listings, by item and right; always in one order, so that workers do not wait in a circle."""
+    items = {each.listing.item for each in batch}
+    rows = Hit.objects.select_for_update().filter(marketplace=row, item__in=items).order_by("pk")
+    return {(hit.item, hit.right): hit for hit in rows}
+
+
+def _without(here: Mapping[tuple[str, str], Hit], flagged: Sequence[Judged]) -> list[tuple[Judged, Verdict]]:
+    """What was flagged and is no hit yet."""
+    return [
+        (each, verdict)
+        for each in flagged
+        for verdict in each.verdicts
+        if _counts(verdict) and (each.listing.item, verdict.right) not in here
+    ]
+
+
 def _is_unseen(hit: Hit, judged: Judged, verdict: Verdict | None = None) -> bool:
     """Whether a hit rests on a picture that nobody looked at this time; a licence counts all the same."""
     if judged.looked or not hit.found.get("pictures"):
@@ -110,14 +125,19 @@ def _is_unseen(hit: Hit, judged: Judged, verdict: Verdict | None = None) -> bool
     return verdict is None or not (verdict.pictures or verdict.row["licensed"])
 
 
-def _opening(hit: Hit, *, changed: bool, newer: bool) -> life.Event | None:
-    """What opens a hit again that is met again; None where it stays as it is."""
+def _opening(hit: Hit, *, changed: bool, newer: bool, sure: bool) -> life.Event | None:
+    """What opens a hit again that is met again; None where it stays as it is.
+
+    Args:
+        sure: a takedown may follow without a person.
+    """
     if hit.state == "released":
         return "reopen"
     if hit.state == "gone" or (hit.state in ("second", "contested", "dismissed", "watched") and changed):
         return "found"  # what somebody said of another finding does not count
-    if hit.state == "confirmed" and hit.removed_at is not None and newer and changed:
-        return "undo"  # it came back, with something else: a person looks
+    came_back = hit.state == "confirmed" and hit.removed_at is not None and newer
+    if came_back and (changed or (hit.automatic and not sure)):
+        return "undo"  # with something else, or two keys would not take it down now: a person looks
     return None
 
 
@@ -176,14 +196,15 @@ class _Work:
 
     def meet(self, hit: Hit, listing: Listing, verdict: Verdict) -> None:
         """A hit that was there, as it is found now."""
-        if listing.version < hit.version:
+        if listing.version < hit.version or self._is_past(hit.right):
             return
         changed = bytes(hit.digest) != verdict.digest
         if not _counts(verdict):
             self._over(hit, verdict)
             return
         newer = listing.version > hit.version
-        event = _opening(hit, changed=changed, newer=newer)
+        sure = verdict.decided.measure == "takedown" and self._asks(verdict)
+        event = _opening(hit, changed=changed, newer=newer, sure=sure)
         self._say(hit, listing, verdict)
         if event is not None:
             in_force = hit.measure if hit.state in ("second", "contested") else ""  # a hold that two keys asked for
@@ -206,7 +227,7 @@ class _Work:
 
     def leave(self, hit: Hit) -> None:
         """A hit whose listing does not show it any more."""
-        if hit.state in ("open", "second", "contested", "watched"):
+        if hit.state in ("open", "second", "contested", "watched") and not self._is_past(hit.right):
             step(hit, "leave", by=THE_RULES, at=self.at, facts={"source": self.source})
             take_back(hit, by=THE_RULES, at=self.at)
             hit.save()
@@ -242,11 +263,25 @@ class _Work:
 
     def _asks(self, verdict: Verdict) -> bool:
         """Whether a measure may follow without a person."""
-        sure = verdict.decided.automatic and self.row.automatic
+        sure = verdict.decided.automatic and self.row.automatic and self.row.stopped_at is None
         return sure and (self.source != "scan" or self._still_stands(verdict))
 
     def _still_stands(self, verdict: Verdict) -> bool:
         """Whether what a scan found holds now: it may have begun hours ago, with the licences and rules of then."""
+        now = self._what_counts()
+        return now.automatic and not self._is_past(verdict.right) and now.rules.issuperset(verdict.decided.fired)
+
+    def _is_past(self, right: str) -> bool:
+        """Whether a scan read other marks of this right than count now: then what its hits say is newer.
+
+        Whoever ends the scan has them decided anew (`markset.catch_up`).
+        """
+        if self.source != "scan":
+            return False
+        changed = self._what_counts().changed
+        return changed is None or right in changed
+
+    def _what_counts(self) -> _Now:
         if self._now is None:
             live = RuleVersion.objects.filter(
                 rule__organisation=self.row.organisation, rule__state="live", seq=F("rule__version")
@@ -256,9 +291,7 @@ class _Work:
                 rules=frozenset((name, bytes(digest).hex()) for name, digest in live),
                 automatic=Marketplace.objects.filter(pk=self.row.pk, automatic=True, stopped_at=None).exists(),
             )
-        now = self._now
-        unchanged = now.changed is not None and verdict.right not in now.changed
-        return now.automatic and unchanged and now.rules.issuperset(verdict.decided.fired)
+        return self._now
 
     def _draw_automatic(self, hit: Hit) -> None:
         name = (self.row.name, hit.item, str(hit.version), hit.right)
@@ -370,21 +403,3 @@ def by_marketplace(batch: Iterable[Judged]) -> Mapping[str, list[Judged]]:
     for each in batch:
         grouped[each.listing.marketplace].append(each)
     return grouped
-
-
-def paper_of(hit: Hit) -> bytes:
-    """What is put on the ledger of a decision: canonical JSON, without the listing's words or anybody's name."""
-    return jcs.encode(
-        {
-            "form": "chopmark-hit-1",
-            "number": hit.number,
-            "marketplace": hit.marketplace.name,
-            "item": hit.item,
-            "version": hit.version,
-            "right": hit.right_number,
-            "marks": hit.marks,
-            "rules": [list(each) for each in hit.rules],
-            "digest": bytes(hit.digest).hex(),
-            "state": hit.state,
-        }
-    )

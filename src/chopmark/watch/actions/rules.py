@@ -15,7 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 from chopmark.base.errors import Refused
 from chopmark.evidence import wiring
@@ -161,12 +161,13 @@ def count_rules(organisation: UUID, counts: Mapping[str, tuple[int, int, int]], 
 
 def _call_back(row: RuleRow, at: datetime) -> None:
     """What a rule that its alarm stopped asked for without a person, and was not tried yet, waits for a person now."""
-    unsent = Measure.objects.filter(hit=OuterRef("pk"), state="waiting", tries=0, deposit=None).exclude(kind="restore")
+    unsent = Measure.objects.filter(state="waiting", tries=0, deposit=None).exclude(kind="restore")
     rows = (
-        Hit.objects.filter(Exists(unsent), marketplace__organisation=row.organisation)
+        Hit.objects.filter(pk__in=unsent.values("hit"), marketplace__organisation=row.organisation)
         .filter(Q(state="confirmed", automatic=True) | Q(state="open", measure="hold"))
         .select_related("marketplace")
         .select_for_update(of=("self",))
+        .order_by("pk")
     )
     back = [hit for hit in rows if any(name == row.name for name, _ in hit.rules)]
     for hit in back:

@@ -130,6 +130,7 @@ def _again(row: Marketplace, right: str, pks: Sequence[UUID], judge: Judge, *, a
             Hit.objects.select_for_update(of=("self",))
             .select_related("marketplace")
             .filter(pk__in=pks, state__in=ACTIVE)
+            .order_by("pk")
         )
         if not alive:
             for hit in hits:

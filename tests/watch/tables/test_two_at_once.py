@@ -1,0 +1,110 @@
+"""Two who change the same hits at once, on PostgreSQL: the second sees what the first did, none waits in a circle."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from chopmark.base import clock
+
+AT_ONCE = """
+import threading, time
+from chopmark.cli.home import use_platform
+use_platform()
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+from django.core.management import call_command
+from django.db import connection, transaction
+from chopmark.base import clock
+from chopmark.base.errors import PlatformError
+from chopmark.watch import listing
+from chopmark.watch.actions import common, measure
+from chopmark.watch.actions.keep import Judged, keep
+from chopmark.watch.features import row as features
+from chopmark.watch.gateway import Answer
+from chopmark.watch.judge import Decided, Verdict
+from chopmark.watch.models import Hit, Marketplace, Measure, Seller
+
+for app in ("evidence", "watch"):
+    call_command("migrate", app, verbosity=0)
+shop, now = UUID(int=2), clock.now()
+market = Marketplace.objects.create(name="demo", title="Demo", organisation=shop, made_at=now, fetches=True)
+
+def judged(item):
+    said = {"item": item, "version": 1, "seller": "s", "title": "lamp"}
+    verdict = Verdict(right="r", number="R", organisation="", row=features({}), decided=Decided(measure="review"))
+    return Judged(listing=listing.clean(said, marketplace="demo"), verdicts=(verdict,))
+
+def race(first, second):
+    "The second begins while the transaction of the first is open."
+    inside = threading.Event()
+    def one():
+        with transaction.atomic():
+            first(lambda: (inside.set(), time.sleep(1)))
+        connection.close()
+        return "done"
+    def other():
+        assert inside.wait(20)
+        try:
+            second()
+            return "done"
+        except Exception as error:
+            return type(error).__name__
+        finally:
+            connection.close()
+    with ThreadPoolExecutor(2) as threads:
+        running = [threads.submit(each) for each in (one, other)]
+        print(*(each.result(60) if each.exception(60) is None else type(each.exception()).__name__ for each in running))
+
+def kept():
+    with transaction.atomic():
+        return keep(market, [judged("1")], marks="", at=now, source="reverse")
+
+race(lambda pause: (kept(), pause()), kept)
+print(Hit.objects.count(), *Hit.objects.values_list("number", flat=True))
+
+hit = Hit.objects.select_related("marketplace").get()
+asked = measure.ask(hit, "hold", reason="", by=common.THE_RULES, at=now)
+hit.save()
+
+def decided(pause):
+    mine = Hit.objects.select_for_update(of=("self",)).select_related("marketplace").get(pk=hit.pk)
+    pause()
+    measure.take_back(mine, by=common.THE_RULES, at=clock.now())
+    mine.save()
+
+race(decided, lambda: measure._over(asked, Answer(key=asked.key, state="done"), None, by=common.THE_RULES, at=now))
+print(*Measure.objects.order_by("pk").values_list("kind", "state"))
+
+Seller.objects.create(marketplace=market, number="s", seen_at=now)
+with transaction.atomic():
+    keep(market, [judged("2")], marks="", at=now, source="reverse")
+
+def confirmed(item):
+    mine = Hit.objects.select_for_update().get(item=item)
+    mine.state = "confirmed"
+    mine.save()
+    common.recount([mine])
+
+def second():
+    with transaction.atomic():
+        confirmed("2")
+
+race(lambda pause: (confirmed("1"), pause()), second)
+print(Seller.objects.get().confirmed)
+"""
+
+
+def test_two_workers_make_one_hit_lock_in_one_order_and_count_each_other(postgres_dsn, tmp_path):
+    (tmp_path / "keys").mkdir()
+    environment = {**os.environ, "CHOPMARK_HOME": str(tmp_path), "NO_COLOR": "1"}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    environment["CHOPMARK_DATABASE_URL"] = postgres_dsn
+    command = [sys.executable, "-c", AT_ONCE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    made, hits, answered, measures, counted, seller = done.stdout.splitlines()
+    assert (made, hits) == ("done done", f"1 H-{clock.now().year}-000001")
+    assert (answered, measures) == ("done done", "('hold', 'cancelled')")
+    assert (counted, seller) == ("done done", "2")
