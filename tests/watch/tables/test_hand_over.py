@@ -15,6 +15,7 @@ from chopmark.evidence.actions import capture as capturing
 from chopmark.evidence.models import Matter
 from chopmark.watch.actions.hand_over import hit_to_matter
 from chopmark.watch.actions.review import Opinion, decide_hit
+from chopmark.watch.models import Hit
 from chopmark.watch.queries.hits import hit_of
 
 
@@ -30,6 +31,25 @@ def test_a_hit_becomes_a_matter_whose_page_is_captured(market):
 def test_without_an_address_there_is_a_matter_and_no_capture(market):
     hit = market.hit(raw(url=""))
     assert hit_to_matter(hit.number, by=market.mei.actor, at=market.world.now()).capture is None
+
+
+@pytest.mark.parametrize(
+    ("number", "template"), [("R-2026-000001", "trademark_counterfeit"), ("W-2026-000001", "copyright_online")]
+)
+def test_the_matter_is_about_the_kind_of_right_that_was_found(market, number, template):
+    hit = market.hit()
+    Hit.objects.update(right_number=number)
+    handed = hit_to_matter(hit.number, by=market.mei.actor, at=market.world.now())
+    assert Matter.objects.get(pk=handed.matter).template == template
+
+
+def test_whose_matter_it_is_not_learns_no_number_of_it(market):
+    hit = market.hit()
+    handed = hit_to_matter(hit.number, by=market.mei.actor, at=market.world.now())
+    theirs = hit_of(market.jo.actor, hit.number)
+    assert (theirs.matter, theirs.matter_number) == (handed.matter, "")
+    assert handed.matter_number not in str(theirs)
+    assert handed.matter_number in str(hit_of(market.mei.actor, hit.number).history)
 
 
 def test_who_may_not_hand_over(market):

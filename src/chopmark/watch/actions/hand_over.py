@@ -21,7 +21,8 @@ from chopmark.watch.actions.common import note
 from chopmark.watch.models import Hit
 from chopmark.watch.queries import access
 
-TEMPLATE = "trademark_counterfeit"
+TEMPLATES = {"R": "trademark_counterfeit", "W": "copyright_online"}
+"""By the first letter of a right's number: what the case will be about."""
 GONE = ("dismissed", "released")
 
 
@@ -35,7 +36,7 @@ class Handed:
 
 
 @wiring.answering()
-def hit_to_matter(which: UUID | str, *, by: Actor, at: datetime, template: str = TEMPLATE) -> Handed:
+def hit_to_matter(which: UUID | str, *, by: Actor, at: datetime) -> Handed:
     """Open a matter about a hit and have its page captured, whole or not at all; a second time the matter that it has.
 
     Raises:
@@ -52,6 +53,7 @@ def hit_to_matter(which: UUID | str, *, by: Actor, at: datetime, template: str =
             return _again(hit, by)
         listing = listings.decode(bytes(hit.listing))
         title = f"{hit.number} {hit.right_number} {hit.marketplace.name} {hit.item}"[:200]
+        template = TEMPLATES.get(hit.right_number[:1], TEMPLATES["R"])
         matter = open_matter(NewMatter(template=template, title=Both(zh=title, en=title)), by=by, at=at)
         capture: UUID | None = None
         if listing.url:

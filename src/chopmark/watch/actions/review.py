@@ -107,7 +107,7 @@ def claim_review(*, by: Actor, at: datetime, marketplace: str = "") -> Card | No
         if held is not None:
             held.until = at + LEASE
             held.save(update_fields=["until"])
-            return card_of(held)
+            return card_of(held, by)
     turn = f"{user}:{by.organisation_id}:{Vote.objects.filter(user=user).count()}"
     key = wiring.golden_key()
     if sampling.drawn(key, GOLDEN, "golden", turn) and (golden := _golden(by, user)) is not None:
@@ -339,17 +339,16 @@ def _claimed(
     golden: GoldenSample | None = None,
     audit: AuditSample | None = None,
 ) -> Card:
-    return card_of(
-        Claim.objects.create(
-            user=user,
-            organisation=by.organisation_id,
-            hit=hit,
-            golden=golden,
-            audit=audit,
-            made_at=at,
-            until=at + LEASE,
-        )
+    row = Claim.objects.create(
+        user=user,
+        organisation=by.organisation_id,
+        hit=hit,
+        golden=golden,
+        audit=audit,
+        made_at=at,
+        until=at + LEASE,
     )
+    return card_of(row, by)
 
 
 def _own_claim(claim: UUID, by: Actor, at: datetime) -> Claim:

@@ -109,6 +109,7 @@ class HitStory:
     Attributes:
         found: text hits (mark, view, characters) and picture hits (part, score), see `watch.found`.
         reasons: codes of the catalogue with their facts, in the order of the questions.
+        matter: the one about it, of whichever organisation; its number only where it is the reader's own.
     """
 
     summary: HitSummary
@@ -144,19 +145,12 @@ def hits_of(
 
 
 def hit_of(actor: Actor, which: UUID | str) -> HitStory:
-    """One of them, whole; of the seller's other hits, and of notes, what the actor may see.
+    """One of them, whole; of the seller's other hits, of notes and of matters, what the actor may see.
 
     Raises:
         Refused: `watch.hit_not_found`; what people's `must` raises.
     """
-    row = access.hit(actor, which)
-    story, mine = story_of(row), actor.organisation_id
-    others = access.hits(actor).filter(marketplace=row.marketplace, seller=row.seller)
-    return replace(
-        story,
-        seller_hits=_by_state(others),
-        opinions=tuple(each if each.organisation == mine else replace(each, note="") for each in story.opinions),
-    )
+    return story_of(access.hit(actor, which), actor)
 
 
 def filtered(rows: QuerySet[Hit], filters: Filters) -> QuerySet[Hit]:
@@ -180,12 +174,21 @@ def filtered(rows: QuerySet[Hit], filters: Filters) -> QuerySet[Hit]:
     return rows
 
 
-def story_of(row: Hit) -> HitStory:
-    """The frozen form of a row with what belongs to it."""
+def story_of(row: Hit, actor: Actor) -> HitStory:
+    """The frozen form of a row with what belongs to it, as far as the actor may see it. For this room only.
+
+    Of another organisation's notes and matters nothing is told but that they are there.
+
+    Raises:
+        Refused: what people's `must` raises.
+    """
+    mine = actor.organisation_id
     seller = Seller.objects.filter(marketplace=row.marketplace, number=row.seller).first()
-    others = Hit.objects.filter(marketplace=row.marketplace, seller=row.seller)
+    others = access.hits(actor).filter(marketplace=row.marketplace, seller=row.seller)
     events = list(row.events.order_by("pk"))
     opened = [each.at for each in events if each.kind in REOPENING and each.after == "open"]
+    theirs = any(each.kind == "matter" and each.organisation != mine for each in events)
+    opinions = tuple(_opinion(each, opened[-1:]) for each in Vote.objects.filter(hit=row).order_by("pk"))
     return HitStory(
         summary=summary_of(row),
         listing=listings.decode(bytes(row.listing)),
@@ -198,7 +201,7 @@ def story_of(row: Hit) -> HitStory:
         wanted=row.wanted,
         scan=row.scan,
         matter=row.matter,
-        matter_number=row.matter_number,
+        matter_number="" if theirs else row.matter_number,
         seller=seller_summary(seller, row.marketplace.name) if seller else None,
         seller_hits=_by_state(others),
         history=tuple(
@@ -208,13 +211,13 @@ def story_of(row: Hit) -> HitStory:
                 after=each.after,
                 organisation=each.organisation,
                 user=each.user,
-                facts=each.facts,
+                facts={} if each.kind == "matter" and each.organisation != mine else each.facts,
                 at=each.at,
             )
             for each in events
         ),
         measures=tuple(map(measures.summary_of, row.measures.select_related("marketplace").order_by("pk"))),
-        opinions=tuple(_opinion(each, opened[-1:]) for each in Vote.objects.filter(hit=row).order_by("pk")),
+        opinions=tuple(each if each.organisation == mine else replace(each, note="") for each in opinions),
     )
 
 

@@ -100,7 +100,7 @@ def card(actor: Actor, claim: UUID, *, at: datetime) -> Card | None:
     row = Claim.objects.filter(
         pk=claim, user=actor.user_id, organisation=actor.organisation_id, done_at=None, until__gt=at
     ).first()
-    return card_of(row) if row is not None else None
+    return card_of(row, actor) if row is not None else None
 
 
 def reviewers_of(actor: Actor) -> Reviewers:
@@ -153,8 +153,8 @@ def _pairs(actor: Actor) -> list[tuple[str, str]]:
     return [(said[0], said[1]) for said in by_hit.values() if len(said) >= 2]
 
 
-def card_of(row: Claim) -> Card:
-    """What lies on the desk. For this room only."""
+def card_of(row: Claim, actor: Actor) -> Card:
+    """What lies on this person's desk. For this room only."""
     hit: Hit | None = None
     body = b""
     if row.golden_id is not None:
@@ -164,7 +164,9 @@ def card_of(row: Claim) -> Card:
         hit, body = audit.hit, bytes(audit.body)
     elif row.hit_id is not None:
         hit = Hit.objects.select_related("marketplace").get(pk=row.hit_id)
-    story = replace(story_of(hit), opinions=()) if hit is not None else None  # who judges second judges by himself
+    story = (
+        replace(story_of(hit, actor), opinions=()) if hit is not None else None
+    )  # who judges second judges by himself
     return Card(
         id=row.pk,
         until=row.until,
