@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from world.patience import HANG
 
 from chopmark.base.errors import Unavailable
 from chopmark.ledger.wire import OCTETS, PLAIN_TEXT, TLOG_SIZE, origin_hash
@@ -38,7 +39,7 @@ class Node(ThreadingHTTPServer):
         self.over.set()
         self.shutdown()
         self.server_close()
-        self._thread.join(10)
+        self._thread.join(HANG)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -74,7 +75,7 @@ def node() -> Iterator[Node]:
 
 @pytest.fixture
 def link(node) -> Iterator[HttpLink]:
-    with HttpLink("notary", node.url, patience=5.0) as made:
+    with HttpLink("notary", node.url, patience=HANG) as made:
         yield made
 
 
@@ -127,7 +128,7 @@ def test_a_compressed_answer_is_not_unpacked(node, link):
 
 
 def never(handler: Handler) -> None:
-    handler.server.over.wait(20)
+    handler.server.over.wait(HANG)
     handler.close_connection = True
 
 

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from world.members import five
+from world.patience import until
 
 from chopmark.base.errors import Invalid
 from chopmark.member import heard
@@ -94,9 +95,7 @@ def test_members_are_asked_and_what_was_heard_stays_when_they_are_silent(member,
     monkeypatch.setattr(_Member, "answer", body(FORK))
     listener = Listener(cards, ORIGIN, every=0.05)
     try:
-        until = time.monotonic() + 10
-        while any(listener.heard(card.name) is None for card in cards) and time.monotonic() < until:
-            time.sleep(0.02)
+        until(lambda: all(listener.heard(card.name) is not None for card in cards))
         assert {listener.heard(card.name).code for card in cards} == {"ledger.alarm_fork"}
         monkeypatch.setattr(_Member, "answer", b" " * (heard.LIMIT + 1))
         time.sleep(0.3)

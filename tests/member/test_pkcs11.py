@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from world.ledger import AT
 from world.node import never
+from world.patience import HANG
 
 from chopmark.ledger.checkpoint import Checkpoint, cosign, verify_signature
 from chopmark.member.keys import KeyReader
@@ -42,7 +43,7 @@ def token(tmp_path, monkeypatch):
     monkeypatch.setenv("SOFTHSM2_CONF", str(tmp_path / "softhsm2.conf"))
     monkeypatch.setenv("CHOPMARK_MEMBER_PIN_FILE", str(pin))
     made = ["--init-token", "--free", "--label", "court", "--so-pin", "0000", "--pin", "123456"]
-    subprocess.run(["softhsm2-util", *made], check=True, capture_output=True, timeout=60)
+    subprocess.run(["softhsm2-util", *made], check=True, capture_output=True, timeout=HANG)
     return tmp_path
 
 
@@ -53,7 +54,7 @@ def member(*arguments, **more):
         check=False,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
     )
 
 
@@ -101,7 +102,7 @@ def test_a_member_may_keep_its_ed25519_keys_in_a_token(token):
         input=b"message",
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=HANG,
     )
     signers["node"].verifier.verify(other.stdout, b"message")
 

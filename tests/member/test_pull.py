@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
@@ -15,6 +14,7 @@ import httpx
 import pytest
 from world.ledger import ORIGIN, VERIFIERS, Clock
 from world.node import PublicLog, make_home, never
+from world.patience import HANG, until
 from world.running import Running
 
 from chopmark.base.errors import Unavailable
@@ -38,14 +38,6 @@ from chopmark.site.supervisor import free_port
 COMMAND = [sys.executable, "-m", "chopmark.site.command"]
 
 
-def until(fits, seconds=90.0):
-    end = time.monotonic() + seconds
-    while not (found := fits()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
 # ---- in this process, over real sockets ------------------------------------------------------------------------------
 
 
@@ -63,7 +55,7 @@ class Closed:
     def pulling(self, port: int):
         """Ask the relay on this port; what went wrong, None for well again."""
         stop, troubles = threading.Event(), []
-        with httpx.Client(timeout=20, trust_env=False) as client:
+        with httpx.Client(timeout=HANG, trust_env=False) as client:
             answer = partial(call, self.app)
             puller = Puller(f"http://127.0.0.1:{port}", self.card.name, self.node.node_key, ORIGIN, answer, client)
             thread = threading.Thread(target=puller.run, args=(stop, troubles.append), daemon=True)
@@ -72,7 +64,7 @@ class Closed:
                 yield troubles
             finally:
                 stop.set()
-                thread.join(20)
+                thread.join(HANG)
                 assert not thread.is_alive()
 
 
@@ -101,7 +93,7 @@ def policy_of(card) -> Policy:
 
 
 @contextmanager
-def relayed(log: PublicLog, card, *, port: int = 0, patience: float = 20.0):
+def relayed(log: PublicLog, card, *, port: int = 0, patience: float = HANG):
     """The writer's side: a relay, and a consortium of this one member over it."""
     server = RelayServer(ORIGIN, "127.0.0.1", port, poll=0.3)
     server.relay.adopt([card])
@@ -195,7 +187,7 @@ class Platform(Running):
 
     def cut_off(self, name: str) -> None:
         self.running[name].kill()
-        self.running.pop(name).wait(20)
+        self.running.pop(name).wait(HANG)
 
     def deposit(self, text: str) -> str:
         file = self.folder / f"{text}.txt"
@@ -261,6 +253,6 @@ def test_a_court_behind_a_wall_is_founded_killed_and_brought_back_like_any_other
     assert platform.has_receipt(three)
 
     platform.running["court"].terminate()
-    assert platform.running["court"].wait(10) == os.EX_OK
+    assert platform.running["court"].wait(HANG) == os.EX_OK
     audited = json.loads(platform.chopmark("member", "audit", "--home", str(court), "--json").stdout)
     assert audited[0]["passed"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gc
 import threading
-import time
 import warnings
 from contextlib import contextmanager
 
 import httpx
 import pytest
+from world.patience import HANG, until
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger.card import NODE, WITNESS, Card, CardKey
@@ -53,7 +53,7 @@ def _served(app):
 @contextmanager
 def _pulling(address: str, answer, signer: SigningKey = NODE_KEY, name: str = "customs"):
     stop, troubles = threading.Event(), []
-    with httpx.Client(timeout=5, trust_env=False) as client:
+    with httpx.Client(timeout=HANG, trust_env=False) as client:
         puller = Puller(address, name, signer, ORIGIN, answer, client)
         thread = threading.Thread(target=puller.run, args=(stop, troubles.append), daemon=True)
         thread.start()
@@ -61,7 +61,7 @@ def _pulling(address: str, answer, signer: SigningKey = NODE_KEY, name: str = "c
             yield troubles
         finally:
             stop.set()
-            thread.join(5)
+            thread.join(HANG)
 
 
 def _relay(**more) -> Relay:
@@ -100,12 +100,12 @@ def test_a_member_that_does_not_ask_is_silent():
 
 
 def test_an_answer_that_comes_too_late_is_dropped():
-    link = PullLink("customs", 0.05)
+    link = PullLink("customs", 1.0)  # so long that the other has surely taken the question by then
     given = []
 
     def late():
-        request = link.take(2)
-        waited.wait(2)
+        request = link.take(HANG)
+        waited.wait(HANG)
         given.append(link.give(request.id, Answer(status=200)))
 
     waited = threading.Event()
@@ -114,11 +114,11 @@ def test_an_answer_that_comes_too_late_is_dropped():
     with pytest.raises(Unavailable):
         link.add_checkpoint(b"")
     waited.set()
-    thread.join(5)
+    thread.join(HANG)
     assert given == [False]
 
 
-def _asking(link: PullLink, given: list, poll: float = 5.0) -> threading.Thread:
+def _asking(link: PullLink, given: list, poll: float = HANG) -> threading.Thread:
     thread = threading.Thread(target=lambda: given.append(link.take(poll)), daemon=True)
     thread.start()
     return thread
@@ -129,10 +129,10 @@ def test_a_member_that_asks_anew_ends_its_older_question_and_holds_one_thread():
     threads = [_asking(link, given) for _ in range(20)]
     last = _asking(link, given)
     for thread in threads[:-1]:
-        thread.join(5)
+        thread.join(HANG)
     link.close()
     for thread in (*threads, last):
-        thread.join(5)
+        thread.join(HANG)
         assert not thread.is_alive()
     assert given == [None] * 21
 
@@ -141,25 +141,25 @@ def test_what_was_given_to_a_member_that_died_is_given_to_it_again():
     link, answers = PullLink("customs", 5.0), []
     caller = threading.Thread(target=lambda: answers.append(link.add_checkpoint(b"old 0\n")), daemon=True)
     caller.start()
-    first = link.take(5)
-    second = link.take(5)
+    first = link.take(HANG)
+    second = link.take(HANG)
     assert first == second
     assert link.give(second.id, Answer(status=200, body=b"x"))
     assert not link.give(second.id, Answer(status=200, body=b"y"))
-    caller.join(5)
+    caller.join(HANG)
     assert [answer.body for answer in answers] == [b"x"]
     assert link.take(0.01) is None, "what is answered is given to nobody"
 
 
 def test_an_upload_is_waited_for_longer():
-    link, answers = PullLink("customs", 0.01, 10.0), []
+    link, answers = PullLink("customs", 0.01, HANG), []
     caller = threading.Thread(target=lambda: answers.append(link.add_entries(b"")), daemon=True)
     caller.start()
-    request = link.take(5)
+    request = link.take(HANG)
     caller.join(0.1)
     assert caller.is_alive()
     assert link.give(request.id, Answer(status=200))
-    caller.join(5)
+    caller.join(HANG)
     assert answers == [Answer(status=200)]
 
 
@@ -202,17 +202,17 @@ def test_a_bug_in_a_node_is_said_and_ends_no_pulling():
             case error:
                 raise error
 
-    relay = _relay(patience=10)
+    relay = _relay(patience=HANG)
     with _served(relay.app) as address, _pulling(address, answer) as troubles:
         assert relay.links["customs"].add_checkpoint(b"").body == b"well"
-        _until(lambda: len(troubles) == 2)
+        until(lambda: len(troubles) == 2)
     assert [type(each) for each in troubles] == [ZeroDivisionError, type(None)]
 
 
 def test_a_node_that_ends_answers_nothing_any_more():
     seen = []
     relay = _relay(patience=0.5)
-    with _served(relay.app) as address, httpx.Client(timeout=5, trust_env=False) as client:
+    with _served(relay.app) as address, httpx.Client(timeout=HANG, trust_env=False) as client:
         puller = Puller(address, "customs", NODE_KEY, ORIGIN, lambda *a: seen.append(a), client)
         assert puller.end(1)
         asking = threading.Thread(target=puller.once, daemon=True)
@@ -232,13 +232,6 @@ def test_a_relays_port_that_is_taken_is_said():
     finally:
         first.close()
     RelayServer(ORIGIN, "127.0.0.1", first.port).close()
-
-
-def _until(fits, seconds=10.0):
-    end = time.monotonic() + seconds
-    while not fits():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize(

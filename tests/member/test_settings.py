@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from world.ledger import ORIGIN, VERIFIERS
 from world.node import settings
+from world.patience import HANG
 
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.ledger.keys import ED25519, SigningKey
@@ -97,7 +98,7 @@ def test_a_home_is_held_by_one_process_at_a_time(tmp_path):
     )
     with held(home):
         second = subprocess.run(
-            [sys.executable, "-c", other, str(tmp_path)], check=False, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", other, str(tmp_path)], check=False, capture_output=True, text=True, timeout=HANG
         )
         assert "member.running" in second.stderr
-    assert subprocess.run([sys.executable, "-c", other, str(tmp_path)], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", other, str(tmp_path)], check=False, timeout=HANG).returncode == 0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-import time
 from contextlib import contextmanager
 
 import pytest
 from world.ledger import ORIGIN
 from world.node import HASH, ISSUER, PublicLog, feed, make_home, node_of, statement
+from world.patience import until
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger.alarm import REWOUND, Alarm
@@ -43,13 +43,6 @@ def watched(node, log, **changed):
         watcher.stop()
 
 
-def until_true(check):
-    until = time.monotonic() + 20
-    while not check():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def node(tmp_path):
     with node_of(make_home(tmp_path / "home")[0]) as running:
@@ -60,10 +53,10 @@ def test_a_log_that_keeps_its_word_raises_no_alarm(node, log):
     feed(node.url, log)
     held = node.node.logs[0]
     with watched(node, log):
-        until_true(lambda: held.watching.at is not None and node.node.index.reached(HASH) == 30)
+        until(lambda: held.watching.at is not None and node.node.index.reached(HASH) == 30)
         log.add(*range(30, 40))
         feed(node.url, log)
-        until_true(lambda: held.watching.size == 40 and node.node.index.reached(HASH) == 40)
+        until(lambda: held.watching.size == 40 and node.node.index.reached(HASH) == 40)
     assert (held.watching.trouble, node.node.alarms.all()) == (None, [])
     assert node.node.known.kept(ISSUER.public.thumbprint) == ISSUER.public
 
@@ -73,9 +66,9 @@ def test_a_log_that_goes_back_is_found_out(node, log):
     log.add(*range(30, 40))
     feed(node.url, log)
     with watched(node, log):
-        until_true(lambda: node.node.logs[0].watching.size == 40)
+        until(lambda: node.node.logs[0].watching.size == 40)
         log.objects.put({"checkpoint": small})
-        until_true(lambda: any(alarm.code == REWOUND for alarm in node.node.alarms.all()))
+        until(lambda: any(alarm.code == REWOUND for alarm in node.node.alarms.all()))
 
 
 def test_a_silent_log_is_trouble_and_no_alarm_yet(node, log):
@@ -83,7 +76,7 @@ def test_a_silent_log_is_trouble_and_no_alarm_yet(node, log):
         raise Unavailable("member.log_silent", address="a", reason="b")
 
     with watched(node, log, fetch=lambda _address: fetch):
-        until_true(lambda: node.node.logs[0].watching.trouble is not None)
+        until(lambda: node.node.logs[0].watching.trouble is not None)
     assert node.node.logs[0].watching.trouble == "member.log_silent"
     assert node.node.alarms.all() == []
 
@@ -98,7 +91,7 @@ def test_a_bug_in_a_round_is_not_the_last_round(node, log):
         return log.objects.get(path)
 
     with watched(node, log, fetch=lambda _address: fetch):
-        until_true(lambda: node.node.logs[0].watching.at is not None)
+        until(lambda: node.node.logs[0].watching.at is not None)
     assert len(calls) >= 3
 
 
@@ -108,9 +101,9 @@ def test_a_policy_given_later_is_watched_for(node, log, tmp_path):
     policy = f"witness a {key}\nquorum a\n".encode()
     assert Policy.parse(policy)
     with watched(node, log):
-        until_true(lambda: node.node.logs[0].watching.at is not None)
+        until(lambda: node.node.logs[0].watching.at is not None)
         node.node.home.write(node.node.home.policy_file(ORIGIN), policy)
-        until_true(lambda: any(alarm.code == "ledger.alarm_no_quorum" for alarm in node.node.alarms.all()))
+        until(lambda: any(alarm.code == "ledger.alarm_no_quorum" for alarm in node.node.alarms.all()))
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -120,7 +113,7 @@ def test_a_disk_that_does_not_confirm_in_the_background_ends_the_process_too(nod
 
     monkeypatch.setattr(node.node.logs[0], "watch", broken)
     with watched(node, log) as (_, lost):
-        until_true(lambda: lost)
+        until(lambda: lost)
 
 
 def test_an_index_is_made_again_when_it_is_damaged_or_gone(tmp_path):

@@ -38,6 +38,7 @@ from chopmark.member.serving import served
 from chopmark.member.settings import LogSettings, MemberHome, Settings, held
 from chopmark.member.web import MAX_ENTRIES, application
 from world.ledger import KEYS, ORIGIN, VERIFIERS, LedgerWorld
+from world.patience import HANG
 
 ISSUER = IssuerKey.from_seed(b"\x21" * 32)
 HASH = origin_hash(ORIGIN)
@@ -136,7 +137,7 @@ class RunningNode:
     lost: list[bool]
 
     def get(self, path: str, **more) -> httpx.Response:
-        return httpx.get(self.url + path, timeout=10, verify=TLS, **more)
+        return httpx.get(self.url + path, timeout=HANG, verify=TLS, **more)
 
 
 @contextmanager
@@ -157,7 +158,7 @@ def feed(url: str, log: LedgerWorld) -> tuple[httpx.Response, httpx.Response]:
     note = log.objects.get(CHECKPOINT)
     size = Checkpoint.parse(Note.parse(note).text).size
     tiles = TileReader(log.objects.get, size)
-    with httpx.Client(base_url=url, timeout=30, verify=TLS) as client:
+    with httpx.Client(base_url=url, timeout=HANG, verify=TLS) as client:
         old, witnessed = 0, None
         for _ in range(2):
             proof = tuple(tiles.consistency_proof(old, size)) if old else ()
