@@ -18,10 +18,11 @@ from django.utils.html import escape
 from PIL import Image
 from world.market import BEFORE, NAMED, Market, raw
 from world.pages import PageWorld
-from world.rights import filed, lantern
+from world.rights import filed, lantern, verified
 
 from chopmark.watch import life, sampling
 from chopmark.watch.actions.marketplace import NewMarketplace, change_marketplace
+from chopmark.watch.actions.markset import make_mark_set
 from chopmark.watch.actions.review import Opinion, claim_review, decide_hit
 from chopmark.watch.actions.scan import NewScan, start_scan
 from chopmark.watch.found import View
@@ -31,7 +32,7 @@ from chopmark.watch.queries.pictures import cache_folder
 from chopmark.watch.rules.rule import default, read_toml
 from chopmark.watch.shelf import Cache
 from chopmark.web.forms.watch import RuleForm, as_toml, typed_rule
-from chopmark.web.views import watch_words
+from chopmark.web.views import watch_hits, watch_nav, watch_words
 from chopmark.web.views.watch import drawing, duration, percent
 from chopmark.web.views.watch_words import pieces, points
 
@@ -394,6 +395,17 @@ def test_a_golden_sample_looks_like_any_hit_and_its_answer_is_not_told(market, j
     assert "Reviewers" not in ann.client.get("/watch/queue").text
 
 
+def test_a_card_tells_of_a_seller_only_what_the_reviewer_may_see(market, jo):
+    other = market.world.person("Otto")
+    verified(market.world, other, lantern(registration_number="018000077", application_number="018000077"))
+    make_mark_set(at=market.world.now())
+    market.hit(raw("1"))
+    assert Hit.objects.values("organisation").distinct().count() == 2
+    card = market.mei.client.post("/watch/queue/next")["Location"]
+    assert "Waits for review: 1<" in market.mei.client.get(card).text
+    assert "Waits for review: 2<" in jo.client.get(jo.client.post("/watch/queue/next")["Location"]).text
+
+
 # ---- figures
 
 
@@ -437,7 +449,10 @@ def test_a_table_of_rights_says_their_names_to_who_may_see_them(market, jo):
     typed = {**said_of_it, "basis": "author", "mining": "reserved", "shown": "private", "file": file}
     work = market.mei.client.post("/works/new", typed)["Location"].rsplit("/", 1)[1]
     Hit.objects.update(right_number=work)
-    assert f'Lantern song</a><div class="quiet below">{work}</div>' in market.mei.client.get("/watch/?by=right").text
+    assert (
+        f'<bdi>Lantern song</bdi></a><div class="quiet below">{work}</div>'
+        in market.mei.client.get("/watch/?by=right").text
+    )
 
 
 def test_an_empty_dashboard_says_how_to_begin(world):
@@ -608,6 +623,10 @@ def test_a_hit_is_handed_over_to_a_matter_once(market, jo):
     number = re.search(r"Matter (M-[0-9-]+) was opened", page)[1]
     assert f">{number}</a>" in page
     assert "Open a matter and capture the page" not in page
+    other = market.mei.client.get(f"/watch/hits/{hit.number}").text
+    assert "another organisation's" in other.replace("&#x27;", "'")
+    assert number not in other
+    assert "Open a matter and capture the page" not in other
 
 
 def test_a_card_is_still_there_after_a_reload(market, jo):
@@ -732,8 +751,27 @@ def test_sellers_are_found_by_number_or_name(market, jo):
         market.hit(raw(number, seller=number))
     assert jo.client.get("/watch/marketplaces/demo/sellers?q=shop").text.count("Say who it is") == 2
     assert "No seller fits these words." in jo.client.get("/watch/marketplaces/demo/sellers?q=nobody").text
-    for page in ("0", "x", "10001"):
-        assert jo.client.get(f"/watch/marketplaces/demo/sellers?page={page}").status_code == 404
+
+
+@pytest.mark.parametrize("page", ["0", "x", "10001", "٣", "000001" + "9" * 20, "000001" + "9" * 5000])
+@pytest.mark.parametrize("path", ["hits", "marketplaces/demo/sellers", "marketplaces/demo/measures"])
+def test_a_page_with_no_such_number_is_not_there(market, jo, path, page):
+    assert jo.client.get(f"/watch/{path}", {"page": page}).status_code == 404
+
+
+def test_a_long_list_is_turned_with_its_filters(market, jo, monkeypatch):
+    monkeypatch.setattr(watch_nav, "PAGE", 1)
+    monkeypatch.setattr(watch_hits, "PAGE", 1)
+    first, second = (market.hit(raw(number)).number for number in ("1", "2"))
+    page = jo.client.get("/watch/hits?marketplace=demo&x=y")
+    assert second in page.text
+    assert first not in page.text
+    [further] = re.findall(r'rel="next" href="([^"]+)"', page.text)
+    assert further == "?marketplace=demo&amp;page=2"
+    page = jo.client.get("/watch/hits?marketplace=demo&page=2")
+    assert first in page.text
+    assert 'rel="next"' not in page.text
+    assert 'rel="prev" href="?marketplace=demo&amp;page=1"' in page.text
 
 
 def test_measures_of_a_marketplace_are_listed_with_how_they_stand(market, jo):

@@ -38,11 +38,9 @@ from chopmark.web.views.right_words import choices, in_words, sentence
 from chopmark.web.views.rights import private
 from chopmark.web.views.thumbnails import has, thumbnail
 from chopmark.web.views.thumbnails import picture as shown
-from chopmark.web.views.watch_nav import watch_nav
+from chopmark.web.views.watch_nav import PAGE, page_of, turning, watch_nav
 from chopmark.web.views.works import SMALL, showable, stored_picture
 
-PAGE: Final = 50
-LAST_PAGE: Final = 10_000
 BATCH: Final = "watch-batch"
 """In the session: the last decision over many, to take it back."""
 LAST: Final = "watch-last"
@@ -59,9 +57,8 @@ def listing(request: HttpRequest) -> HttpResponse:
     """Hits that fit, newest first; ticked ones are decided together."""
     actor = actor_of(request)
     chosen: dict[str, Any] = {name: request.GET.get(name, "").strip()[:200] for name in FILTERS}
-    page = _page(request)
+    page = page_of(request)
     found, count = hits.hits_of(actor, Filters(**chosen), limit=PAGE, offset=PAGE * (page - 1))
-    kept = request.GET.copy()
     context = {
         "watch_nav": watch_nav(request),
         "rows": [words.row_facts(each) for each in found],
@@ -71,24 +68,11 @@ def listing(request: HttpRequest) -> HttpResponse:
         "states": choices(words.STATE_WORDS),
         "outcomes": [(name, text) for name, text in words.OUTCOME_WORDS.items() if name not in ("none", "restore")],
         "marketplaces": words.own_marketplaces(actor),
-        "earlier_query": _query(kept, page - 1) if page > 1 else "",
-        "next_query": _query(kept, page + 1) if PAGE * page < count else "",
         "back": request.get_full_path(),
+        **turning(page, count, **chosen),
         **many_facts(request, actor),
     }
     return private(render(request, "watch/hits.html", context))
-
-
-def _page(request: HttpRequest) -> int:
-    text = request.GET.get("page", "1")
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:6]) <= LAST_PAGE:
-        raise Http404
-    return int(text)
-
-
-def _query(kept: QueryDict, page: int) -> str:
-    kept["page"] = str(page)
-    return kept.urlencode()
 
 
 def many_facts(request: HttpRequest, actor: Actor) -> dict[str, Any]:
@@ -227,8 +211,6 @@ def detail(request: HttpRequest, number: str) -> HttpResponse:
 def _shown(request: HttpRequest, actor: Actor, number: str, *, typed: Mapping[str, str] | None = None) -> HttpResponse:
     """Its page; with what was typed where that was refused."""
     one = hits.hit_of(actor, number)
-    opened = [each for each in one.history if each.kind == "matter"]
-    own_matter = bool(opened) and opened[-1].organisation == actor.organisation_id
     context = {
         "watch_nav": watch_nav(request),
         "hit": words.story_facts(actor, one, shown_pictures(one)),
@@ -237,7 +219,8 @@ def _shown(request: HttpRequest, actor: Actor, number: str, *, typed: Mapping[st
         "may_undo": words.may_undo(actor, one),
         "may_hand_over": actor.may("review_hits") and one.summary.state not in hand_over.GONE and one.matter is None,
         "matter_number": one.matter_number,
-        "matter_url": reverse("matter", args=[one.matter]) if own_matter and one.matter is not None else "",
+        "has_matter": one.matter is not None,
+        "matter_url": reverse("matter", args=[one.matter]) if one.matter_number and one.matter is not None else "",
         "may_golden": actor.may("manage_rules") and one.summary.state in ("confirmed", "dismissed"),
         "decide_url": reverse("watch-hit-decide", args=[number]),
         "typed": typed,

@@ -30,31 +30,7 @@ from chopmark.web.views import watch_words as words
 from chopmark.web.views.casework import worded
 from chopmark.web.views.right_words import in_words, sentence
 from chopmark.web.views.rights import private
-from chopmark.web.views.watch_nav import watch_nav
-
-PAGE = 50
-LAST_PAGE = 10_000
-
-
-def page_of(request: HttpRequest) -> int:
-    """Which page is asked for; what is no number is not there."""
-    text = request.GET.get("page", "1")
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:6]) <= LAST_PAGE:
-        raise Http404
-    return int(text)
-
-
-def turning(page: int, total: int, **kept: str) -> dict[str, str]:
-    """Addresses of the page before and the next one."""
-
-    def leads(other: int) -> str:
-        return urlencode([*((name, value) for name, value in kept.items() if value), ("page", str(other))])
-
-    return {
-        "earlier_query": leads(page - 1) if page > 1 else "",
-        "next_query": leads(page + 1) if PAGE * page < total else "",
-    }
-
+from chopmark.web.views.watch_nav import PAGE, page_of, turning, watch_nav
 
 # ---- sellers
 

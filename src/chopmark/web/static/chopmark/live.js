@@ -16,7 +16,8 @@
         if (answer.status === 401 || answer.status === 403 || answer.status === 404 || answer.redirected) return;
         if (answer.ok) {
           const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-          if (fresh.innerHTML !== place.innerHTML) {
+          // What somebody has the focus in stays until they leave it: a new piece would throw them back to the top.
+          if (fresh.innerHTML !== place.innerHTML && !place.contains(document.activeElement)) {
             place.replaceChildren(...fresh.childNodes);
             delay = FIRST_MS;
           }
