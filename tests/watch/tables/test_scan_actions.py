@@ -13,6 +13,7 @@ from chopmark.base.errors import Invalid, Refused
 from chopmark.evidence.queries import deposit_of
 from chopmark.watch import listing as listings
 from chopmark.watch.actions import scan as scans
+from chopmark.watch.actions.marketplace import stop_marketplace
 from chopmark.watch.actions.scan import NewScan, keep_results, start_scan, stock_of, stop_scan, work_scan
 from chopmark.watch.driver import Told
 from chopmark.watch.engine.schema import table_of
@@ -107,6 +108,20 @@ def test_a_pattern_stays_in_the_marketplace_s_folder(market, source):
 def test_a_runner_is_this_machine_or_a_cluster(market, runner):
     with pytest.raises(Invalid, match=r"watch\.scan_runner_malformed"):
         asked(market, runner=runner)
+
+
+def test_a_marketplace_that_was_stopped_is_not_scanned(market):
+    stop_marketplace("demo", by=market.jo.actor, at=market.world.now())
+    with pytest.raises(Refused, match=r"watch\.marketplace_stopped"):
+        asked(market)
+
+
+def test_a_scan_that_stands_in_the_queue_has_its_rules_beside_it(market, monkeypatch):
+    """Whoever dies while asking for one leaves none that cannot be carried."""
+    monkeypatch.setattr(scans, "encode_rules", lambda _rules: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        asked(market)
+    assert not Scan.objects.exists()
 
 
 def test_an_organisation_has_only_so_many_scans_waiting(market, monkeypatch):

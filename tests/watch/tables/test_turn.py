@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 from watch.tables.test_scan_actions import laid
@@ -16,7 +17,8 @@ from chopmark.rights.actions.dispute import NewDispute, open_dispute
 from chopmark.rights.actions.interest import NewInterest, end_interest
 from chopmark.rights.record import Mark, Party
 from chopmark.watch import wiring
-from chopmark.watch.actions import turn
+from chopmark.watch.actions import scan as scans
+from chopmark.watch.actions import stock, turn
 from chopmark.watch.actions.marketplace import name_seller
 from chopmark.watch.actions.markset import (
     describe_mark,
@@ -280,6 +282,60 @@ def test_a_new_right_is_looked_for_in_what_was_scanned(market):
     hit = Hit.objects.get(item="9")
     assert (hit.scan, hit.seller, hit.events.get().facts["source"]) == (None, "s1", "reverse")
     assert turned(market) == (0, 0)
+
+
+def test_a_common_word_does_not_hide_another_mark_s_fakes(market, monkeypatch):
+    monkeypatch.setattr(stock, "MAX_ROWS", 2)
+    turned(market)
+    words = [raw(str(each), title="WILLOWBROOK chair") for each in range(4)]
+    scanned(market, *words, raw("9", title="oak 红灯笼"))
+    willow(market)
+    describe_mark(market.right.id, aliases=["红灯笼"], by=market.mei.actor, at=market.world.now())
+    turned(market)
+    assert sorted(Hit.objects.values_list("item", flat=True)) == ["0", "1", "9"]
+
+
+def test_a_right_that_was_filed_during_a_scan_is_looked_for_when_it_ends(market, monkeypatch):
+    turned(market)
+    laid(market, raw("7", title="WILLOWBROOK chair"))
+    carry = scans.carry
+
+    def carried(job, *, progress, stop):
+        content = carry(job, progress=progress, stop=stop)
+        willow(market)
+        assert turned(market) == (0, 0)  # no stock to search yet: the scan is not over
+        return content
+
+    monkeypatch.setattr(scans, "carry", carried)
+    start_scan(NewScan(marketplace="demo"), by=market.jo.actor, at=market.world.now())
+    work_scan(clock=market.world.now, processes=1)
+    assert turned(market) == (1, 1)
+    assert Hit.objects.get().item == "7"
+
+
+def test_a_search_of_stocks_begins_anew_when_a_scan_ends(market):
+    turned(market)
+    scanned(market, raw("7", title="WILLOWBROOK chair"))
+    Task.objects.create(kind="stock", right="of another partition", made_at=market.world.now(), position=5)
+    scanned(market, raw("8", title="WILLOWBROOK chair"))
+    assert Task.objects.get(done_at=None).position == 0
+
+
+def test_who_dies_while_a_new_set_comes_into_use_loses_no_task(market, monkeypatch):
+    """The licence ended with the day; nothing else says so than the difference of two sets."""
+    anna = market.world.person("Anna")
+    name_seller("demo", "anna", organisation=anna.actor.organisation_id, by=market.jo.actor, at=market.world.now())
+    licensed(market, anna, until=(market.world.at + timedelta(days=2)).date())
+    turned(market)
+    market.push(raw("1", seller="anna"))
+    market.work()
+    market.world.at += timedelta(days=3)
+    with monkeypatch.context() as dying:
+        dying.setattr(Task.objects, "bulk_create", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            follow_rights(market.world.now())
+    turned(market)
+    assert Hit.objects.get().state == "open"
 
 
 def test_a_file_that_changed_since_its_scan_is_not_searched(market):

@@ -97,6 +97,11 @@ def make_mark_set(*, at: datetime, changed: Collection[UUID] | None = None) -> M
     Raises:
         Invalid: `watch.marks_malformed`.
     """
+    return _use(_made(at, changed), at)
+
+
+def _made(at: datetime, changed: Collection[UUID] | None) -> MarkSet:
+    """A set with its file; nobody uses it yet."""
     kept: list[Mark] = []
     if changed is not None and (newest := _newest()) is not None:
         gone = {str(each) for each in changed}
@@ -107,10 +112,16 @@ def make_mark_set(*, at: datetime, changed: Collection[UUID] | None = None) -> M
     path = path_of(made.version)
     if not path.is_file():
         write_whole(path, marks.encode(made))
+    return made
+
+
+def _use(made: MarkSet, at: datetime) -> MarkSetSummary:
+    """It is the newest from now on."""
+    size = path_of(made.version).stat().st_size
     row, _ = MarkSetRow.objects.update_or_create(
         version=made.version,
         defaults={"used_at": at},
-        create_defaults={"count": len(made.marks), "size": path.stat().st_size, "made_at": at, "used_at": at},
+        create_defaults={"count": len(made.marks), "size": size, "made_at": at, "used_at": at},
     )
     return _summary(row)
 
@@ -121,7 +132,8 @@ def follow_rights(at: datetime) -> tuple[UUID, ...]:
 
     Each of them becomes two tasks: its open hits are decided anew, and the stock is searched for it. So does every
     right whose mark is another one in the new set, whatever made it so: a licence that began or ended with the day, a
-    seller that is somebody now, a name that a person added.
+    seller that is somebody now, a name that a person added. The set comes into use in the transaction that makes the
+    tasks: who dies before it compares with the old one again.
     """
     last = position(_RIGHTS)
     here, changed = scanning.changed_since(last)
@@ -129,15 +141,18 @@ def follow_rights(at: datetime) -> tuple[UUID, ...]:
     before = _newest()
     fresh = position(_DAY) != today or (stale > 0 and _may_remake(before, at))
     noted = _noted_since(before.used_at - LATE) if before is not None else set()
+    made: MarkSet | None = None
     if fresh or before is None:
-        made = make_mark_set(at=at)
+        made = _made(at, None)
     elif (here != last and changed) or noted:
-        made = make_mark_set(at=at, changed={*changed, *noted})
-    else:
-        made = _summary(before)
-    others = (differing(before.version, made.version) if before is not None else None) or frozenset()
-    if here != last or fresh or others:
-        with transaction.atomic():
+        made = _made(at, {*changed, *noted})
+    elif here == last:
+        return ()
+    others = (differing(before.version, made.version) if before is not None and made is not None else None) or set()
+    with transaction.atomic():
+        if made is not None:
+            _use(made, at)
+        if here != last or fresh or others:
             if ListingRow.objects.exists() or Hit.objects.exists() or Scan.objects.filter(state="done").exists():
                 _plan({*map(str, changed if here != last else ()), *others}, at)
             move_to(_RIGHTS, here)
@@ -145,6 +160,16 @@ def follow_rights(at: datetime) -> tuple[UUID, ...]:
                 move_to(_DAY, today)
                 Serial.objects.filter(name=_STALE, last=stale).update(last=0)
     return changed if here != last else ()
+
+
+def catch_up(version: str, at: datetime) -> None:
+    """A scan that read this set ends: what changed since is asked of its hits and of its stock. In a transaction.
+
+    Searches of stocks that are under way begin anew: their places are counted over the newest scans, and this is one.
+    """
+    Task.objects.filter(kind="stock", done_at=None).update(position=0, made_at=at)
+    newest = _newest()
+    _plan((differing(version, newest.version) if newest is not None else None) or (), at, kinds=("redecide", "stock"))
 
 
 def remake_soon() -> None:
@@ -220,9 +245,11 @@ def _summary(row: MarkSetRow) -> MarkSetSummary:
     return MarkSetSummary(version=row.version, count=row.count, made_at=row.made_at, path=path_of(row.version))
 
 
-def _plan(rights: Iterable[UUID | str], at: datetime) -> None:
+def _plan(
+    rights: Iterable[UUID | str], at: datetime, *, kinds: Sequence[str] = ("redecide", "reverse", "stock")
+) -> None:
     """Tasks for changed rights; one that waits already begins anew: what it did so far, it did with other marks."""
-    kinds, wanted = ("redecide", "reverse", "stock"), sorted({str(each) for each in rights})
+    wanted = sorted({str(each) for each in rights})
     Task.objects.filter(kind__in=kinds, right__in=wanted, done_at=None).update(position=0, made_at=at)
     Task.objects.bulk_create(
         [Task(kind=kind, right=right, made_at=at) for right in wanted for kind in kinds],

@@ -30,7 +30,7 @@ from chopmark.watch import sampling, wiring
 from chopmark.watch.actions import judging
 from chopmark.watch.actions.common import THE_RULES, count, state_on_ledger, take_numbers
 from chopmark.watch.actions.keep import AUDIT_UNFLAGGED, Judged, keep, put_to_audit, room_for_audits
-from chopmark.watch.actions.markset import in_use, path_of
+from chopmark.watch.actions.markset import catch_up, in_use, path_of
 from chopmark.watch.actions.pictureset import path_of as path_of_pictures
 from chopmark.watch.actions.pictureset import version_in_use
 from chopmark.watch.actions.rules import count_rules
@@ -90,11 +90,14 @@ def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False)
         anywhere: the pattern may lead out of the marketplace's folder: for who holds the machine, never for a page.
 
     Raises:
-        Refused: `watch.marketplace_not_found`, `watch.scans_full`; what people's `must` raises.
+        Refused: `watch.marketplace_not_found`, `watch.marketplace_stopped`, `watch.scans_full`; what people's `must`
+            raises.
         Invalid: `watch.scan_source_malformed`, `watch.scan_runner_malformed`.
         Unavailable: `watch.marks_missing`.
     """
     row = access.marketplace(by, new.marketplace, "manage_rules")
+    if row.stopped_at is not None:
+        raise Refused("watch.marketplace_stopped", marketplace=row.name)
     if not anywhere:
         must_stay_inside(new.source)
     if _RUNNER.fullmatch(new.runner) is None:
@@ -105,6 +108,9 @@ def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False)
         if waiting >= MAX_WAITING:
             raise Refused("watch.scans_full", limit=MAX_WAITING)
         [number] = take_numbers("S", 1, at)
+        folder = folder_of(number)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (folder / "rule-set.jsonl").write_bytes(encode_rules(rules))  # there before anybody can take the scan up
         made = Scan.objects.create(
             number=number,
             organisation=by.organisation_id,
@@ -117,9 +123,6 @@ def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False)
             state="waiting",
             made_at=at,
         )
-    folder = folder_of(number)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "rule-set.jsonl").write_bytes(encode_rules(rules))
     return summary_of(made)
 
 
@@ -333,15 +336,19 @@ def _draw_unflagged(scan: Scan, done: manifest.Done, found: Sequence[Judged], at
 def finish_scan(scan: Scan, content: bytes, at: datetime) -> ScanSummary:
     """Put the statement of a whole scan on the ledger: the root in it proves any single row later.
 
+    Rights whose marks changed while it ran are asked about again: its hits and its stock were read with the old ones.
+
     Raises:
         Refused, Unavailable: what evidence's `deposit` raises.
     """
     paper = (scan.number, f"{scan.number}.json", content)
     [deposit] = state_on_ledger([paper], scan.organisation, by=THE_RULES, at=at)
     root = bytes.fromhex(jcs.decode(content)["root"])
-    Scan.objects.filter(pk=scan.pk).update(
-        state="done", ended_at=at, root=root, deposit=deposit, remaining=0, trouble="", facts={}
-    )
+    with transaction.atomic():
+        Scan.objects.filter(pk=scan.pk).update(
+            state="done", ended_at=at, root=root, deposit=deposit, remaining=0, trouble="", facts={}
+        )
+        catch_up(scan.marks, at)
     scan.refresh_from_db()
     return summary_of(scan)
 

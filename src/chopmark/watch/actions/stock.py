@@ -8,10 +8,12 @@ marketplace that is not as it was scanned is left out, since nobody could say wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from chopmark.base.errors import Invalid, Refused
 from chopmark.watch.actions.scan import folder_of
@@ -20,8 +22,11 @@ from chopmark.watch.marks import MarkSet
 from chopmark.watch.models import ListingRow, Marketplace, Scan
 from chopmark.watch.reading import cleaned
 
+if TYPE_CHECKING:
+    from chopmark.watch.engine.reverse import Held
+
 MAX_ROWS: Final = 5_000
-"""Listings of one partition: a mark that stands in more is a word, and a scan will tell."""
+"""Listings of one partition for one mark: a mark that stands in more is a word, and a scan will tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,16 +61,16 @@ def holding(position: int, marks: MarkSet) -> Holding | None:
     Raises:
         Refused: `watch.reverse_too_many`.
     """
-    places = list(_places())
-    if position >= len(places):
+    here = list(islice(_places(), position, position + 2))
+    if not here:
         return None
-    place = places[position]
+    place = here[0]
     row = place.scan.marketplace
     return Holding(
         marketplace=row,
         listings=tuple(_listings(place, row, marks)),
         rows=place.count,
-        more=position + 1 < len(places),
+        more=len(here) > 1,
     )
 
 
@@ -95,13 +100,25 @@ def _listings(place: _Place, row: Marketplace, marks: MarkSet) -> Iterator[Listi
     from chopmark.watch.engine.reverse import reverse  # noqa: PLC0415 (loads a database engine)
 
     try:
-        held = [each.row for each in reverse(str(place.stock), marks, threads=1)][:MAX_ROWS]
+        held = _few_of_each(reverse(str(place.stock), marks, threads=1))
         raws = _raws(place, held) if held else []
     except Invalid:  # a file that was spoiled since: the next scan says so
         return
     found = {each.item: each for each in cleaned(raws, row.name)}
     newer = dict(ListingRow.objects.filter(marketplace=row, item__in=found).values_list("item", "version"))
     yield from (each for each in found.values() if newer.get(each.item, -1) < each.version)
+
+
+def _few_of_each(found: Iterable[Held]) -> list[int]:
+    """Rows in which a mark stands that does not stand in too many before them: one word does not hide other marks."""
+    told: Counter[int] = Counter()
+    rows = []
+    for each in found:
+        marks = {hit.mark for hit in each.hits}
+        if any(told[mark] < MAX_ROWS for mark in marks):
+            rows.append(each.row)
+        told.update(marks)
+    return rows
 
 
 def _raws(place: _Place, rows: Sequence[int]) -> list[dict[str, Any]]:
