@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from watch import disguises
 
+from chopmark.watch.found import TextHit
 from chopmark.watch.listing import MAX_TITLE
 from chopmark.watch.marks import Mark, MarkSet, mark_set
 from chopmark.watch.text.canon import words
@@ -278,6 +279,49 @@ def test_a_flood_is_bounded_in_time_and_hits(text):
 def test_of_several_readings_of_the_same_characters_the_surest_counts():
     hits = ALL.find("nike")
     assert surest([*hits, *hits]) == list(hits)
+
+
+def _pairwise_surest(hits):
+    """The same, each hit compared with all that are kept."""
+    kept = []
+    for hit in sorted(hits, key=lambda each: (-each.score, each.start - each.end, each.start)):
+        if not any(hit.mark == each.mark and each.start < hit.end and hit.start < each.end for each in kept):
+            kept.append(hit)
+    return sorted(kept[:MAX_HITS], key=lambda each: (each.start, each.end, each.mark))
+
+
+def _hit(start, size, mark=0, score=1000):
+    return TextHit(mark=mark, term="x", view="exact", field="title", start=start, end=start + size, score=score)
+
+
+@given(
+    st.lists(
+        st.builds(_hit, st.integers(0, 60), st.integers(1, 9), st.integers(0, 2), st.sampled_from([480, 700, 1000])),
+        max_size=40,
+        unique=True,
+    )
+)
+def test_the_surest_are_those_of_a_comparison_of_each_with_all(hits):
+    assert {(each.mark, each.start, each.end) for each in surest(hits)} == {
+        (each.mark, each.start, each.end) for each in _pairwise_surest(hits)
+    }
+
+
+def test_a_name_said_ten_thousand_times_is_not_compared_with_itself_each_time():
+    asked = 0
+
+    class Asked(TextHit):
+        def __getattribute__(self, name):
+            nonlocal asked
+            asked += name in {"start", "end"}
+            return super().__getattribute__(name)
+
+    hits = [
+        Asked(mark=0, term="nike", view="exact", field="description", start=5 * at, end=5 * at + 4)
+        for at in range(4_000)
+    ]
+    assert [each.start for each in surest(hits)] == [5 * at for at in range(MAX_HITS)]
+    assert asked < 30 * len(hits)
 
 
 def test_a_hit_is_explained_by_its_characters():
