@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from chopmark.site.checks import refuse_to_start, settings_are_right
+from chopmark.site.checks import refuse_to_start, refuse_wrong_settings, settings_are_right
 from chopmark.site.config import prepare_home, read_config
 
 
@@ -24,13 +24,15 @@ def test_an_initialised_local_site_has_nothing_to_say(settings, tmp_path):
     prepare_home(settings.CONFIG)
     assert _found() == {}
     refuse_to_start()
+    refuse_wrong_settings()
 
 
-def test_a_missing_secret_key_is_a_warning_and_stops_a_server(settings, tmp_path):
+@pytest.mark.parametrize("refuse", [refuse_to_start, refuse_wrong_settings])
+def test_a_missing_secret_key_is_a_warning_and_stops_a_server(settings, tmp_path, refuse):
     _configure(settings, tmp_path)
     assert _found() == {"chopmark.W001": "run: chopmark init"}
     with pytest.raises(ImproperlyConfigured, match="chopmark init"):
-        refuse_to_start()
+        refuse()
 
 
 def test_a_secret_key_that_others_can_read_is_an_error(settings, tmp_path):
@@ -52,9 +54,10 @@ def test_a_public_site_over_http_is_a_warning(settings, tmp_path):
     assert list(_found()) == ["chopmark.W002"]
 
 
-def test_each_wrong_setting_is_an_error_with_its_hint(settings, tmp_path):
+@pytest.mark.parametrize("refuse", [refuse_to_start, refuse_wrong_settings])
+def test_each_wrong_setting_is_an_error_with_its_hint(settings, tmp_path, refuse):
     _configure(settings, tmp_path, CHOPMARK_SIGNUP="friends", CHOPMARK_UPLOAD_LIMIT="much")
     prepare_home(settings.CONFIG)
     assert sorted(_found()) == ["chopmark.E009", "chopmark.E010"]
     with pytest.raises(ImproperlyConfigured, match="open, invite or closed"):
-        refuse_to_start()
+        refuse()

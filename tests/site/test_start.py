@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from world.patience import HANG
+
 HEAVY = (
     *("av", "cv2", "faiss", "iscc_lib", "lxml", "numpy", "onnxruntime", "opencc"),
     *("openpyxl", "pypdf", "pypinyin", "rapidfuzz", "signxml", "tantivy"),
@@ -46,10 +48,35 @@ def test_no_process_that_starts_loads_what_only_pictures_searches_or_offices_fil
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {}, "import it in the function that needs it first"
+
+
+SETTINGS_ALONE = """
+import sys
+import django
+django.setup()
+from django.conf import settings
+from chopmark.site.checks import refuse_wrong_settings
+from chopmark.site.config import prepare_home
+prepare_home(settings.CONFIG)
+refuse_wrong_settings()
+print([name for name in sys.modules if name.startswith("chopmark.web.views")])
+"""
+
+
+def test_what_keeps_the_others_alive_loads_no_page(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SETTINGS_ALONE],
+        env={"CHOPMARK_HOME": str(tmp_path), "DJANGO_SETTINGS_MODULE": "chopmark.site.settings", "LC_ALL": "C.UTF-8"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_no_function_of_run_hides_a_program_that_it_looks_for():

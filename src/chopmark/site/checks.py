@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chopmark.site.config import Config, Problem, read_secret_key
 
+NO_SECRET = "chopmark.W001"  # a warning to a developer who runs a command, an end to a server
+
 
 @register()
 def settings_are_right(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 (Django's call)
@@ -36,7 +38,7 @@ def settings_are_right(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 (Django'
                 "There is no secret key yet; sessions end with each process",
                 hint="run: chopmark init",
                 obj=str(config.secret_key_file),
-                id="chopmark.W001",
+                id=NO_SECRET,
             )
         )
     elif config.secret_key_file.stat().st_mode & 0o077:
@@ -60,13 +62,27 @@ def settings_are_right(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 (Django'
     return found
 
 
-def refuse_to_start() -> None:
-    """Stop a server whose settings are wrong or whose home is not initialised.
+def refuse_wrong_settings() -> None:
+    """Stop a process whose settings are wrong or whose home is not initialised: our own checks alone.
+
+    Quick: the framework's checks load every page and form, which only the web server needs.
 
     Raises:
         ImproperlyConfigured: with every message and hint.
     """
-    wrong = [message for message in run_checks() if message.is_serious()]
-    wrong += [message for message in settings_are_right() if message.id == "chopmark.W001"]
+    _refuse(settings_are_right())
+
+
+def refuse_to_start() -> None:
+    """The same for the web server, by the framework's checks too.
+
+    Raises:
+        ImproperlyConfigured: with every message and hint.
+    """
+    _refuse(run_checks())
+
+
+def _refuse(messages: Sequence[CheckMessage]) -> None:
+    wrong = [message for message in messages if message.is_serious() or message.id == NO_SECRET]
     if wrong:
-        raise ImproperlyConfigured("\n".join(str(message) for message in wrong))
+        raise ImproperlyConfigured("\n".join(map(str, wrong)))

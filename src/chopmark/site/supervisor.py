@@ -325,10 +325,10 @@ def command(
     use_platform()
     from django.core.exceptions import ImproperlyConfigured  # noqa: PLC0415 (only a server needs the framework)
 
-    from chopmark.site.checks import refuse_to_start  # noqa: PLC0415
+    from chopmark.site.checks import refuse_wrong_settings  # noqa: PLC0415
 
     try:
-        refuse_to_start()
+        refuse_wrong_settings()
     except ImproperlyConfigured as error:
         raise Invalid("site.settings_wrong", problems=str(error).splitlines()) from error
     put_logs_aside(place)
