@@ -213,7 +213,7 @@ def test_a_description_prints_back_and_a_damaged_sketch_finds_nothing():
     assert Seen.parse(made.encode()) == made
     assert matcher().find([made.encode()])[0].picture == 3
     broken = Seen(picture=0, sha256=bytes(32), sketch=made.sketch[:-1], prints=(Print(name="plain", data=b"x"),))
-    assert matcher().find([broken]) == ()
+    assert matcher().find([broken, b"no description"]) == ()
 
 
 def test_a_sketch_holds_what_the_codes_of_a_query_are():

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -313,7 +314,7 @@ class PictureMatcher:
 
         What cannot be read is left out.
         """
-        pictures = [_seen(each) for each in fingerprints]
+        pictures = list(_readable(fingerprints))
         sketches = [_sketch(each) for each in pictures]
         by_code = self._looked_up(sketches)
         best: dict[tuple[str, str], PictureHit] = {}
@@ -439,6 +440,12 @@ def _placed(box: Box | None) -> tuple[int, int, int, int] | None:
         return None
     left, top, right, bottom = box
     return left, top, right - left, bottom - top
+
+
+def _readable(given: Iterable[Seen | bytes]) -> Iterable[Seen]:
+    for each in given:
+        with suppress(Invalid):
+            yield _seen(each)
 
 
 def _seen(given: Seen | bytes) -> Seen:

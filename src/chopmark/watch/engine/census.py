@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 from chopmark.base.errors import Invalid, PlatformError
 from chopmark.watch.engine import manifest
 from chopmark.watch.engine.plan import Plan
+from chopmark.watch.engine.schema import marketplace_of
 from chopmark.watch.engine.score_partition import IDENTITY, as_text, sieve, surely_named
 from chopmark.watch.engine.work import SIGNALS, named, read, write
 from chopmark.watch.found import Field, TextHit
@@ -185,7 +186,7 @@ def _sellers(table: pa.Table, marketplace: str) -> Who:
 
 def _whose(raw: Fact, marketplace: str) -> tuple[str, str] | None:
     try:
-        found = clean(raw, marketplace=marketplace or raw.get("marketplace") or "")
+        found = clean(raw, marketplace=marketplace_of(raw, marketplace))
     except Invalid:
         return None
     return found.marketplace, found.seller

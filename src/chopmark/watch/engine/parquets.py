@@ -87,8 +87,8 @@ class File:
                     size += sum(map(unpacked, table.columns))
                     if size > LIMIT:
                         raise self._too_large()
-                    plain = pa.schema([(each.name, _plain(each.type)) for each in table.schema])
-                    tables.append(table.slice(begin, end - begin).cast(plain))
+                    some = table.slice(begin, end - begin)
+                    tables.append(pa.table(dict(zip(some.column_names, map(_plainly, some.columns), strict=True))))
             return pa.concat_tables(tables) if tables else pa.table({each: [] for each in columns})
         except (OSError, pa.ArrowException, OverflowError) as error:
             raise Invalid("watch.file_unreadable", file=self._path.name) from error
@@ -194,7 +194,7 @@ def unpacked(column: pa.ChunkedArray | pa.Array) -> int:
     if pa.types.is_dictionary(kind):
         import pyarrow.compute as pc  # noqa: PLC0415 (a part of pyarrow that is loaded by name)
 
-        if not (pa.types.is_string(kind.value_type) or pa.types.is_binary(kind.value_type)):
+        if not any(is_text(kind.value_type) for is_text in _OF_BYTES):
             return int(column.dictionary.nbytes) * max(1, len(column))
         sizes = pc.binary_length(column.dictionary).cast(pa.int64()).take(column.indices)
         return (pc.sum(sizes).as_py() or 0) + 4 * len(column)
@@ -205,12 +205,36 @@ def unpacked(column: pa.ChunkedArray | pa.Array) -> int:
     return int(column.nbytes)
 
 
-def _plain(kind: pa.DataType) -> pa.DataType:
-    """The type without dictionaries."""
+def _plainly(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column as all that read it know it; one of a kind that no listing has is as if it were empty."""
+    kind = _plain(column.type)
+    if kind is None:
+        return pa.chunked_array([pa.nulls(len(column))])
+    return column.cast(kind, safe=False)  # what is finer than a microsecond is cut off
+
+
+def _plain(kind: pa.DataType) -> pa.DataType | None:
+    """The type without dictionaries, with one kind of text, bytes, lists and moments; None for what is none of ours."""
     if pa.types.is_dictionary(kind):
-        return kind.value_type
-    if pa.types.is_list(kind):
-        return pa.list_(pa.field(kind.value_field.name, _plain(kind.value_type)))
+        return _plain(kind.value_type)
+    if any(is_list(kind) for is_list in _LISTS):
+        of = _plain(kind.value_type)
+        return None if of is None else pa.list_(pa.field(kind.value_field.name, of))
     if pa.types.is_struct(kind):
-        return pa.struct([(each.name, _plain(each.type)) for each in (kind.field(at) for at in range(kind.num_fields))])
-    return kind
+        fields = [(each.name, _plain(each.type)) for each in (kind.field(at) for at in range(kind.num_fields))]
+        return pa.struct(fields) if all(of is not None for _, of in fields) else None
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return next((plain or kind for is_known, plain in _KNOWN if is_known(kind)), None)
+
+
+_OF_BYTES: Final = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+_LISTS: Final = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+_KNOWN: Final = (
+    *((each, pa.string()) for each in (pa.types.is_large_string, pa.types.is_string_view)),
+    *((each, pa.binary()) for each in (pa.types.is_large_binary, pa.types.is_binary_view)),
+    (pa.types.is_fixed_size_binary, pa.binary()),
+    *((each, None) for each in (pa.types.is_string, pa.types.is_binary, pa.types.is_boolean, pa.types.is_null)),
+    *((each, None) for each in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_date)),
+)
+"""Kinds that a value may have, and what they are read as, where that is another."""

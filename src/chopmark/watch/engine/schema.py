@@ -100,16 +100,17 @@ def listings_of(table: pa.Table, *, marketplace: str = "", refuse: Refuse | None
     """
     for place, raw in enumerate(table.to_pylist()):
         try:
-            yield clean(raw, marketplace=marketplace or _said(raw))
+            yield clean(raw, marketplace=marketplace_of(raw, marketplace))
         except Invalid as error:
             if refuse is None:
                 raise
             refuse(place, error)
 
 
-def _said(raw: Row) -> str:
+def marketplace_of(raw: Row, marketplace: str) -> str:
+    """Of the scan, where it has one, else what the row says; empty when that is no text."""
     named = raw.get("marketplace")
-    return named if isinstance(named, str) else ""
+    return marketplace or (named if isinstance(named, str) else "")
 
 
 def readable(names: Iterable[str]) -> list[str]:

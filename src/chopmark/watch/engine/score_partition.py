@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 import pyarrow as pa
 
 from chopmark.base.errors import Invalid
-from chopmark.watch.engine.schema import FINGERPRINTS
+from chopmark.watch.engine.schema import FINGERPRINTS, marketplace_of
 from chopmark.watch.found import Field, TextHit
 from chopmark.watch.judge import Signals, Verdict
 from chopmark.watch.listing import MAX_BRAND, MAX_DESCRIPTION, MAX_ID, MAX_NUMBER, MAX_TITLE, Listing, clean
@@ -133,7 +133,7 @@ def candidates(
         if not descriptions:
             raw["description"] = None
         try:
-            listing = clean(raw, marketplace=marketplace or raw.get("marketplace") or "", classes_of=bench.classes_of)
+            listing = clean(raw, marketplace=marketplace_of(raw, marketplace), classes_of=bench.classes_of)
         except Invalid:
             continue  # counted below, with those that the sieve threw out
         known = hits if _is_as_it_was(listing, raw) else None
@@ -181,7 +181,7 @@ def sieve(table: pa.Table, bench: Finds, *, descriptions: bool = True) -> dict[i
         if name not in table.column_names or (name == "description" and not descriptions):
             continue
         column = table.column(name)
-        if name == "title":
+        if name == "title" or not pa.types.is_string(column.type):
             codes: Sequence[int | None] = range(len(table))
             values = column.to_pylist()
         else:  # the same brand and the same paragraphs stand in many listings
@@ -236,20 +236,27 @@ def surely_named(table: pa.Table, marketplace: str = "") -> pa.ChunkedArray:
     ]
     if "version" in table.column_names:
         column = table.column("version")
-        if pa.types.is_integer(column.type):
+        if pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):  # which is not compared with ours
             in_range = pc.and_(pc.greater_equal(column, 0), pc.less_equal(column, MAX_NUMBER))
             checks.append(pc.fill_null(in_range, **yes))
         else:
             checks.append(pc.is_null(column))
     if "marketplace" in table.column_names:
-        column = as_text(table, "marketplace")
-        if marketplace:
+        column = table.column("marketplace")
+        if not pa.types.is_string(column.type):
+            checks.append(pc.is_null(column) if marketplace else _none_of(table))
+        elif marketplace:
             checks.append(pc.fill_null(pc.equal(column, marketplace), **yes))
         else:
             checks.append(pc.fill_null(pc.match_substring_regex(column, _PLAIN_MARKETPLACE), **no))
     elif not marketplace:
-        checks.append(pa.chunked_array([pa.repeat(pa.scalar(value=False), len(table))]))
+        checks.append(_none_of(table))
     return reduce(pc.and_, checks)
+
+
+def _none_of(table: pa.Table) -> pa.ChunkedArray:
+    """No, for each row."""
+    return pa.chunked_array([pa.repeat(pa.scalar(value=False), len(table))])
 
 
 def as_text(table: pa.Table, name: str) -> pa.ChunkedArray:
@@ -264,7 +271,7 @@ IDENTITY: Final = ("marketplace", "item", "version", "seller")
 
 def _has_identity(raw: dict[str, Any], marketplace: str) -> bool:
     try:
-        clean(raw, marketplace=marketplace or raw.get("marketplace") or "")
+        clean(raw, marketplace=marketplace_of(raw, marketplace))
     except Invalid:
         return False
     return True

@@ -54,7 +54,17 @@ def table_of(table: pa.Table, marketplace: str = "") -> pa.Table:
     def column(name: str, kind: pa.DataType) -> pa.Array:
         if name not in table.column_names:
             return pa.nulls(size, kind)
-        return table.column(name).combine_chunks().cast(kind)
+        given = table.column(name).combine_chunks()
+        try:
+            return given.cast(kind)
+        except pa.ArrowException:  # of another kind, as a whole or in some rows: those say nothing
+            return pa.array([_as(kind, each) for each in given.to_pylist()], kind)
+
+    def _as(kind: pa.DataType, value: object) -> object:
+        try:
+            return pa.scalar(value).cast(kind).as_py()
+        except (pa.ArrowException, OverflowError):
+            return None
 
     titles = [(each or "")[:MAX_TITLE] for each in column("title", pa.string()).to_pylist()]
     brands = [(each or "")[:MAX_BRAND] for each in column("brand", pa.string()).to_pylist()]

@@ -25,7 +25,7 @@ from chopmark.watch import results
 from chopmark.watch.engine import manifest, parquets, stock
 from chopmark.watch.engine.manifest import Done, Failed
 from chopmark.watch.engine.plan import Plan, Task
-from chopmark.watch.engine.schema import readable, results_table
+from chopmark.watch.engine.schema import FINGERPRINTS, readable, results_table
 from chopmark.watch.engine.score_partition import Bench, Learns, Looks, candidates, readable_text
 
 SIGNALS: Final = "signals.jsonl"
@@ -126,7 +126,16 @@ def read(file: Path, start: int, rows: int) -> pa.Table:
         table = opened.rows(start, rows, readable(opened.names))
     if len(table) != rows:
         raise Invalid("watch.file_unreadable", file=file.name)
-    return readable_text(table)
+    return readable_text(_without_false_fingerprints(table))
+
+
+def _without_false_fingerprints(table: pa.Table) -> pa.Table:
+    """Without a column of that name that cannot be one."""
+    if FINGERPRINTS not in table.column_names:
+        return table
+    kind = table.schema.field(FINGERPRINTS).type
+    good = pa.types.is_list(kind) and pa.types.is_binary(kind.value_type)
+    return table if good else table.drop_columns([FINGERPRINTS])
 
 
 def write(table: pa.Table, path: Path, *, compression: str = "zstd") -> int:
