@@ -30,6 +30,7 @@ NAMES = {
     "雅": (),
     "Найк": (),
     "LV": (),
+    "Da-Lite": (),
 }
 
 
@@ -76,6 +77,8 @@ READ = {
     "glued behind a word": ("cheapadidas", ("adidas", "glued", "adidas")),
     "glued and with a digit": ("n1keshoes", ("Nike", "glued", "n1ke")),
     "one letter too many": ("addidas shoes", ("adidas", "near", "addidas")),
+    "another letter in a short name": ("swny tv", ("Sony", "near", "swny")),
+    "an ordinary word beside a short one": ("da lit screen", ("Da-Lite", "near", "da lit")),
     "two letters swapped": ("nkie air", ("Nike", "near", "nkie")),
     "one letter wrong in the second word": ("new balanse 574", ("New Balance", "near", "new balanse")),
     "glued to two letters and with a digit": ("s0nytv", ("Sony", "glued", "s0ny")),
@@ -108,6 +111,9 @@ NOT_READ = {
     "short names in a title": "o tape, 雅 elegant",
     "ideographs over the end of a phrase": "忍耐,克服",
     "half pinyin with a blank": "耐 ke",
+    "a code of three letters": "sny nke",
+    "a short name with another first letter": "bony pike",
+    "an ordinary word beside another": "new valance",
     "a product's number": "model 50NY4 5o00",
     "nothing": "",
     "blanks": " \t ",

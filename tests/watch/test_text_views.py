@@ -28,7 +28,11 @@ def one_by_one(made: Disguises, row: list[str]) -> set[views.Reading]:
     """Each word with its neighbours, by the definition of each view."""
     found: set[views.Reading] = set()
     for at, word in enumerate(row):
-        if word in ORDINARY or word.isdigit():
+        if word.isdigit():
+            continue
+        if word in ORDINARY:
+            near = made._near_beside(row, at)
+            found.update(near)
             continue
         found.update(views._at(each, at) for each in made.word(word))
         if word in made._names or not word.isascii():

@@ -5,7 +5,7 @@
     joined    ni ke, newbalance, EckoUnltd      parted where it is one, or together where it is two
     masked    n*ke, ad_das                      a letter covered
     glued     nikeshoes, bestnike2024           together with an ordinary word
-    near      addidas, nkie, samsumg            one edit, for marks on the watch-list alone
+    near      addidas, nkie, samsumg, swny      one edit, for marks on the watch-list alone
 
 All of them ask first whether a word is ordinary, and then look it up; nothing is compared with every mark. A view says
 how surely (0 to 1000): what follows from one reading alone is surer than what is one of several.
@@ -161,6 +161,8 @@ _BEFORE: Final = 32
 _SHAPED: Final = 64  # looks like a word of a name of several
 _HEAD: Final = 128  # a name may begin with it
 _TAIL: Final = 256
+_ORDINARY: Final = 512
+_RARE: Final = 1024  # an ordinary word beside it may be a name's word with an edit
 
 
 class _Known(dict[str, int]):
@@ -267,7 +269,8 @@ class Disguises:
                 done, some = self._small(row, at)
                 found += some
         anchored = ((before & _AFTER) | (behind & _BEFORE) | (signs & _SHAPED)) != 0
-        for at in np.flatnonzero(open_ & anchored).tolist():
+        odd = (((before & _AFTER) | (behind & _BEFORE)) != 0) & (((before | behind) & _RARE) != 0)
+        for at in np.flatnonzero((open_ & anchored) | (odd & ((signs & _ORDINARY) != 0))).tolist():
             found += self._row(row, at)
         found += self._cut(row, signs)
         return found
@@ -290,9 +293,11 @@ class Disguises:
         signs |= (
             _AFTER * (word in self._after) | _BEFORE * (word in self._before) | _HEAD * (word[:HEAD] in self._heads)
         )
-        if word in self._ordinary or word.isdigit():
+        if word.isdigit():
             return signs
-        signs |= _READ * bool(self._read(word))
+        if word in self._ordinary:
+            return signs | _ORDINARY | _RARE * _is_small(word)
+        signs |= _RARE | _READ * bool(self._read(word))
         if word in self._names or not word.isascii():
             return signs
         signs |= _TAIL * (len(word) <= TAIL or word[-TAIL:] in self._tails)
@@ -462,12 +467,17 @@ class Disguises:
     def _row(self, row: Sequence[str], at: int) -> Iterator[Reading]:
         """Names of several words, this one disguised: by its look, or one edit where the others are right."""
         word = row[at]
-        if word not in self._row_words and look(word) in self._row_shapes:
+        if word not in self._row_words and word not in self._ordinary and look(word) in self._row_shapes:
             for first in range(max(0, at - MAX_PARTS + 1), at + 1):
                 for last in range(max(first + 1, at), min(len(row), first + MAX_PARTS)):
                     yield from self._row_looked(row[first : last + 1], first, last)
-        before = self._after.get(row[at - 1], ()) if at else ()
-        behind = self._before.get(row[at + 1], ()) if at + 1 < len(row) else ()
+        yield from self._near_beside(row, at)
+
+    def _near_beside(self, row: Sequence[str], at: int) -> Iterator[Reading]:
+        """Names of several words, of which this one has an edit and the others are right."""
+        word = row[at]
+        before = self._after.get(row[at - 1], ()) if at and self._anchors(word, row[at - 1]) else ()
+        behind = self._before.get(row[at + 1], ()) if at + 1 < len(row) and self._anchors(word, row[at + 1]) else ()
         for edits in (before, behind):
             for meant, place, parts, pattern in edits:
                 one = is_one_edit(word, meant) and (len(meant) >= LEAST or word[0] == meant[0])
@@ -475,8 +485,15 @@ class Disguises:
                     first, last = at - place, at - place + len(parts) - 1
                     others = [*row[max(first, 0) : at], meant, *row[at + 1 : last + 1]]
                     if others == parts:
-                        score = _sureness(word, meant)
+                        score = _sureness(word, meant) or SCORES["near"] - 120
                         yield _reading(pattern, "near", distance=1, score=score, first=first, last=last)
+
+    def _anchors(self, word: str, beside: str) -> bool:
+        """Whether a name's word may stand for the name although the one beside it has an edit: "da lit" for da-lite.
+
+        An ordinary word is taken for another only beside one that is not ordinary, or is a letter or two.
+        """
+        return word not in self._ordinary or beside not in self._ordinary or _is_small(beside)
 
     def _row_looked(self, parts: Sequence[str], first: int, last: int) -> Iterator[Reading]:
         for at in self._row_looks.get(" ".join(map(look, parts)), ()):
@@ -548,36 +565,36 @@ class Near:
     def __init__(self, names: set[str]) -> None:
         self.names = names
         self._deleted: dict[str, list[str]] = {}
-        self._short: dict[str, str] = {}
         for name in sorted(names):
-            if len(name) >= LEAST_NEAR:
+            if len(name) >= LEAST:
                 for each in {name, *_deletions(name)}:
                     self._deleted.setdefault(each, []).append(name)
-            elif len(name) == LEAST_NEAR - 1:
-                for at in range(len(name)):
-                    self._short.setdefault(name[:at] + name[at] + name[at:], name)
-                for at in range(len(name) - 1):
-                    swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
-                    if swapped != name:
-                        self._short.setdefault(swapped, name)
 
     def find(self, word: str) -> list[tuple[str, int]]:
-        """Names with a score each; names of four letters only where a letter is doubled or two change places."""
+        """Names with a score each."""
         found: dict[str, int] = {}
-        if (name := self._short.get(word)) is not None:
-            found[name] = SCORES["near"] - 40
-        if len(word) >= LEAST_NEAR - 1:
-            deleted = self._deleted
-            for each in (word, *_deletions(word)):
-                for name in deleted.get(each, ()):
-                    if name not in found and is_one_edit(word, name):
-                        found[name] = _sureness(word, name)
+        for each in (word, *_deletions(word)):
+            for name in self._deleted.get(each, ()):
+                if name not in found and is_one_edit(word, name) and (score := _sureness(word, name)):
+                    found[name] = score
         return list(found.items())
 
 
 def _sureness(word: str, name: str) -> int:
-    """Longer names are surer; a changed first letter makes another word."""
+    """Longer names are surer; a changed first letter makes another word; nought for what is too little like a name."""
+    if len(name) < LEAST_NEAR:
+        return _sureness_of_four(word, name)
     return SCORES["near"] + 10 * min(len(name) - LEAST_NEAR, 6) - (150 if word[0] != name[0] else 0)
+
+
+def _sureness_of_four(word: str, name: str) -> int:
+    """Of a short name: a letter doubled, or two that change places, is surer than another letter for one of the last.
+
+    What is left of it without a letter is a code of products too often (sma, aac), and with one put in another word.
+    """
+    if sorted(word) == sorted(name) or (len(word) > len(name) and _RUNS.sub(r"\1", word) == _RUNS.sub(r"\1", name)):
+        return SCORES["near"] - 40
+    return SCORES["near"] - 120 if len(word) == len(name) and word[0] == name[0] else 0
 
 
 def _deletions(word: str) -> list[str]:
