@@ -20,7 +20,7 @@ from chopmark.watch.actions.pictureset import FeedPictures, follow_pictures
 from chopmark.watch.actions.rules import adopt_default_rules
 from chopmark.watch.actions.second_look import AT_ONCE, look_again
 from chopmark.watch.found import Looked
-from chopmark.watch.models import Hit, ListingRow, Marketplace, Task
+from chopmark.watch.models import Hit, ListingRow, Marketplace, RuleCount, Task
 
 WHOLE = media.jpeg(media.picture(2))
 CROP = media.jpeg(overlaid(media.picture(2)[60:, 80:][:, ::-1]))
@@ -86,7 +86,13 @@ def test_what_a_full_feed_saw_by_codes_alone_is_found_by_a_second_look(
         assert (hit.right_number, seen["work"], seen["stage"]) == (photograph.number, photograph.number, "features")
         assert seen["turn"] >= 4
         assert ListingRow.objects.get(item="1").outcome == hit.outcome != "none"
-        assert [each.found for each in through(calm, market)] == [0]
+        counted = list(RuleCount.objects.order_by("pk").values_list("rule__name", "seen", "fired"))
+        assert counted
+        assert all(seen == 1 for _, seen, _ in counted)
+        assert {name for name, _, fired in counted if fired} == {name for name, _ in hit.rules}
+        ListingRow.objects.update(glanced=True)
+        assert not any(each.found for each in through(calm, market))
+        assert list(RuleCount.objects.order_by("pk").values_list("rule__name", "seen", "fired")) == counted
 
 
 def test_a_work_that_is_filed_now_is_found_in_listings_that_were_here_before(

@@ -31,7 +31,7 @@ from chopmark.watch.actions.review import Opinion, decide_hit
 from chopmark.watch.actions.scan import NewScan, start_scan, work_scan
 from chopmark.watch.actions.turn import work_tasks
 from chopmark.watch.found import PictureHit
-from chopmark.watch.models import Hit, ListingRow, MarkSetRow, Task
+from chopmark.watch.models import Hit, ListingRow, MarkSetRow, RuleCount, Task
 
 
 def turned(market):
@@ -60,6 +60,7 @@ def test_a_new_right_finds_its_old_fakes(market):
     verified(market.world, market.mei, willow)
     assert turned(market) == (3, 2)
     assert sorted(Hit.objects.values_list("item", flat=True)) == ["1", "3"]
+    assert RuleCount.objects.get(rule__name="named").fired == 2
     assert {each.events.get().facts["source"] for each in Hit.objects.all()} == {"reverse"}
     assert turned(market) == (0, 0)
 

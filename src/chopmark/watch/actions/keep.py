@@ -7,7 +7,7 @@ another finding, changes it. What a person has decided stays decided while the f
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -397,9 +397,8 @@ def rule_counts(verdicts: Iterable[Verdict]) -> Mapping[str, tuple[int, int, int
     return {name: (seen[name], fired[name], alone[name]) for name in sorted(seen)}
 
 
-def by_marketplace(batch: Iterable[Judged]) -> Mapping[str, list[Judged]]:
-    """The batch, by the name of the marketplace."""
-    grouped: dict[str, list[Judged]] = defaultdict(list)
-    for each in batch:
-        grouped[each.listing.marketplace].append(each)
-    return grouped
+def unsaid(row: Marketplace, item: str, verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """Verdicts of which no hit says the same yet: what rules are counted with when a listing is judged once more."""
+    here = Hit.objects.filter(marketplace=row, item=item).values_list("right", "digest")
+    known = {(right, bytes(digest)) for right, digest in here}
+    return [each for each in verdicts if (each.right, each.digest) not in known]

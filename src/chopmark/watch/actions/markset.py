@@ -148,7 +148,8 @@ def follow_rights(at: datetime) -> tuple[UUID, ...]:
         made = _made(at, {*changed, *noted})
     elif here == last:
         return ()
-    others = (differing(before.version, made.version) if before is not None and made is not None else None) or set()
+    told = differing(before.version, made.version) if before is not None and made is not None else None
+    others = told or frozenset()
     with transaction.atomic():
         if made is not None:
             _use(made, at)

@@ -11,7 +11,8 @@ takes no hit away. Who dies here loses no more than the work of one piece.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -25,10 +26,11 @@ from chopmark.evidence import wiring as evidence_wiring
 from chopmark.watch import listing as listings
 from chopmark.watch.actions import judging
 from chopmark.watch.actions.feed import Pictures
-from chopmark.watch.actions.keep import Judged, keep
+from chopmark.watch.actions.keep import Judged, keep, rule_counts, unsaid
 from chopmark.watch.actions.markset import in_use
 from chopmark.watch.actions.pictureset import task_of, version_in_use
-from chopmark.watch.judge import NOTHING, ORDER
+from chopmark.watch.actions.rules import count_rules
+from chopmark.watch.judge import NOTHING, ORDER, Verdict
 from chopmark.watch.models import ListingRow, Task
 
 AT_ONCE: Final = 16
@@ -112,24 +114,29 @@ def _judged(rows: Sequence[ListingRow], looks: Pictures, clock: Callable[[], dat
             for each in ListingRow.objects.select_for_update(of=("self",)).filter(pk__in=[each.pk for each in rows])
             if any(each.pk == row.pk and each.version == row.version for row in rows)
         }  # a newer version came through the feed since, and was looked at there
+        asked: dict[UUID, list[Verdict]] = defaultdict(list)
         for place, row in enumerate(rows):
-            if row.pk in same:
-                found += _keep(row, looked.seen[place], at) if looked.seen[place] else 0
+            if row.pk in same and looked.seen[place]:
+                found += _keep(row, looked.seen[place], asked, at)
+        for organisation, verdicts in sorted(asked.items()):  # at the end, as the feed does: who waits for whom
+            count_rules(organisation, rule_counts(verdicts), at=at)
         glanced = {rows[place].pk for place in looked.glanced} & same
         ListingRow.objects.filter(pk__in=same - glanced, glanced=True).update(glanced=False)
         ListingRow.objects.filter(pk__in=glanced, glanced=False).update(glanced=True)
     return SecondLook(looked=len(rows), found=found)
 
 
-def _keep(row: ListingRow, prints: Sequence[Any], at: datetime) -> int:
-    """What these pictures come to; how many new hits."""
+def _keep(row: ListingRow, prints: Sequence[Any], asked: Mapping[UUID, list[Verdict]], at: datetime) -> int:
+    """What these pictures come to; how many new hits. `asked` gets what rules were asked about for the first time."""
     listing = listings.decode(bytes(row.body))
     judge = judging.judge_of(row.marketplace.organisation, at=at)
     signals = judging.signals_of(row.marketplace, [listing], at=at)
     new: list[UUID] = []
     worst = row.outcome
-    for verdict in judge(listing, signals.get(listing.seller, NOTHING), prints):
-        if verdict.pictures and verdict.decided.measure != "none":
+    seen = [each for each in judge(listing, signals.get(listing.seller, NOTHING), prints) if each.pictures]
+    asked[row.marketplace.organisation].extend(unsaid(row.marketplace, listing.item, seen))
+    for verdict in seen:
+        if verdict.decided.measure != "none":
             judged = Judged(listing=listing, verdicts=(verdict,), right=verdict.right)
             new += keep(row.marketplace, [judged], marks=in_use().version, at=at, source="look").new
             worst = max(worst, verdict.decided.measure, key=ORDER.index)

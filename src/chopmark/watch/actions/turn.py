@@ -22,11 +22,12 @@ from chopmark.watch import listing as listings
 from chopmark.watch import marks as sets
 from chopmark.watch.actions import judging, stock
 from chopmark.watch.actions.common import THE_RULES, recount, step
-from chopmark.watch.actions.keep import Judged, keep
+from chopmark.watch.actions.keep import Judged, keep, rule_counts, unsaid
 from chopmark.watch.actions.markset import in_use, read_marks
 from chopmark.watch.actions.measure import take_back
+from chopmark.watch.actions.rules import count_rules
 from chopmark.watch.found import PictureHit
-from chopmark.watch.judge import NOTHING, Judge
+from chopmark.watch.judge import NOTHING, Judge, Verdict
 from chopmark.watch.listing import Listing
 from chopmark.watch.marks import MarkSet
 from chopmark.watch.models import Hit, ListingRow, Marketplace, Task
@@ -213,10 +214,14 @@ def _look(row: Marketplace, batch: Sequence[Listing], marks: MarkSet, at: dateti
         for hit in here:
             seen[hit.item] += pictures_of(hit)
         new = 0
+        asked: list[Verdict] = []
         for listing in batch:
-            for verdict in judge(listing, signals.get(listing.seller, NOTHING), seen.get(listing.item, ())):
+            verdicts = judge(listing, signals.get(listing.seller, NOTHING), seen.get(listing.item, ()))
+            asked += unsaid(row, listing.item, verdicts) if verdicts else ()
+            for verdict in verdicts:
                 if verdict.decided.measure != "none":
                     judged = Judged(listing=listing, verdicts=(verdict,), right=verdict.right)
                     kept = keep(row, [judged], marks=in_use().version, at=at, source="reverse")
                     new += len(kept.new)
+        count_rules(row.organisation, rule_counts(asked), at=at)
         return new
