@@ -86,6 +86,25 @@ def test_a_name_without_its_accent_is_no_disguise_and_one_with_a_digit_is(matche
     assert (plain.row["disguised"], hidden.row["disguised"]) == (False, True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"title": "n1ke shoes, as good as Nike"},
+        {"title": "n1ke shoes", "description": "laces for Nike"},
+        {"title": "n1ke shoes for Nike lovers", "brand": "Nike"},
+    ],
+)
+def test_a_plain_mention_does_not_excuse_a_disguise(matcher, words):
+    [verdict] = made(matcher)(listing(**words))
+    assert (verdict.row["view"], verdict.row["disguised"], verdict.row["descriptive"]) == ("folded", True, False)
+    assert {each.view for each in verdict.texts} == {"folded", "exact"}
+
+
+def test_a_disguise_that_says_what_goods_fit_goes_behind_the_plain_name(matcher):
+    [verdict] = made(matcher)(listing("Nike shoes, laces for n1ke"))
+    assert (verdict.row["view"], verdict.row["disguised"]) == ("exact", False)
+
+
 class Seen:
     """A finder that sees what it is told."""
 

@@ -28,27 +28,31 @@ def one_by_one(made: Disguises, row: list[str]) -> set[views.Reading]:
     """Each word with its neighbours, by the definition of each view."""
     found: set[views.Reading] = set()
     for at, word in enumerate(row):
-        if word.isdigit():
-            continue
         if word in ORDINARY:
-            near = made._near_beside(row, at)
-            found.update(near)
-            continue
-        found.update(views._at(each, at) for each in made.word(word))
-        if word in made._names or not word.isascii():
-            continue
-        if len(word) <= SMALL < len(row):
-            found.update(made._small(row, at)[1])
-        before, behind = row[at - 1] if at else "", row[at + 1] if at + 1 < len(row) else ""
-        shaped = look(word) in made._row_shapes and word not in made._row_words
-        if before in made._after or behind in made._before or shaped:
-            found.update(made._row(row, at))
-        if word[:HEAD] in made._heads:
-            found.update(made._from(row, at, at))
-        if len(word) <= TAIL or word[-TAIL:] in made._tails:
-            for first in (at - 1, at - 2):
-                if first >= 0 and row[first][:HEAD] in made._heads:
-                    found.update(made._from(row, first, at))
+            found.update(made._near_beside(row, at))
+        elif not word.isdigit():
+            found.update(views._at(each, at) for each in made.word(word))
+            if word not in made._names and word.isascii():
+                found |= beside(made, row, at)
+    return found
+
+
+def beside(made: Disguises, row: list[str], at: int) -> set[views.Reading]:
+    """What an unknown word says with its neighbours."""
+    found: set[views.Reading] = set()
+    word = row[at]
+    if len(word) <= SMALL < len(row):
+        found.update(made._small(row, at)[1])
+    before, behind = row[at - 1] if at else "", row[at + 1] if at + 1 < len(row) else ""
+    shaped = look(word) in made._row_shapes and word not in made._row_words
+    if before in made._after or behind in made._before or shaped:
+        found.update(made._row(row, at))
+    if word[:HEAD] in made._heads:
+        found.update(made._from(row, at, at))
+    if len(word) <= TAIL or word[-TAIL:] in made._tails:
+        for first in (at - 1, at - 2):
+            if first >= 0 and row[first][:HEAD] in made._heads:
+                found.update(made._from(row, first, at))
     return found
 
 

@@ -39,6 +39,8 @@ FIELDS: Final[tuple[tuple[Field, int], ...]] = (
 """Texts of a listing, in the order in which they are read, with the characters of each that are."""
 SURE_FEATURES: Final = 20
 """Local features that agree, from which on a picture is surely the protected one; `twokeys.Needs.inliers`."""
+SURE_TEXT: Final = 800
+"""Sureness of a disguise from which on no plain mention beside it counts for more; `twokeys.Needs.text`."""
 AT_ONCE: Final = 1_000_000
 """Characters that are read in one go, so that long descriptions do not fill the memory."""
 
@@ -265,7 +267,7 @@ class Judge:
         texts: Sequence[TextHit],
         pictures: Sequence[PictureHit],
     ) -> Verdict:
-        ranked = sorted(texts, key=rank)
+        ranked = sorted(texts, key=lambda hit: rank(hit, listing))
         mark = self._marks[ranked[0].mark] if ranked else self._of_right.get(right)
         work = next((self._works[each.work] for each in pictures if each.work in self._works), None)
         values = {**said, **of_signals(signals, listing, mark), **of_pictures(pictures)}
@@ -343,9 +345,21 @@ def _pieces(texts: Sequence[str]) -> Iterator[list[str]]:
 # ---- the row -----------------------------------------------------------------------------------------------------
 
 
-def rank(hit: TextHit) -> tuple[int, int, int, int, int]:
-    """The most telling hit first: surest, in reading and in meaning; then by field; then nearest to the front."""
-    return (-hit.score, -hit.meant, ("title", "brand", "description").index(hit.field), hit.position, hit.start)
+def rank(hit: TextHit, listing: Listing) -> tuple[bool, int, int, int, int, int]:
+    """The most telling hit first, since rules see one of each right.
+
+    A sure disguise goes before whatever is written plainly: else "n1ke shoes" would be excused by "as good as Nike", or
+    by "for Nike", further on. Then the surest, in reading and in meaning; then by field; then nearest to the front.
+    """
+    field = ("title", "brand", "description").index(hit.field)
+    hidden = hit.score >= SURE_TEXT and not hit.descriptive and disguised(hit, listing)
+    return (not hidden, -hit.score, -hit.meant, field, hit.position, hit.start)
+
+
+def disguised(hit: TextHit, listing: Listing) -> bool:
+    """Whether the name is written in disguise where it was found."""
+    text: str = getattr(listing, hit.field)
+    return is_disguised(text[hit.start : hit.end], hit.term, hit.view)
 
 
 def of_listing(listing: Listing, *, hidden: bool) -> dict[str, Value]:
@@ -398,7 +412,6 @@ def of_mark(mark: Mark, listing: Listing) -> dict[str, Value]:
 
 def of_text(hit: TextHit, listing: Listing) -> dict[str, Value]:
     """What the best hit in the texts says."""
-    text: str = getattr(listing, hit.field)
     return {
         "view": hit.view,
         "field": hit.field,
@@ -407,7 +420,7 @@ def of_text(hit: TextHit, listing: Listing) -> dict[str, Value]:
         "distance": hit.distance,
         "mark_length": len(hit.term),
         "position": hit.position,
-        "disguised": is_disguised(text[hit.start : hit.end], hit.term, hit.view),
+        "disguised": disguised(hit, listing),
         "descriptive": hit.descriptive,
     }
 
