@@ -8,6 +8,7 @@ import signal
 import time
 
 import pytest
+from world.patience import HANG
 
 from chopmark.base.errors import Unavailable
 from chopmark.site import supervisor
@@ -58,8 +59,8 @@ def watched(tmp_path, monkeypatch):
         one._stop()
 
 
-def until(one, child, fits, seconds=20):
-    end = time.monotonic() + seconds
+def until(one, child, fits):
+    end = time.monotonic() + HANG
     while time.monotonic() < end:
         one._keep(child)
         if fits():
@@ -155,3 +156,23 @@ def test_a_home_without_local_members_has_none(tmp_path):
 def test_free_ports_are_neighbours_and_free():
     ports = free_ports(5)
     assert ports == list(range(ports[0], ports[0] + 5))
+
+
+def test_a_child_that_can_wait_is_started_once_the_platform_answers(watched):
+    one, child = watched(SLEEPS, vital=False, later=True)
+    for _ in range(10):
+        one._keep(child)
+    assert child.process is None
+    one._open(lambda: None)
+    until(one, child, lambda: child.process is not None)
+
+
+def test_whoever_tells_the_person_may_fail_and_those_that_wait_are_started_all_the_same(watched):
+    one, child = watched(SLEEPS, vital=False, later=True)
+
+    def broken():
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        one._open(broken)
+    until(one, child, lambda: child.process is not None)

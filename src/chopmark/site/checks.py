@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from chopmark.site.config import Config, Problem, read_secret_key
 
-NO_SECRET = "chopmark.W001"  # a warning to a developer who runs a command, an end to a server
+NOT_FOUNDED = "chopmark.W001"  # a warning to a developer who runs a command, an end to a server
 
 
 @register()
@@ -38,7 +38,7 @@ def settings_are_right(**_: Any) -> list[CheckMessage]:  # noqa: ANN401 (Django'
                 "There is no secret key yet; sessions end with each process",
                 hint="run: chopmark init",
                 obj=str(config.secret_key_file),
-                id=NO_SECRET,
+                id=NOT_FOUNDED,
             )
         )
     elif config.secret_key_file.stat().st_mode & 0o077:
@@ -83,6 +83,6 @@ def refuse_to_start() -> None:
 
 
 def _refuse(messages: Sequence[CheckMessage]) -> None:
-    wrong = [message for message in messages if message.is_serious() or message.id == NO_SECRET]
+    wrong = [message for message in messages if message.is_serious() or message.id == NOT_FOUNDED]
     if wrong:
         raise ImproperlyConfigured("\n".join(map(str, wrong)))

@@ -19,7 +19,7 @@ class Child:
         vital: whether the platform ends when this one cannot live.
         held: while this file exists the child stays stopped; with `kill` in it, it is stopped by SIGKILL.
         pid_file: holds the process's number while it runs.
-        later: seconds after the supervisor's start before which it is not started: what people wait for goes first.
+        later: whether it is not started before the web server answers: what people wait for goes first.
         deaths: how often it died since it last lived long enough.
         again_at: monotonic seconds from which it may be started again.
         kill_at: monotonic seconds from which SIGKILL follows the SIGTERM it was held with.
@@ -30,7 +30,7 @@ class Child:
     vital: bool = True
     held: Path | None = None
     pid_file: Path | None = None
-    later: float = 0.0
+    later: bool = False
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     deaths: int = 0

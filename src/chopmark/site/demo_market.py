@@ -45,7 +45,6 @@ from chopmark.site.demo_goods import Good
 FOLDER: Final = Path("demo") / "market"
 NAME: Final = "harbour-market"
 TITLE: Final = "Harbour Market · 港边集市 (made up · 虚构)"
-LATER: Final = 10.0  # seconds after the platform's start
 PACE: Final = 4.0  # seconds between two new goods
 MOST: Final = 3_000  # new goods; then it rests
 AT_ONCE: Final = 50  # goods of one push
@@ -432,7 +431,7 @@ def children_of(place: Path, platform: str) -> tuple[Child, ...]:
     if Settings.read(folder) is None:
         return ()
     arguments = ("chopmark.site.demo_market", str(folder), platform)
-    return (Child(name="demo-market", arguments=arguments, vital=False, later=LATER),)
+    return (Child(name="demo-market", arguments=arguments, vital=False, later=True),)
 
 
 def doors_of(place: Path) -> tuple[str, ...]:

@@ -49,7 +49,6 @@ NOTARIES = Path("trust") / "notaries"
 CLERKS = "clerks.txt"
 CLERK = "clerk"
 ROUND = 1.0  # seconds between looks at what is due
-LATER = 8.0  # seconds after the platform's start
 MAX_CARD = 1 << 16
 CANNOT_LIVE = 78  # EX_CONFIG of sysexits.h
 
@@ -186,7 +185,7 @@ def children_of(place: Path) -> tuple[Child, ...]:
         )
         for desk in local_desks(place)
     )
-    courier = Child(name="courier", arguments=(me, "courier"), vital=False, later=LATER)
+    courier = Child(name="courier", arguments=(me, "courier"), vital=False, later=True)
     return (*desks, *((courier,) if (place / "keys" / "node").is_file() else ()))
 
 

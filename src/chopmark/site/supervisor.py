@@ -58,7 +58,6 @@ SOUND_AFTER = 60.0  # seconds; a child that lived this long has no record
 MOST_DEATHS = 5
 START_PATIENCE = 60.0  # seconds until the web server is called silent
 SWEEP_EVERY = 3600.0  # seconds
-JOBS_LATER = 8.0  # seconds; jobs can wait until the platform answers
 LOG_LIMIT = 20_000_000  # bytes; a longer log file is put aside at start, one generation kept
 
 
@@ -92,18 +91,19 @@ class Supervisor:
     say: Callable[..., None]
     environment: Mapping[str, str] = field(default_factory=dict)
     stopping: threading.Event = field(default_factory=threading.Event)
+    opened: threading.Event = field(default_factory=threading.Event)
     _sweeper: subprocess.Popen[bytes] | None = None
     _next_sweep: float = 0.0
 
     def run(self, ready: Callable[[], None]) -> int:
-        """Start all, call `ready` in a thread once, keep all alive; the exit status when told to stop or when lost."""
+        """Start all, call `ready` in a thread once, keep all alive; the exit status when told to stop or when lost.
+
+        `ready` returns when the platform answers or was silent for too long; then the children that wait are started.
+        """
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._asked_to_stop)
-        begun = time.monotonic()
-        self._next_sweep = begun + 60
-        for child in self.children:
-            child.again_at = begun + child.later
-        threading.Thread(target=ready, name="ready", daemon=True).start()
+        self._next_sweep = time.monotonic() + 60
+        threading.Thread(target=self._open, args=(ready,), name="ready", daemon=True).start()
         own_number = self.home / PID_FILE
         own_number.write_text(f"{os.getpid()}\n")
         status = 0
@@ -120,6 +120,12 @@ class Supervisor:
             self._stop()
             own_number.unlink(missing_ok=True)
         return status
+
+    def _open(self, ready: Callable[[], None]) -> None:
+        try:
+            ready()
+        finally:
+            self.opened.set()
 
     def _asked_to_stop(self, number: int, _frame: FrameType | None) -> None:
         self._log("stopping", signal=signal.Signals(number).name)
@@ -152,7 +158,7 @@ class Supervisor:
                 self.say("site.process_died", name=child.name, status=status)
             elif child.deaths == MOST_DEATHS:
                 self.say("site.process_failing", name=child.name, status=status, log=str(self._log_of(child.name)))
-        if moment >= child.again_at:
+        if moment >= child.again_at and (self.opened.is_set() or not child.later):
             child.process = self._start(child.name, child.arguments)
             child.started = moment
             if child.pid_file is not None:
@@ -355,8 +361,8 @@ def command(
     own_time = (place / "tsa" / "signer.pem").is_file()
     tsa = Child(name="tsa", arguments=(f"{me}.command", "tsa", "serve"), vital=False)
     stamper = Child(name="stamper", arguments=(f"{me}.command", "stamper"), vital=False)
-    worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False, later=JOBS_LATER)
-    watcher = Child(name="watcher", arguments=(f"{me}.command", "watcher"), vital=False, later=JOBS_LATER)
+    worker = Child(name="worker", arguments=(f"{me}.command", "worker"), vital=False, later=True)
+    watcher = Child(name="watcher", arguments=(f"{me}.command", "watcher"), vital=False, later=True)
     return Supervisor(
         home=place,
         children=(
