@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from world.patience import HANG
 
 from chopmark.base import clock, jcs
 from chopmark.cli.app import main
@@ -149,7 +150,7 @@ def test_a_fresh_process_that_checks_a_bundle_loads_no_framework_and_no_network(
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG,
         env={"CHOPMARK_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
     assert done.stderr.split() == []

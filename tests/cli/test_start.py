@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from world.patience import HANG
 
 HEAVY = ("PIL", "cdxj_indexer", "django", "dns", "httpx", "playwright", "pyhanko", "structlog", "typst", "warcio")
 ASK = (
@@ -18,6 +19,6 @@ ASK = (
 @pytest.mark.parametrize("command", ["verify", "capture", "init", "bundle verify", "matter bundle"])
 def test_help_loads_no_large_library(command):
     done = subprocess.run(
-        [sys.executable, "-c", ASK, *command.split()], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", ASK, *command.split()], capture_output=True, text=True, check=True, timeout=HANG
     )
     assert done.stdout.splitlines()[-1] == "loaded:"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from corpus import maker
+from world.patience import HANG
 from world.tsa import TsaWorld
 
 from chopmark.base import clock
@@ -136,7 +137,7 @@ def test_the_verifier_starts_without_framework_database_or_network():
     )
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     made = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60, env=environment
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=HANG, env=environment
     )
     assert made.stdout.splitlines()[-1] == "status=3 loaded=[]"
 
@@ -152,7 +153,7 @@ def test_commands_that_need_the_platform_say_so_where_it_is_not_installed():
         f"print(main(['deposit', {str(FILE)!r}, '--json'], COMMANDS))\n"
         "print(main(['sweep', '--json'], COMMANDS))\n"
     )
-    made = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60)
+    made = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=HANG)
     assert made.stdout.split() == ["2", "2"]
     assert all(json.loads(line)["code"] == "cli.extra_missing" for line in made.stderr.splitlines())
 
@@ -268,5 +269,5 @@ def test_openssl_agrees_on_a_time_stamp_taken_out_of_a_receipt(run, tmp_path):
     )
     assert status == 0
     command = errors[errors.index("openssl") :].replace("\n", " ").replace("AUTHORITY.pem", str(certificate))
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False, timeout=HANG)
     assert "Verification: OK" in done.stdout, done.stderr

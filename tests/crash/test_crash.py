@@ -16,6 +16,7 @@ from collections import Counter
 
 import httpx
 import pytest
+from world.patience import HANG, until
 from world.running import Running
 
 from chopmark.ledger.audit import audit
@@ -37,7 +38,7 @@ class Client(threading.Thread):
     def __init__(self, url: str, key: str, seed: int) -> None:
         super().__init__(daemon=True)
         self._random = random.Random(seed)  # noqa: S311 (a repeatable load, no secret)
-        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=5)
+        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=HANG)
         self.acknowledged: dict[str, str] = {}  # digest to leaf
         self.refused: list[object] = []
         self.checkpoints: set[bytes] = set()
@@ -101,7 +102,7 @@ def test_after_thirty_kills_every_acknowledged_deposit_is_there_once(tmp_path, c
         time.sleep(2)
         for client in clients:
             client.ended.set()
-            client.join(20)
+            client.join(HANG)
         _drain(platform)
         assert platform.stop() == 0
     finally:
@@ -119,10 +120,7 @@ def test_after_thirty_kills_every_acknowledged_deposit_is_there_once(tmp_path, c
 def _drain(platform: Running) -> None:
     """Wait until nothing waits for the writer."""
     book = sqlite_book(platform.home / "chopmark.db")
-    until = time.monotonic() + 60
-    while book.pending_count():
-        assert time.monotonic() < until, platform.logs()
-        time.sleep(0.2)
+    until(lambda: not book.pending_count(), platform.logs)
 
 
 def _everything_is_there_once(platform: Running, acknowledged: list[str], seen: set[bytes]) -> None:

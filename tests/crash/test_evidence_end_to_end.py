@@ -21,6 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from playwright.sync_api import sync_playwright
 from world.browser import CHROMIUM, DESKTOP, FLAGS
+from world.patience import HANG, HANG_MS
 from world.running import COMMAND, Running
 
 from chopmark.evidence.trust import Trust, Use
@@ -28,7 +29,6 @@ from chopmark.site.supervisor import free_port
 
 pytestmark = pytest.mark.crash
 
-PATIENCE = 240.0  # seconds, for the demo on two busy cores
 SEED = 4
 
 
@@ -37,7 +37,7 @@ def made(tmp_path_factory):
     platform = Running(tmp_path_factory.mktemp("evidence") / "home", free_port("127.0.0.1", None, 18000, 18999))
     platform.chopmark("init", "--local-members", "--quiet")
     platform.chopmark("tsa", "init", "--quiet")
-    told = json.loads(platform.chopmark("demo", "--json", "--quiet", patience=PATIENCE).stdout)
+    told = json.loads(platform.chopmark("demo", "--json", "--quiet").stdout)
     return platform, told
 
 
@@ -60,7 +60,7 @@ def verified(folder: Path, name: str = "bundle.asice") -> tuple[int, dict]:
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
     )
     assert not (folder / "no-home").exists()
     return done.returncode, json.loads(done.stdout)
@@ -122,7 +122,7 @@ def test_the_page_inside_the_bundle_opened_from_disk_without_network_says_passed
         context = browser.new_context(viewport=DESKTOP, locale="en-GB", offline=True)
         context.on("request", lambda request: asked.append(request.url))
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(HANG_MS)
         page.goto((alone / "verify.html").as_uri())
         page.wait_for_selector("html[data-ready]")
         page.set_input_files("[data-choose]", [str(alone / "bundle.asice")])
@@ -150,7 +150,7 @@ def test_the_printed_recipe_runs_with_nothing_but_openssl(alone):
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         stdin=subprocess.DEVNULL,
     )
     said = done.stdout + done.stderr
@@ -164,9 +164,9 @@ def test_the_court_s_answer_stands_on_the_filing_s_page_with_its_deposit(made):
     platform, told = made
     platform.start()
     try:
-        platform.wait_until_ready(PATIENCE)
+        platform.wait_until_ready()
         password = (platform.home / "demo.txt").read_text("utf-8").splitlines()[1].removeprefix("password: ")
-        with httpx.Client(base_url=platform.url, timeout=30, follow_redirects=True) as person:
+        with httpx.Client(base_url=platform.url, timeout=HANG, follow_redirects=True) as person:
             token = person.get("/accounts/login/").text.partition('name="csrfmiddlewaretoken" value="')[2].split('"')[0]
             given = {"login": "demo@chopmark.example", "password": password, "csrfmiddlewaretoken": token}
             person.post("/accounts/login/", data=given, headers={"Referer": f"{platform.url}/accounts/login/"})

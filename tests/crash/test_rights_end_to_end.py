@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 from world.data import shared_data
+from world.patience import HANG
 from world.running import Running
 
 from chopmark.site import demo_media
@@ -53,7 +54,7 @@ class Program:
         self.platform = platform
         key = platform.api_key(*SCOPES)
         headers = {"Authorization": f"Bearer {key}", "Accept-Language": "en"}
-        self._http = httpx.Client(base_url=platform.url, headers=headers, timeout=90)
+        self._http = httpx.Client(base_url=platform.url, headers=headers, timeout=HANG)
 
     def __call__(self, method, path, body=None):
         answer = self._http.request(method, f"/api/v1{path}", json=body)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from world.patience import HANG
 from world.running import Running
 
 from chopmark.ledger.audit import audit
@@ -42,7 +43,7 @@ RATE = float(os.environ.get("SOAK_RATE", "200"))
 SEED = int(os.environ.get("SOAK_SEED", "0")) or secrets.randbelow(1 << 32)
 CLIENTS = 4
 PER_CALL = 50
-PATIENCE = 120.0 + SECONDS
+PATIENCE = HANG + SECONDS
 
 
 class Depositor(threading.Thread):
@@ -51,7 +52,7 @@ class Depositor(threading.Thread):
     def __init__(self, url: str, key: str, seed: int, rate: float) -> None:
         super().__init__(daemon=True)
         self._random = random.Random(seed)  # noqa: S311 (a repeatable load, no secret)
-        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=20)
+        self._http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=HANG)
         self._pause = PER_CALL / rate
         self.acknowledged: dict[str, str] = {}  # digest to leaf
         self.refused: list[object] = []
@@ -163,14 +164,14 @@ def test_while_members_die_nothing_is_lost_nothing_is_twice_and_no_checkpoint_la
         time.sleep(SECONDS)
         for thread in (reaper, *depositors):
             thread.ended.set()
-            thread.join(60)
+            thread.join(HANG)
             assert not thread.is_alive()
         _until(lambda: all(member.answers() for member in members))
         book = sqlite_book(running.home / "chopmark.db")
         _until(lambda: not book.pending_count())
         _until(lambda: _mirrored(running.home) == {book.head().size})
         watcher.ended.set()
-        watcher.join(10)
+        watcher.join(HANG)
         assert running.stop() == 0
     acknowledged = [leaf for each in depositors for leaf in each.acknowledged.values()]
     with capsys.disabled():

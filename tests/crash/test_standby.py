@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 import pytest
 from world.node import statement
+from world.patience import HANG
 from world.postgres import postgres_dsn, postgres_server  # noqa: F401 (pytest finds fixtures here)
 from world.running import COMMAND, Running
 
@@ -67,7 +68,7 @@ class Home(Running):
 
     def cut_off(self) -> None:
         self.writer.kill()
-        self.writer.wait(20)
+        self.writer.wait(HANG)
 
     def waits(self) -> bool:
         return "ledger.writer_elsewhere" in self.lines.read_text()
@@ -133,11 +134,11 @@ def test_a_standby_finishes_what_was_decided_and_goes_on(tmp_path, postgres_dsn,
                 standby.begin("--standby")
                 _until(standby.waits, homes)
             load.ended.set()
-            load.join(20)
+            load.join(HANG)
             _until(lambda: not book.pending_count(), homes)
             for home in homes:
                 home.writer.terminate()
-                assert home.writer.wait(20) == 0
+                assert home.writer.wait(HANG) == 0
         finally:
             load.ended.set()
             for home in homes:
@@ -176,7 +177,7 @@ def _published(book):
 
 
 def _until(fits, homes, pause=0.02):
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANG
     while not fits():
         assert time.monotonic() < end, [home.lines.read_text()[-2000:] for home in homes if home.lines.exists()]
         time.sleep(pause)

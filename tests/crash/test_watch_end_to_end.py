@@ -18,6 +18,7 @@ import httpx
 import pytest
 from world import two_nodes
 from world.data import REPOSITORY
+from world.patience import HANG, WORK
 from world.running import Running
 
 from chopmark.site import demo_goods
@@ -27,7 +28,6 @@ from chopmark.site.supervisor import free_port
 
 pytestmark = pytest.mark.crash
 
-PATIENCE = 240.0  # seconds
 BY_ITEM = {each.item: each for each in demo_goods.opening()}
 CONFIRM = """
 import sys
@@ -73,7 +73,7 @@ def cluster():
             yield process.stdout.readline().strip()
         finally:
             process.stdin.close()
-            process.wait(60)
+            process.wait(HANG)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def platform(tmp_path_factory):
     made = Running(tmp_path_factory.mktemp("watch") / "home", free_port("127.0.0.1", None, 18000, 18999))
     made.chopmark("init", "--local-members", "--quiet")
     made.chopmark("tsa", "init", "--quiet")
-    made.chopmark("demo", "--quiet", patience=400)
+    made.chopmark("demo", "--quiet")
     made.start()
     try:
         made.wait_until_ready()
@@ -94,7 +94,7 @@ def platform(tmp_path_factory):
 @pytest.fixture(scope="module")
 def call(platform):
     headers = {"Authorization": f"Bearer {platform.api_key('watch:read')}"}
-    with httpx.Client(base_url=f"{platform.url}/api/v1", headers=headers, timeout=60) as caller:
+    with httpx.Client(base_url=f"{platform.url}/api/v1", headers=headers, timeout=HANG) as caller:
 
         def asked(method, path, **more):
             answer = caller.request(method, path, **more)
@@ -107,7 +107,7 @@ def call(platform):
 def until(what, platform):
     """The first answer that is something."""
     begun = time.monotonic()
-    while time.monotonic() < begun + PATIENCE:
+    while time.monotonic() < begun + WORK:
         if said := what():
             return said
         time.sleep(0.5)
@@ -200,7 +200,7 @@ def test_the_stock_was_scanned_and_the_same_scan_runs_on_two_nodes(platform, cal
     [embedded] = until(over, platform)
     assert (embedded["state"], embedded["scanned"]) == ("done", 2000), embedded
     with cluster() as address:
-        done = platform.chopmark("watch", "scan", NAME, "--runner", address, "--json", check=False, patience=400)
+        done = platform.chopmark("watch", "scan", NAME, "--runner", address, "--json", check=False)
     again = json.loads(done.stdout)
     assert (again["state"], again["scanned"]) == ("done", 2000), again
 
@@ -213,6 +213,6 @@ def run_python(platform, script, *arguments):
         check=True,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
     )
     return made.stdout.strip()

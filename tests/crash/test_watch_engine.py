@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from world import scans
+from world.patience import HANG, WORK
 
 from chopmark.watch.engine import reading
 from chopmark.watch.engine.run import Scan, run
@@ -75,8 +76,8 @@ def children_of(pid: int) -> set[int]:
     return found
 
 
-def must_end(pids: set[int], *, seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
+def must_end(pids: set[int]) -> None:
+    until = time.monotonic() + HANG
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < until, "processes of a killed scan live on"
         time.sleep(0.1)
@@ -129,7 +130,7 @@ def test_a_worker_killed_alone_ends_the_scan_which_then_goes_on(tmp_path: Path) 
     else:
         pytest.fail("no process of the scan was found")
     try:
-        process.communicate(timeout=60)
+        process.communicate(timeout=60)  # it ends by itself, or it is lost for good
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
@@ -147,7 +148,7 @@ def test_a_scan_on_two_machines_is_exact_though_one_dies(tmp_path: Path) -> None
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(TESTS), "DO_NOT_TRACK": "true"},
         text=True,
-        timeout=300,
+        timeout=WORK,
     ).stdout
     assert "killed" in told.splitlines()
     must_be_exact(scan.folder, expected(ROWS))

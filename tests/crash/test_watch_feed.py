@@ -16,11 +16,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from world.patience import HANG, WORK, until
 from world.postgres import running_postgres
 
 pytestmark = pytest.mark.crash
 
-PATIENCE = 400.0  # seconds for anything
 BACKLOG, KILLS = 3_000, 20
 PREPARE = """
 import sys
@@ -109,7 +109,7 @@ class Shop:
         return -(-self.pushed // 10)
 
     def _answer(self) -> str:
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        ready, _, _ = select.select([self.process.stdout], [], [], WORK)
         assert ready
         return self.process.stdout.readline().strip()
 
@@ -125,7 +125,7 @@ def opened(folder: Path) -> Iterator[Shop]:
             env=made,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=WORK,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -134,13 +134,13 @@ def opened(folder: Path) -> Iterator[Shop]:
         yield shop
     finally:
         shop.process.stdin.close()
-        shop.process.wait(PATIENCE)
+        shop.process.wait(HANG)
         shop.process.stdout.close()
 
 
 def counted(home: Path) -> tuple[int, int, int, int]:
     """Waiting, dead, judged, hits: as the database has them."""
-    with sqlite3.connect(home / "chopmark.db", timeout=20) as database:
+    with sqlite3.connect(home / "chopmark.db", timeout=HANG) as database:
         ask = (
             "SELECT (SELECT count(*) FROM watch_inbox WHERE dead_at IS NULL), (SELECT count(*) FROM watch_inbox WHERE \
 dead_at IS NOT NULL), (SELECT count(*) FROM watch_listingrow), (SELECT count(*) FROM watch_hit)"
@@ -155,13 +155,17 @@ def start(environment, *more):
     return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL, process_group=0)
 
 
+def ends(left):
+    """Wait until nothing is left; it must become less."""
+    while before := left():
+        until(lambda before=before: left() < before, pause=0.2)
+
+
 def test_twenty_kills_lose_nothing_and_double_nothing(shop):
     home = Path(shop.environment["CHOPMARK_HOME"])
     moments = random.Random(6)  # noqa: S311 (the moments of a test are the same each time)
     busy = 0
-    end = time.monotonic() + PATIENCE
     for kill in range(KILLS):
-        assert time.monotonic() < end
         shop.push(max(0, BACKLOG - counted(home)[0]))  # however fast a watcher is, there is work to be killed at
         before = counted(home)
         running = start(shop.environment)
@@ -169,9 +173,7 @@ def test_twenty_kills_lose_nothing_and_double_nothing(shop):
             if kill % 2:  # anywhere from its start on
                 time.sleep(moments.uniform(0.1, 3.0))
             else:  # in the middle of its work
-                while counted(home)[2] == before[2]:
-                    assert time.monotonic() < end
-                    time.sleep(0.01)
+                until(lambda before=before: counted(home)[2] != before[2], pause=0.01)
                 time.sleep(moments.uniform(0.0, 0.1))
         finally:
             running.send_signal(signal.SIGKILL)
@@ -182,9 +184,7 @@ def test_twenty_kills_lose_nothing_and_double_nothing(shop):
         busy += waiting > 0 and judged > before[2]
     running = start(shop.environment)
     try:
-        while counted(home)[0]:
-            assert time.monotonic() < end + PATIENCE
-            time.sleep(0.2)
+        ends(lambda: counted(home)[0])
     finally:
         running.send_signal(signal.SIGKILL)
         running.wait()
@@ -203,7 +203,7 @@ def test_twenty_kills_lose_nothing_and_double_nothing(shop):
 
 def hits_of(home: Path) -> int:
     """Hits of listings that were judged: every tenth item that is there."""
-    with sqlite3.connect(home / "chopmark.db", timeout=20) as database:
+    with sqlite3.connect(home / "chopmark.db", timeout=HANG) as database:
         [(count,)] = database.execute(
             "SELECT count(*) FROM watch_listingrow WHERE CAST(item AS INTEGER) % 10 = 0"
         ).fetchall()
@@ -240,15 +240,12 @@ def test_watchers_that_share_and_are_killed_lose_nothing_and_double_nothing(shar
         return row
 
     running = [start(shop.environment, *more) for more in ([], ["--helper"], ["--helper"])]
-    end = time.monotonic() + PATIENCE
     helped = 0
     try:
         for kill in range(SHARED_KILLS):
             before = counts()[2]
             shop.push(max(0, SHARED_BACKLOG - counts()[0]))
-            while counts()[2] == before:
-                assert time.monotonic() < end
-                time.sleep(0.02)
+            until(lambda before=before: counts()[2] != before, pause=0.02)
             time.sleep(moments.uniform(0.0, 0.2))
             which = kill % len(running)
             running[which].send_signal(signal.SIGKILL)
@@ -257,9 +254,7 @@ def test_watchers_that_share_and_are_killed_lose_nothing_and_double_nothing(shar
             assert (waiting + judged, dead) == (shop.pushed, 0)
             helped += waiting > 0
             running[which] = start(shop.environment, *(["--helper"] if which else []))
-        while counts()[0]:
-            assert time.monotonic() < end
-            time.sleep(0.2)
+        ends(lambda: counts()[0])
     finally:
         for each in running:
             each.send_signal(signal.SIGKILL)

@@ -13,11 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from world.patience import HANG, WORK
 from world.shop import Shop
 
 pytestmark = pytest.mark.crash
-
-PATIENCE = 180.0  # seconds for anything
 
 
 @pytest.fixture
@@ -33,7 +32,7 @@ def run(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE,
+            timeout=WORK,
         )
         assert done.returncode in (0, *fails), done.stderr
         return json.loads(done.stdout)
@@ -68,9 +67,9 @@ def until_it_runs(run, number):
     A worker that finds receipts missing puts the bundle back and takes it again, so this sees one of its tries.
     """
     home = Path(run.environment["CHOPMARK_HOME"])
-    with closing(sqlite3.connect(f"file:{home / 'chopmark.db'}?mode=ro", uri=True, timeout=20)) as database:
+    with closing(sqlite3.connect(f"file:{home / 'chopmark.db'}?mode=ro", uri=True, timeout=HANG)) as database:
         asked = "SELECT state FROM evidence_bundle WHERE number = ?"
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + HANG
         while (found := database.execute(asked, [number]).fetchone()[0]) != "running":
             assert found == "queued"
             assert time.monotonic() < end
@@ -82,7 +81,7 @@ def state_of(run, matter, number):
 
 
 def until(ask, *wanted):
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + WORK
     while (found := ask()) not in wanted:
         assert time.monotonic() < end, found
         time.sleep(0.2)
@@ -141,6 +140,6 @@ def _log(run, matter):
         capture_output=True,
         text=True,
         check=True,
-        timeout=PATIENCE,
+        timeout=HANG,
     )
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -11,6 +11,7 @@ from functools import cache
 
 import pytest
 from world.data import REPOSITORY
+from world.patience import HANG
 
 from chopmark.base.wording import catalogue
 
@@ -87,7 +88,7 @@ def test_the_reference_is_what_the_program_says():
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
     )
     assert (made.returncode, made.stderr) == (0, "")
 

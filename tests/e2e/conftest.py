@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from world.browser import CHROMIUM, DESKTOP, FLAGS, Platform, Watch, sign_up, started
+from world.patience import HANG_MS
 from world.shop import Shop
 
-# Two busy cores: what takes a second alone may take ten.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=HANG_MS)
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +57,7 @@ def open_page(platform: Platform, browser: Browser, no_console_errors: Watch) ->
     def opened(**more: object) -> Page:
         settings = {"viewport": DESKTOP, "locale": "en-GB", "base_url": platform.url, "accept_downloads": True, **more}
         context = browser.new_context(**settings)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(HANG_MS)
         no_console_errors.attach(context)
         contexts.append(context)
         return context.new_page()

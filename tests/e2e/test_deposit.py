@@ -11,6 +11,7 @@ import uuid
 import pytest
 from playwright.sync_api import Error, Page, Route, expect
 from world.browser import PHONE, Watch, axe, fits, sign_up, speak
+from world.patience import until
 
 pytestmark = pytest.mark.browser
 
@@ -175,7 +176,7 @@ def test_hashing_can_be_cancelled_and_begun_again(member):
     expect(state(member, "film.mov")).to_have_text("Cancelled")
     row(member, "film.mov").get_by_role("button", name="Try again").click()
     expect(row(member, "film.mov").get_by_role("progressbar")).to_be_visible()
-    expect(state(member, "film.mov")).to_have_text("Ready", timeout=60_000)
+    expect(state(member, "film.mov")).to_have_text("Ready")
 
 
 def test_what_was_typed_comes_back_after_a_reload(member):
@@ -290,12 +291,11 @@ def test_an_upload_goes_on_where_it_stopped_after_a_reload(member, no_console_er
         if attempt == 1:
             member.route("**/uploads/**", cut)
         choose(member, file("film.bin", data, "application/octet-stream"))
-        expect(state(member, "film.bin")).to_have_text("Ready", timeout=60_000)
+        expect(state(member, "film.bin")).to_have_text("Ready")
         member.get_by_role("button", name="Deposit 1").click()
         if attempt == 1:
             expect(state(member, "film.bin")).to_have_text(re.compile("Uploading|Paused"))
-            while len(offsets) < 2:
-                member.wait_for_timeout(100)
+            until(lambda: len(offsets) >= 2 or member.wait_for_timeout(100))
             member.unroute("**/uploads/**")
             member.once("dialog", lambda dialog: dialog.accept())
             offsets.clear()
@@ -303,7 +303,7 @@ def test_an_upload_goes_on_where_it_stopped_after_a_reload(member, no_console_er
                 "request",
                 lambda request: request.method == "PATCH" and offsets.append(int(request.headers["upload-offset"])),
             )
-    expect(state(member, "film.bin")).to_have_text("Published", timeout=60_000)
+    expect(state(member, "film.bin")).to_have_text("Published")
     assert min(offsets) >= PIECE
 
 
@@ -319,7 +319,7 @@ def test_an_upload_can_be_paused_and_resumed(member):
     row(member, "slow.bin").get_by_role("button", name="Pause").click()
     expect(state(member, "slow.bin")).to_have_text("Paused")
     row(member, "slow.bin").get_by_role("button", name="Go on").click()
-    expect(state(member, "slow.bin")).to_have_text("Published", timeout=60_000)
+    expect(state(member, "slow.bin")).to_have_text("Published")
 
 
 def test_a_file_that_changed_on_disk_before_its_upload_is_not_deposited(member, tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 from world.browser import DESKTOP, PHONE, Watch, axe, fits
 from world.bundles import built
+from world.patience import HANG_MS
 
 from chopmark import law
 from chopmark.desk import wire
@@ -140,7 +141,7 @@ def test_a_clerk_signs_in_reads_the_checks_and_accepts(court: tuple[str, Office]
     url, office = court
     watch, troubles = Watch(url), []
     context = browser.new_context(viewport=DESKTOP, locale=locale, base_url=url)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(HANG_MS)
     watch.attach(context)
     watch.allow("403|404|422")  # wrong password, no such case, a form that lacks its reasons
     page = context.new_page()

@@ -12,8 +12,6 @@ from world.shop import Shop
 
 pytestmark = pytest.mark.browser
 
-WORKING = 120_000  # milliseconds that a worker may take on a busy machine
-
 
 def opened(page: Page, title: str = "Lantern copies") -> None:
     page.goto("/matters/new")
@@ -45,7 +43,7 @@ def test_a_case_is_gathered_bundled_and_read_by_a_judge(member: Page, open_page,
     assert any("PATCH" in each and "/uploads/" in each for each in sent)  # it came up in pieces
     member.get_by_role("button", name="Make a bundle").click()
     expect(member).to_have_url(re.compile("/bundles/"))
-    expect(member.get_by_role("link", name="Download the bundle (.asice)")).to_be_visible(timeout=WORKING)
+    expect(member.get_by_role("link", name="Download the bundle (.asice)")).to_be_visible()
     with member.expect_download() as coming:
         member.get_by_role("link", name="Download the bundle (.asice)").click()
     assert coming.value.suggested_filename.endswith(".asice")
@@ -85,7 +83,7 @@ def test_an_operator_drives_the_workers_browser_from_the_page(member: Page, shop
     member.locator("[name=mode][value=operator]").check()
     member.get_by_role("button", name="Start the capture").click()
     place = member.locator("[data-fragment$='/drive']")
-    expect(place).to_contain_text("Step 0", timeout=WORKING)
+    expect(place).to_contain_text("Step 0")
     picture = member.locator("input[type=image]")
     expect(picture).to_have_js_property("clientWidth", 1280)
     assert axe(member) == []
@@ -94,7 +92,7 @@ def test_an_operator_drives_the_workers_browser_from_the_page(member: Page, shop
         for name, text in fields.items():
             member.get_by_label(name.replace("_", " ")).fill(text)
         member.get_by_role("button", name=button, exact=True).click()
-        expect(place).to_contain_text(f"Step {step} ", timeout=WORKING)
+        expect(place).to_contain_text(f"Step {step} ")
 
     member.locator("#drive-type").fill("37")
     member.locator("#drive-into").fill("#count")
@@ -105,7 +103,7 @@ def test_an_operator_drives_the_workers_browser_from_the_page(member: Page, shop
     does("Click", 3)
     expect(place).to_contain_text("count=37")
     member.get_by_role("button", name="Finish the capture").click()
-    expect(member.get_by_role("heading", name="Files of this capture")).to_be_visible(timeout=WORKING)
+    expect(member.get_by_role("heading", name="Files of this capture")).to_be_visible()
     expect(member.get_by_text("step-003.jpg").first).to_be_visible()
 
 
@@ -114,7 +112,7 @@ def test_a_filing_saves_as_one_types_and_says_what_is_missing(member: Page):
     with_file(member)
     matter = member.url
     member.get_by_role("button", name="Make a bundle").click()
-    expect(member.get_by_role("link", name="Download the bundle (.asice)")).to_be_visible(timeout=WORKING)
+    expect(member.get_by_role("link", name="Download the bundle (.asice)")).to_be_visible()
     member.goto(matter)
     member.get_by_role("button", name="File at a court").click()
     expect(member.get_by_role("heading", name="Evidence", exact=True)).to_be_visible()
@@ -170,7 +168,7 @@ def test_every_page_of_a_case_is_clean_for_axe_and_fits_a_phone(  # noqa: PLR091
     page.goto(matter)
     page.locator("form[action$='/bundles/new'] button").click()
     look("bundle under way")
-    expect(page.locator("a[href$='/asice']").first).to_be_visible(timeout=WORKING)
+    expect(page.locator("a[href$='/asice']").first).to_be_visible()
     look("bundle")
     page.goto(matter)
     page.locator("form[action$='/filings/new'] button").click()

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from world.browser import DESKTOP, PHONE, Platform, Watch, axe, fits, sign_up, speak, started
+from world.patience import HANG_MS
 
 pytestmark = pytest.mark.browser
-
-PATIENCE = 60_000  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +30,7 @@ def look(consortium: Platform, browser: Browser) -> Iterator[Callable[..., Page]
         context = browser.new_context(
             **{"viewport": DESKTOP, "locale": "en-GB", "base_url": consortium.url, "reduced_motion": "reduce", **more}
         )
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(HANG_MS)
         watch.attach(context)
         contexts.append(context)
         return context.new_page()
@@ -78,7 +77,7 @@ def test_a_deposit_waits_visibly_for_missing_members_and_appears_when_they_are_b
     sign_up(page)
     choose(page, "before.txt")
     row = page.locator(".file-row")
-    expect(row.locator("[data-badge]")).to_have_text("Published", timeout=PATIENCE)
+    expect(row.locator("[data-badge]")).to_have_text("Published")
     row.get_by_role("link", name="Details").click()
     expect(page.get_by_role("heading", name="Who signed")).to_be_visible()
     expect(page.get_by_text("Notary office (local demonstration)")).to_be_visible()
@@ -86,7 +85,7 @@ def test_a_deposit_waits_visibly_for_missing_members_and_appears_when_they_are_b
 
     assert consortium.run("members", "stop", "notary", "customs").returncode == 0
     choose(page, "while-away.txt")
-    expect(row.locator("[data-badge]")).to_have_text("Waiting for members", timeout=PATIENCE)
+    expect(row.locator("[data-badge]")).to_have_text("Waiting for members")
     page.goto("/deposits/")
     page.get_by_role("row").filter(has_text="while-away").get_by_role("link").click()
     expect(page.get_by_role("status").filter(has_text="Waiting for the consortium since")).to_be_visible()
@@ -105,11 +104,9 @@ def test_a_deposit_waits_visibly_for_missing_members_and_appears_when_they_are_b
     assert fits(watching)
 
     assert consortium.run("members", "start").returncode == 0
-    expect(page.get_by_role("heading", name="Receipt ready")).to_be_visible(timeout=PATIENCE)
-    expect(page.get_by_role("heading", name="Who signed")).to_be_visible(timeout=PATIENCE)
-    expect(watching.get_by_role("status").filter(has_text="Waiting for the consortium")).to_have_count(
-        0, timeout=PATIENCE
-    )
+    expect(page.get_by_role("heading", name="Receipt ready")).to_be_visible()
+    expect(page.get_by_role("heading", name="Who signed")).to_be_visible()
+    expect(watching.get_by_role("status").filter(has_text="Waiting for the consortium")).to_have_count(0)
 
 
 def test_the_commands_are_reached_and_copied_by_keyboard(look):

@@ -18,6 +18,7 @@ import pytest
 from corpus.maker import AT, FILE
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from world.browser import DESKTOP, PHONE, Watch, axe, fits
+from world.patience import HANG_MS
 
 from chopmark.base import jcs
 from chopmark.evidence.bundle.check import check
@@ -30,7 +31,6 @@ BUNDLES = CORPUS / "bundles"
 GOOD = BUNDLES / "nothing-is-wrong.asice"
 ALL = Trust.parse((BUNDLES / "all.trust.json").read_bytes())
 NOW = AT + timedelta(days=1)
-PATIENCE = 60_000  # milliseconds; two busy cores
 
 pytestmark = pytest.mark.browser
 
@@ -45,7 +45,7 @@ def offline(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
         file = tmp_path / "verify.html"
         file.write_bytes(verifier(trust))
         context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", "offline": True, **more})
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(HANG_MS)
         watch.attach(context)
         contexts.append(context)
         page = context.new_page()
@@ -64,7 +64,7 @@ def offline(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Page]]:
 def put_in(page: Page, *files: Path) -> dict:
     """Choose files as a person does; the report."""
     page.set_input_files("[data-choose]", [str(each) for each in files])
-    page.wait_for_selector("html[data-verdict]", timeout=PATIENCE)
+    page.wait_for_selector("html[data-verdict]")
     return page.evaluate("window.chopmarkReport")
 
 
@@ -117,7 +117,7 @@ def test_a_reader_without_trust_is_told_so_and_can_load_their_own(offline):
     assert put_in(page, GOOD)["verdict"] == "INDETERMINATE"
     expect(page.locator("[data-trust]")).to_contain_text("No roots were given")
     page.set_input_files("[data-trust-file]", str(BUNDLES / "all.trust.json"))
-    expect(page.locator(".banner")).to_have_attribute("data-state", "PASSED", timeout=PATIENCE)
+    expect(page.locator(".banner")).to_have_attribute("data-state", "PASSED")
     expect(page.locator("[data-trust]")).to_contain_text("These came from your file all.trust.json")
     [first, *_] = ALL.roots
     fingerprint = hashlib.sha256(first.certificate).hexdigest().upper()

@@ -10,10 +10,10 @@ import sys
 import pytest
 from playwright.sync_api import Page, expect
 from world.browser import PHONE, ROOT, Platform, axe, fits, sign_up, speak
+from world.patience import HANG, WORK
 
 pytestmark = pytest.mark.browser
 
-PATIENCE = 90_000  # milliseconds that a busy machine may take to judge or to scan a few listings
 PAGES = ("", "hits", "scans", "marks", "rules", "rules/replica", "rules/new", "marketplaces")
 COVER = """() => {  // what lies over a picture, to show the part that was found
   const pair = document.createElement("div");
@@ -76,7 +76,7 @@ def seeded(platform: Platform, email: str, name: str, number: str, mark: str) ->
         env={**platform.environment, "PYTHONPATH": str(ROOT / "tests")},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=WORK,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -85,7 +85,7 @@ def seeded(platform: Platform, email: str, name: str, number: str, mark: str) ->
 def flagged(page: Page, count: int) -> None:
     """Wait until the watcher has judged them."""
     page.goto("/watch/queue")
-    for _look in range(PATIENCE // 1000):
+    for _look in range(int(HANG)):
         if page.locator("[data-row]").count() == count:
             return
         page.wait_for_timeout(1000)
@@ -185,7 +185,7 @@ def test_a_scan_is_seen_running_and_gives_rules_their_history(platform: Platform
     visitor.goto("/watch/scans")
     visitor.get_by_role("button", name="Start it").click()
     expect(visitor).to_have_url(re.compile(r"/watch/scans/S-\d{4}-\d{6}$"))
-    expect(visitor.get_by_text("Root over its results")).to_be_visible(timeout=PATIENCE)
+    expect(visitor.get_by_text("Root over its results")).to_be_visible()
     sound(visitor)
     visitor.goto("/watch/rules/named")
     visitor.get_by_role("button", name="Try it on history").click()

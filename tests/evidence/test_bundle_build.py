@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from nacl.public import PrivateKey
 from world.bundles import BUNDLE, SOME, Scribble, Tokens, built, manifest_of, parts_of, unpacked
 from world.data import REPOSITORY
+from world.patience import HANG
 from world.tsa import AT, TsaWorld
 
 from chopmark.base.errors import Invalid, Unavailable
@@ -367,7 +368,7 @@ def test_a_large_file_is_never_held_in_memory(tmp_path):
         check=False,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG,
         env=os.environ | {"PYTHONPATH": str(REPOSITORY / "src")},
     )
     assert done.returncode == 0, done.stderr

@@ -15,6 +15,7 @@ import pytest
 from corpus import bundle_cases, bundle_maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from world.patience import HANG
 
 from chopmark.base import jcs
 from chopmark.base.wording import catalogue, say
@@ -211,5 +212,7 @@ def test_a_fresh_interpreter_checks_a_bundle_without_framework_database_or_netwo
         f"print(check(open({str(CORPUS / GOOD['bundle'])!r}, 'rb'), trust, at).verdict)\n"
         f"print(*[name for name in {FORBIDDEN!r} if name in sys.modules])\n"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True, timeout=HANG
+    )
     assert done.stdout.split() == ["PASSED"]

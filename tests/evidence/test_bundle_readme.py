@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from world.bundles import BUNDLE, Tokens, built, unpacked
+from world.patience import HANG
 from world.tsa import AT, TsaWorld
 
 from chopmark.evidence.bundle.build import add_signature
@@ -50,7 +51,7 @@ def follow(sealed, tmp_path: Path, change=None) -> str:
         (tmp_path / name).write_bytes((trusted / name).read_bytes())
     (tmp_path / f"{BUNDLE}.asice").write_bytes(bundle)
     unpack, rest = commands().split(f"cd {BUNDLE}\n")
-    subprocess.run(["sh", "-c", unpack], cwd=tmp_path, check=True, timeout=30)
+    subprocess.run(["sh", "-c", unpack], cwd=tmp_path, check=True, timeout=HANG)
     folder = tmp_path / BUNDLE
     if change is not None:
         change(folder)
@@ -61,7 +62,7 @@ def follow(sealed, tmp_path: Path, change=None) -> str:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=HANG,
     )
     return done.stdout
 

@@ -10,6 +10,7 @@ import threading
 import pytest
 from world.members import five
 from world.pages import PageWorld
+from world.patience import HANG
 
 from chopmark.base.errors import Unavailable
 from chopmark.cli import writer
@@ -143,5 +144,5 @@ def test_two_processes_write_the_files_of_the_consortium_one_after_the_other(wor
         waiting.start()
         waiting.join(0.3)
         assert waiting.is_alive()
-    waiting.join(20)
+    waiting.join(HANG)
     assert (wiring.papers() / hashlib.sha256(b"a paper").hexdigest()).read_bytes() == b"a paper"

@@ -10,6 +10,7 @@ from datetime import timedelta
 import pikepdf
 import pytest
 from cryptography import x509
+from world.patience import HANG
 from world.seal import WorldStamper, seal_in
 from world.tsa import AT, TsaWorld
 
@@ -64,7 +65,7 @@ def test_openssl_verifies_the_signature(tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=HANG,
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out").read_bytes() == DATA

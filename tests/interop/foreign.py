@@ -10,15 +10,13 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from world.data import REPOSITORY
+from world.patience import HANG, WORK, until
 
-BUILD_PATIENCE = 900
-START_PATIENCE = 30.0
 PATH = f"{os.environ.get('PATH', '')}:/usr/local/go/bin"
 
 
@@ -27,13 +25,13 @@ def go_programs() -> Path:
     if shutil.which("go", path=PATH) is None:
         pytest.skip("there is no Go compiler on this machine")
     build = [REPOSITORY / "scripts" / "foreign_go.sh"]
-    subprocess.run(build, check=True, timeout=BUILD_PATIENCE, env=os.environ | {"PATH": PATH})
+    subprocess.run(build, check=True, timeout=WORK, env=os.environ | {"PATH": PATH})
     return REPOSITORY / ".venv-foreign-go"
 
 
 def python_packages() -> Path:
     """The folder of requirements-foreign.lock's packages."""
-    subprocess.run([REPOSITORY / "scripts" / "foreign.sh"], check=True, timeout=120)
+    subprocess.run([REPOSITORY / "scripts" / "foreign.sh"], check=True, timeout=WORK)
     return REPOSITORY / ".venv-foreign"
 
 
@@ -44,7 +42,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def call(*command: object, timeout: float = 120, env: Mapping[str, str] | None = None) -> tuple[int, str]:
+def call(*command: object, timeout: float = HANG, env: Mapping[str, str] | None = None) -> tuple[int, str]:
     """Run to the end; exit status, and all that was said."""
     done = subprocess.run(
         [*map(str, command)],
@@ -83,14 +81,6 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(10)
-
-
-def until(true: Callable[[], object], patience: float = START_PATIENCE) -> None:
-    """Wait until it is so; fail when it takes too long."""
-    end = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.02)
 
 
 def _accepts(port: int) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from world.data import REPOSITORY
+from world.patience import WORK
 from world.small_log import LOG_KEY, ORIGIN, WITNESS_KEY, SmallLog, entry, write_log
 
 from chopmark.ledger.checkpoint import Checkpoint, open_checkpoint
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.interop
 
 @pytest.fixture(scope="module")
 def aics():
-    subprocess.run([REPOSITORY / "scripts" / "foreign.sh"], check=True, timeout=120)
+    subprocess.run([REPOSITORY / "scripts" / "foreign.sh"], check=True, timeout=WORK)
     folder = REPOSITORY / ".venv-foreign"
     sys.path.append(str(folder))
     import aics_tlog  # noqa: PLC0415 (found only through the path above)

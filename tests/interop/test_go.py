@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from world.patience import HANG, WORK
 from world.small_log import LOG_KEY, SmallLog, entry, write_log
 
 pytestmark = pytest.mark.interop
@@ -22,7 +23,7 @@ def checker(tmp_path_factory) -> Path:
         pytest.skip("there is no Go compiler on this machine")
     binary = tmp_path_factory.mktemp("go") / "check"
     module = Path(__file__).parent / "go"
-    subprocess.run([go, "build", "-mod=readonly", "-o", binary, "."], cwd=module, check=True, timeout=300)
+    subprocess.run([go, "build", "-mod=readonly", "-o", binary, "."], cwd=module, check=True, timeout=WORK)
     return binary
 
 
@@ -43,7 +44,7 @@ def copy(written, tmp_path) -> Path:
 
 def run(checker: Path, copy: Path, vkey: str = str(LOG_KEY.verifier)) -> tuple[int, str]:
     names = [copy / "log", vkey, copy / "old", copy / "proof", copy / "entry"]
-    done = subprocess.run([checker, *names], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([checker, *names], capture_output=True, text=True, timeout=HANG, check=False)
     assert not done.stderr
     return done.returncode, done.stdout.strip()
 

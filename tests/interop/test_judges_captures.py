@@ -16,6 +16,7 @@ from interop.foreign import call, served_folder
 from playwright.sync_api import sync_playwright
 from world.browser import CHROMIUM, FLAGS
 from world.data import REPOSITORY
+from world.patience import HANG_MS
 from world.shop import Shop
 
 from chopmark.evidence.capture.engine import capture
@@ -125,7 +126,7 @@ def test_replayweb_page_shows_the_page_with_what_its_script_filled_in(captured, 
             page.evaluate(AWAIT_WORKER)
             page.goto(site)
             shown = page.frame_locator("replay-web-page iframe").frame_locator("iframe[name='___wb_replay_top_frame']")
-            shown.get_by_text("库存 · in stock: 42").wait_for(timeout=60_000)
+            shown.get_by_text("库存 · in stock: 42").wait_for(timeout=HANG_MS)
             assert shown.locator("h1").inner_text() == "河岸茶具店 · Riverside Tea Ware"
             assert shown.locator("li").last.inner_text().strip() == "Tea caddy 8 · 茶叶罐 8 号"
             assert shown.locator("img").first.evaluate("image => [image.complete, image.naturalWidth]") == [True, 320]

@@ -20,6 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from world.bundles import Tokens
 from world.data import REPOSITORY
+from world.patience import HANG
 from world.tsa import TsaWorld
 
 from chopmark.base import clock
@@ -56,7 +57,7 @@ def judge(program, *words):
     if not (JAVA / "classes").is_dir() or shutil.which("java") is None:
         pytest.skip("the judges in Java are not built: scripts/foreign_java.sh")
     command = ["java", "-cp", f"{JAVA}/classes:{JAVA}/lib/*", program, *map(str, words)]
-    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=HANG)
     return [json.loads(line) for line in run.stdout.splitlines()]
 
 
@@ -158,10 +159,10 @@ def test_a_certificate_is_pdf_a_4f_before_it_is_signed_and_after(certificates):
 @pytest.mark.skipif(shutil.which("pdfsig") is None, reason="pdfsig is not installed (Debian: poppler-utils)")
 def test_poppler_finds_the_signature_of_a_certificate_valid_and_of_an_altered_one_not(certificates):
     _, signed, altered, _ = certificates
-    whole = subprocess.run(["pdfsig", "-nocert", signed], capture_output=True, text=True, check=False, timeout=60)
+    whole = subprocess.run(["pdfsig", "-nocert", signed], capture_output=True, text=True, check=False, timeout=HANG)
     assert "Signature is Valid" in whole.stdout
     assert "ETSI.CAdES.detached" in whole.stdout
-    broken = subprocess.run(["pdfsig", "-nocert", altered], capture_output=True, text=True, check=False, timeout=60)
+    broken = subprocess.run(["pdfsig", "-nocert", altered], capture_output=True, text=True, check=False, timeout=HANG)
     assert "Signature is Valid" not in broken.stdout.partition("Signature #2")[0]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 from interop import foreign
+from world.patience import HANG
 from world.small_log import LOG_KEY, ORIGIN, SmallLog, entry, write_log
 
 from chopmark.ledger.card import MIRROR, WITNESS, Card
@@ -87,29 +88,31 @@ class Tessera:
         (folder / "tessera.key").write_text(TESSERA_KEY.text())
         self.size = 0
 
-    def grow(self, count: int, member: Member | None = None, word: str = "entry") -> tuple[bool, str]:
+    def grow(
+        self, count: int, member: Member | None = None, word: str = "entry", patience: float = HANG
+    ) -> tuple[bool, str]:
         """Append so many entries, published only with the member's cosignature if there is one; whether it was."""
         entries = self.folder / f"{word}-{self.size}"
         entries.mkdir()
         for number in range(count):
             (entries / f"{number:06}").write_text(f"{word} {self.size + number} " * (number % 50 + 1))
-        more: list[object] = ["--witness_timeout=5s"]
+        more: list[object] = [f"--witness_timeout={patience:g}s"]
         if member is not None:
             policy = self.folder / "policy"
             policy.write_text(
                 f"log {TESSERA_KEY.verifier}\nwitness court {member.key(WITNESS)} {member.url}\nquorum court\n"
             )
             more.append(f"--witness_policy_file={policy}")
-        code, said = self.run(f"--entries={entries}/*", *more)
+        code, said = self.run(f"--entries={entries}/*", *more, patience=patience)
         self.size += count
         checkpoint = self.log / "checkpoint"
         return code == 0 and f"\n{self.size}\n" in checkpoint.read_text(), said
 
-    def run(self, *arguments: object) -> tuple[int, str]:
-        """A start that lasts 12 seconds at most: without the cosignature it would wait for ever."""
+    def run(self, *arguments: object, patience: float) -> tuple[int, str]:
+        """A start that lasts so many seconds at most: without the cosignature it would wait for ever."""
         command = [self.go / "posix-oneshot", f"--storage_dir={self.log}", f"--private_key={self.folder}/tessera.key"]
         try:
-            return foreign.call(*command, *arguments, timeout=12)
+            return foreign.call(*command, *arguments, timeout=patience)
         except subprocess.TimeoutExpired as error:
             return 1, (error.output or b"").decode(errors="replace")
 
@@ -137,7 +140,7 @@ def test_tessera_cannot_publish_a_second_history(tessera, member):
     forked = tessera.folder / "forked"
     forked.mkdir()
     other = Tessera(tessera.go, forked)
-    published, said = other.grow(20, member, "another")
+    published, said = other.grow(20, member, "another", patience=12)
     assert not published
     assert "422" in said or "not satisfied" in said or not said, said
     assert tessera.grow(10, member)[0]

@@ -12,6 +12,7 @@ import zipfile
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from world.data import REPOSITORY
+from world.patience import HANG
 from world.tsa import TsaWorld
 
 from chopmark.ledger.timestamp import GRANTED, Request, Response, accept
@@ -46,7 +47,7 @@ print(json.dumps({"found": found, "serial": str(info.serial_number), "policy": i
 
 def _python(program, *arguments, said=b""):
     command = [sys.executable, "-c", program, *map(str, arguments)]
-    return subprocess.run(command, input=said, capture_output=True, check=True, timeout=60).stdout
+    return subprocess.run(command, input=said, capture_output=True, check=True, timeout=HANG).stdout
 
 
 BUNDLE = REPOSITORY / "tests" / "corpus" / "bundles" / "nothing-is-wrong.asice"

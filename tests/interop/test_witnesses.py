@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from interop import foreign
 from world.ledger import KEYS, ORIGIN, LedgerWorld, statements
+from world.patience import HANG, until
 from world.small_log import LOG_KEY, SmallLog, write_log
 from world.small_log import ORIGIN as SMALL
 
@@ -73,7 +74,7 @@ def litewitness(folder: Path) -> Iterator[Neighbour]:
     """Of torchwood; signs with Ed25519 through an SSH agent, takes 10 KiB at most."""
     programs, port, socket = foreign.go_programs(), foreign.free_port(), folder / "agent"
     with foreign.running(folder / "agent.txt", programs / "keyholder", socket) as agent:
-        foreign.until(lambda: socket.exists() and (folder / "agent.txt").read_text().endswith("\n"))
+        until(lambda: socket.exists() and (folder / "agent.txt").read_text().endswith("\n"))
         assert agent.poll() is None
         database = folder / "litewitness.db"
         with contextlib.closing(sqlite3.connect(database)) as db, db:
@@ -219,9 +220,9 @@ def card(neighbour: Neighbour) -> Card:
 
 
 @contextlib.contextmanager
-def consortium(world: LedgerWorld, neighbour: Neighbour, patience: float = 10.0) -> Iterator[Log]:
+def consortium(world: LedgerWorld, neighbour: Neighbour, patience: float = HANG) -> Iterator[Log]:
     rule = policy(neighbour, KEYS[0].verifier)
-    with HttpLink("neighbour", neighbour.url) as link:
+    with HttpLink("neighbour", neighbour.url, patience=HANG) as link:
         cosigners = Consortium(rule, [card(neighbour)], [link], world.objects, clock.now, patience=patience)
         log = Log(ORIGIN, world.objects, world.journal, world.book, KEYS, clock.now, cosigners)
         try:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from world.ledger import AT, ORIGIN, VERIFIERS, Clock, LedgerWorld, entry_of, statements
+from world.patience import HANG
 
 from chopmark.base.errors import Unavailable
 from chopmark.base.wording import say
@@ -178,7 +179,7 @@ class Bench:
     def __init__(self, **options: float) -> None:
         self.world = LedgerWorld()
         self.members = [Member(name) for name in NAMES]
-        self.options = {"patience": 20.0, "grace": 20.0, **options}
+        self.options = {"patience": HANG, "grace": 20.0, **options}
         self.opened: list[Consortium] = []
 
     def __getitem__(self, name: str) -> Member:
@@ -203,7 +204,7 @@ class Bench:
         for consortium in self.opened:
             consortium.close()
             for thread in consortium._threads:
-                thread.join(20)
+                thread.join(HANG)
                 assert not thread.is_alive()
 
     def judge(self, note: bytes | None = None):
@@ -243,7 +244,7 @@ class Bench:
             return any(state.name == name and condition(state) for state in consortium.states())
 
         with consortium._changed:
-            assert consortium._changed.wait_for(so, 20)
+            assert consortium._changed.wait_for(so, HANG)
 
 
 class Unclosed:
@@ -269,7 +270,7 @@ def held(member: Member, hook: str) -> Iterator[None]:
     gate = threading.Event()
 
     def wait(_: object) -> None:
-        assert gate.wait(20)
+        assert gate.wait(HANG)
 
     setattr(member, hook, wait)
     try:
@@ -373,7 +374,7 @@ def test_only_the_quorum_publishes(case, bench):
     alive, enough = QUORUMS[case]
     for member in bench.members:
         member.alive = member.name in alive
-    bench.open(patience=20.0 if enough else 0.2)
+    bench.open(patience=HANG if enough else 0.2)
     bench.world.enqueue(b"one")
     log = bench.world.log()
     if enough:
@@ -407,6 +408,7 @@ def test_what_waited_is_published_once_when_members_come_back(bench):
         member.alive = True
     for name in NAMES:
         bench.settle(name, lambda state: state.size == 1)
+    bench.opened[-1]._patience = HANG
     assert log.step() == 1, "the first batch is finished, then what came meanwhile is written"
     assert bench.world.book.consortium().waiting_size is None
     bench.world.audit(b"one", b"two")
@@ -428,6 +430,7 @@ def test_a_restart_without_quorum_waits_on_and_remembers_since_when(bench):
         member.alive = True
     for name in NAMES:
         bench.settle(name, lambda state: state.size == 1)
+    bench.opened[-1]._patience = HANG
     bench.world.publish()
     bench.world.audit(b"one")
 
@@ -452,16 +455,16 @@ def test_the_loop_starts_and_goes_on_without_quorum_and_publishes_when_it_is_bac
     thread.start()
     try:
         with heard:
-            assert heard.wait_for(lambda: len(reports) >= 2, 20)
+            assert heard.wait_for(lambda: len(reports) >= 2, HANG)
         assert {(event, facts["code"]) for event, facts in reports} == {("waiting", "ledger.quorum_missing")}
         bench.world.enqueue(b"two")
         for member in bench.members:
             member.alive = True
         with heard:
-            assert heard.wait_for(lambda: reports[-1][0] == "written" and reports[-1][1]["size"] == 2, 20)
+            assert heard.wait_for(lambda: reports[-1][0] == "written" and reports[-1][1]["size"] == 2, HANG)
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(HANG)
     bench.world.audit(b"one", b"two")
 
 
@@ -597,7 +600,7 @@ def test_a_bug_in_a_courier_is_logged_with_its_trace_once_until_the_member_is_we
     liar.on_entries = broken
     bench.open()
     bench.world.publish(b"one")
-    assert often.wait(20)
+    assert often.wait(HANG)
     assert len(logged()) == 1
     assert "ZeroDivisionError" in logged()[0]
     liar.on_entries = None

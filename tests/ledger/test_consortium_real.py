@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 from world.ledger import ORIGIN, VERIFIERS, Clock, LedgerWorld, statements
+from world.patience import HANG, until
 
 from chopmark.base.errors import Unavailable
 from chopmark.ledger.card import MIRROR, WITNESS, Card, CardKey
@@ -87,7 +88,7 @@ def policy(members) -> Policy:
 def world(members, policy):
     made = LedgerWorld()
     cards = [member.card for member in members]
-    made.cosigners = Consortium(policy, cards, members, made.objects, Clock(), patience=20.0, grace=20.0)
+    made.cosigners = Consortium(policy, cards, members, made.objects, Clock(), patience=HANG, grace=20.0)
     yield made
     made.cosigners.close()
 
@@ -95,7 +96,7 @@ def world(members, policy):
 def settle(world: LedgerWorld, size: int) -> None:
     consortium = world.cosigners
     with consortium._changed:
-        assert consortium._changed.wait_for(lambda: all(each.size == size for each in consortium.states()), 20)
+        assert consortium._changed.wait_for(lambda: all(each.size == size for each in consortium.states()), HANG)
 
 
 def test_real_members_hold_and_cosign_what_is_published(world, members, policy):
@@ -129,7 +130,7 @@ def test_real_members_take_up_a_log_that_is_older_than_they(members, policy):
     world, everything = LedgerWorld(), list(statements(10_000))
     for start in range(0, 10_000, 5000):
         world.publish(*everything[start : start + 5000])
-    consortium = Consortium(policy, [each.card for each in members], members, world.objects, Clock(), patience=20.0)
+    consortium = Consortium(policy, [each.card for each in members], members, world.objects, Clock(), patience=HANG)
     world.cosigners = consortium
     try:
         log = world.log()
@@ -146,7 +147,7 @@ def test_real_members_take_up_a_log_that_is_older_than_they(members, policy):
 def test_a_log_that_was_brought_back_from_a_backup_signs_no_second_history(members, policy):
     world = LedgerWorld()
 
-    def consortium(patience: float = 20.0) -> Consortium:
+    def consortium(patience: float = HANG) -> Consortium:
         cards = [each.card for each in members]
         return Consortium(policy, cards, members, world.objects, Clock(), patience=patience)
 
@@ -166,7 +167,7 @@ def test_a_log_that_was_brought_back_from_a_backup_signs_no_second_history(membe
         for _ in range(2):
             with pytest.raises(Unavailable, match=r"ledger\.quorum_missing"):
                 log.step()
-        assert {state.trouble for state in world.cosigners.states()} == {"ledger.member_ahead"}
+        until(lambda: {state.trouble for state in world.cosigners.states()} == {"ledger.member_ahead"})
     finally:
         log.close()
     assert world.book.head().size == 300

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from world.ledger import LedgerWorld, statements
+from world.patience import HANG
 
 from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.consortium import Gathered, MemberState
@@ -316,7 +317,7 @@ def test_thirty_kills_at_random_moments_lose_nothing_and_rewrite_nothing(tmp_pat
             assert first, child.stderr.read()
             time.sleep(chance.uniform(0, 0.12))
             child.send_signal(signal.SIGKILL)
-            rest, errors = child.communicate(timeout=30)
+            rest, errors = child.communicate(timeout=HANG)
         assert errors == "", "the recovery itself failed"
         for line in [first, *rest.splitlines(keepends=True)]:
             if line.endswith("\n"):

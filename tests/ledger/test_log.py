@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from world.ledger import AT, KEYS, ORIGIN, VERIFIERS, Clock, LedgerWorld, entry_of, statements
+from world.patience import HANG
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.base.wording import say
@@ -273,7 +274,7 @@ def test_writers_that_race_write_every_entry_exactly_once(kind, tmp_path):
         world.enqueue(*everything[max(0, start - 10) : start + 10])
     done.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG)
     assert crashed == []
     assert set(lost) <= {"ledger.log_moved", "ledger.journal_missing"}
     world.audit(*everything)
@@ -453,7 +454,7 @@ class Loop:
 
     def wait_for(self, event: str) -> dict:
         with self.heard:
-            assert self.heard.wait_for(lambda: any(name == event for name, _ in self.reports), 20)
+            assert self.heard.wait_for(lambda: any(name == event for name, _ in self.reports), HANG)
             return next(facts for name, facts in self.reports if name == event)
 
     def __enter__(self) -> Self:
@@ -462,7 +463,7 @@ class Loop:
 
     def __exit__(self, *_) -> None:
         self.stop.set()
-        self._thread.join(20)
+        self._thread.join(HANG)
 
 
 class Pauses(threading.Event):
@@ -483,7 +484,7 @@ def test_a_backlog_is_written_without_pauses(world, monkeypatch):
     loop = Loop(world.log(), interval=0.04, count=1)
     loop.stop = Pauses()
     with loop, loop.heard:
-        assert loop.heard.wait_for(lambda: len(loop.reports) == 3, 20)
+        assert loop.heard.wait_for(lambda: len(loop.reports) == 3, HANG)
     assert [facts["entries"] for _, facts in loop.reports] == [4, 4, 1]
     assert loop.stop.asked[:4] == [0.01, 0.0, 0.0, 0.01]
 
@@ -530,7 +531,7 @@ def test_the_loop_ends_with_what_is_no_passing_trouble(world):
     world.book = Broken()
     world.enqueue(b"one")
     with Loop(world.log(), interval=0.01) as loop:
-        loop._thread.join(20)
+        loop._thread.join(HANG)
     assert isinstance(loop.crashed, Invalid)
 
 
@@ -538,7 +539,7 @@ def test_the_loop_does_not_start_on_a_log_that_another_writes(world, tmp_path):
     held = FileJournal(tmp_path)
     held.hold()
     with Loop(world.log(journal=FileJournal(tmp_path))) as loop:
-        loop._thread.join(20)
+        loop._thread.join(HANG)
     held.release()
     assert loop.crashed.code == "ledger.writer_running"
 

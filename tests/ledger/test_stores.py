@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from world.ledger import AT, entry_of, statements
+from world.patience import HANG
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.ledger.stores import (
@@ -336,7 +337,7 @@ def test_of_many_swaps_at_once_one_wins(book):
     won, start = [], threading.Barrier(8)
 
     def race(number: int) -> None:
-        start.wait(10)
+        start.wait(HANG)
         try:
             book.swap(Head(), Head(size=1, root=bytes([number]) * 32))
             won.append(number)
@@ -347,7 +348,7 @@ def test_of_many_swaps_at_once_one_wins(book):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(HANG)
     assert book.head() == Head(size=1, root=bytes(won) * 32)
 
 
@@ -499,7 +500,7 @@ def test_others_see_nothing_before_the_caller_commits(sql):
         sql.enqueue([ONE], AT)
         thread = threading.Thread(target=lambda: seen.append(sql.pending(1)))
         thread.start()
-        thread.join(30)
+        thread.join(HANG)
     assert seen == [[]]
     assert sql.pending(1) == [ONE]
 
@@ -542,7 +543,7 @@ def test_threads_have_connections_of_their_own(sql):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(HANG)
     assert {entry.leaf for entry in sql.pending(100)} == {entry.leaf for entry in many}
 
 

@@ -15,6 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from world.data import shared_data
+from world.patience import HANG
 from world.tsa import AT, TsaWorld, openssl
 
 from chopmark.base.errors import Invalid
@@ -524,7 +525,7 @@ def test_a_token_of_openssl_is_true(tmp_path):
             cwd=tmp_path,
             check=True,
             capture_output=True,
-            timeout=60,
+            timeout=HANG,
         )
     asked = request(sha256(b"data").digest(), nonce=9)
     (tmp_path / "q").write_bytes(asked.encode())

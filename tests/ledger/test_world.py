@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from world.ledger import AT, KEYS, ORIGIN, VERIFIERS, Clock, LedgerWorld, statements
+from world.patience import HANG
 
 from chopmark.base.errors import Unavailable
 from chopmark.ledger import alarm as alarms
@@ -217,7 +218,7 @@ class Governed:
         if self._inner is not None:
             self._inner.close()
             for thread in self._inner._threads:
-                thread.join(20)
+                thread.join(HANG)
                 assert not thread.is_alive()
         self._inner, self._under = None, b""
 

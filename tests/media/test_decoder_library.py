@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from world.patience import HANG
+
 import chopmark
 
 _LOADED = """
@@ -17,7 +19,7 @@ print(sorted(name for name in sys.modules if name == "av" or name.startswith("av
 
 
 def test_searching_loads_no_library_for_sound_and_film():
-    said = subprocess.run([sys.executable, "-c", _LOADED], check=True, capture_output=True, text=True, timeout=60)
+    said = subprocess.run([sys.executable, "-c", _LOADED], check=True, capture_output=True, text=True, timeout=HANG)
     assert said.stdout.strip() == "[]"
 
 

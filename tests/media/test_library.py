@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from world.patience import HANG
 
 from chopmark.base.errors import Unavailable
 from chopmark.media import features, match, video
@@ -115,14 +116,14 @@ def test_a_search_does_not_wait_for_ever_for_those_before_it(tmp_path, compared,
 
     def slow(*_):
         inside.set()
-        assert leave.wait(30)
+        assert leave.wait(HANG)
         return ()
 
     monkeypatch.setattr(video, "match", slow)
     first = threading.Thread(target=made.find, args=(query,))
     first.start()
     try:
-        assert inside.wait(30)
+        assert inside.wait(HANG)
         with pytest.raises(Unavailable, match=r"media\.decoder_busy"):
             made.find(query)
     finally:

@@ -4,7 +4,6 @@ import hashlib
 import io
 import json
 import shutil
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -67,14 +66,12 @@ def with_picture(world, person, gray, **how):
     return made
 
 
-def test_a_right_is_found_by_everybody_within_a_second_of_its_verification_and_not_before(world, mei, jo):
+def test_a_right_is_found_by_everybody_as_soon_as_it_is_verified_and_not_before(world, mei, jo):
     draft = filed(world, mei, verify=False)
     assert found(world, mei, "redlantem") == [draft.number]
     assert found(world, jo, "redlantem") == []
     made = filed(world, mei, words="Nordwind", number="018999999")
-    began = time.monotonic()
     answer = find_words(jo.actor, "N0rdw1nd", at=world.now())
-    assert time.monotonic() - began < 1
     [hit] = answer.hits
     assert (hit.number, hit.state, hit.level, hit.mine) == (made.number, "verified", 2, False)
     assert (hit.owners, hit.classes, hit.territories) == (("Mei Lan's studio",), ("11", "25"), ("EU",))

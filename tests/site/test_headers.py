@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from world.patience import HANG
 
 from chopmark.people.models import User
 from chopmark.web import middleware
@@ -59,7 +60,7 @@ def test_nothing_secure_is_off_when_the_site_is_https(tmp_path):
         "CHOPMARK_EMAIL_URL": "smtps://mail.example/?from=a@b.example",
         "CHOPMARK_OIDC": json.dumps([provider]),
     }
-    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, check=True, timeout=HANG)
     assert json.loads(done.stdout) == [True] * 10
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from world.patience import HANG
 from world.running import COMMAND, Running
 
 pytestmark = pytest.mark.crash
@@ -97,8 +98,8 @@ def test_one_that_was_killed_half_way_is_finished_by_the_next(tmp_path):
 
 
 def test_the_program_runs_as_a_module_and_as_a_command():
-    shown = subprocess.run([*COMMAND, "--version"], check=True, capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([*COMMAND, "--version"], check=True, capture_output=True, text=True, timeout=HANG)
     assert shown.stdout.strip() == "0.1.0"
     command = os.path.join(os.path.dirname(sys.executable), "chopmark")  # noqa: PTH118, PTH120 (a venv's python is a link)
-    same = subprocess.run([command, "--version"], check=True, capture_output=True, text=True, timeout=60)
+    same = subprocess.run([command, "--version"], check=True, capture_output=True, text=True, timeout=HANG)
     assert same.stdout == shown.stdout

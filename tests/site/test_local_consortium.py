@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 
 import httpx
 import pytest
+from world.patience import HANG, until
 from world.running import Running
 
 from chopmark.site.members import INSTITUTIONS, members_of
@@ -17,7 +17,6 @@ from chopmark.site.supervisor import free_port
 pytestmark = pytest.mark.crash
 
 NAMES = {each.name for each in INSTITUTIONS}
-PATIENCE = 90.0  # seconds; two busy cores start eight programs
 
 
 @pytest.fixture
@@ -40,20 +39,12 @@ def served(tmp_path):
         platform.kill()
 
 
-def until(fits, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while not (found := fits()):
-        assert time.monotonic() < end
-        time.sleep(0.2)
-    return found
-
-
 def states(platform):
     return {each["name"]: each["state"] for each in json.loads(platform.chopmark("members", "--json").stdout)}
 
 
 def consortium(platform):
-    return httpx.get(f"{platform.url}/api/v1/consortium", timeout=30).json()
+    return httpx.get(f"{platform.url}/api/v1/consortium", timeout=HANG).json()
 
 
 class Depositor:
@@ -65,20 +56,20 @@ class Depositor:
 
     def deposit(self, number):
         item = {"kind": "document", "digests": {"sha-256": f"{number:064x}"}, "size": 1, "title": f"number {number}"}
-        made = httpx.post(f"{self.platform.url}/api/v1/deposits", json=item, headers=self.headers, timeout=30)
+        made = httpx.post(f"{self.platform.url}/api/v1/deposits", json=item, headers=self.headers, timeout=HANG)
         assert made.status_code == httpx.codes.CREATED, made.text
         return made.json()["id"]
 
     def published(self, *ids):
         found = [
-            httpx.get(f"{self.platform.url}/api/v1/deposits/{each}", headers=self.headers, timeout=30).json()["state"]
+            httpx.get(f"{self.platform.url}/api/v1/deposits/{each}", headers=self.headers, timeout=HANG).json()["state"]
             for each in ids
         ]
         return found == ["published"] * len(ids)
 
     def receipt(self, one):
         return httpx.get(
-            f"{self.platform.url}/api/v1/deposits/{one}/receipt.tlog-proof", headers=self.headers, timeout=30
+            f"{self.platform.url}/api/v1/deposits/{one}/receipt.tlog-proof", headers=self.headers, timeout=HANG
         )
 
 
@@ -105,10 +96,10 @@ def test_deposits_go_on_without_two_wait_without_three_and_all_appear_when_membe
     assert set(waiting["present"]) <= {"guangzhou", "notary"}
     assert not any(depositor.published(each) for each in more)
     assert depositor.receipt(more[0]).status_code == httpx.codes.CONFLICT
-    assert "Waiting for the consortium" in httpx.get(f"{platform.url}/trust", timeout=30).text
-    alive = httpx.get(f"{platform.url}/healthz", timeout=30)
+    assert "Waiting for the consortium" in httpx.get(f"{platform.url}/trust", timeout=HANG).text
+    alive = httpx.get(f"{platform.url}/healthz", timeout=HANG)
     assert (alive.status_code, alive.text.startswith("degraded")) == (httpx.codes.OK, True)
-    assert "chopmark_quorum_reached 0.0" in httpx.get(f"{platform.url}/metrics", timeout=30).text
+    assert "chopmark_quorum_reached 0.0" in httpx.get(f"{platform.url}/metrics", timeout=HANG).text
     more.append(depositor.deposit(8))  # accepted while others wait
 
     platform.chopmark("members", "start")
@@ -130,7 +121,7 @@ def test_deposits_go_on_without_two_wait_without_three_and_all_appear_when_membe
         found = platform.chopmark("log", "audit", "--from", place, "--policy", policy, *alone, "--json").stdout
         assert json.loads(found)["passed"]
     for each in consortium(platform)["members"]:
-        assert httpx.get(f"{each['url']}/alarms.json", timeout=30).json() == []
+        assert httpx.get(f"{each['url']}/alarms.json", timeout=HANG).json() == []
 
 
 def test_a_member_that_is_killed_comes_back_and_the_platform_never_notices(served):
@@ -139,7 +130,7 @@ def test_a_member_that_is_killed_comes_back_and_the_platform_never_notices(serve
     dead = hangzhou.pid
     os.kill(dead, signal.SIGKILL)
     until(lambda: hangzhou.pid not in (None, dead) and hangzhou.answers())
-    assert httpx.get(f"{platform.url}/healthz", timeout=30).text == "ok\n"
+    assert httpx.get(f"{platform.url}/healthz", timeout=HANG).text == "ok\n"
     assert platform.process.poll() is None
 
 
@@ -154,4 +145,4 @@ def test_a_home_of_an_earlier_version_founds_its_consortium_and_members_catch_up
     assert len(cosigners(depositor.receipt(one))) >= 3
     until(lambda: all(each["behind"] == 0 for each in consortium(platform)["members"]))
     for each in consortium(platform)["members"]:
-        assert httpx.get(f"{each['url']}/alarms.json", timeout=30).json() == []
+        assert httpx.get(f"{each['url']}/alarms.json", timeout=HANG).json() == []

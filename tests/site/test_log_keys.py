@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from world.patience import HANG
 from world.running import COMMAND, Running
 
 from chopmark.site import init
@@ -33,7 +34,7 @@ def test_the_writer_refuses_a_private_key_that_others_can_read(tmp_path):
     json.loads(platform.chopmark("init", "--json", "--quiet").stdout)
     (platform.home / "keys" / "log.ed25519").chmod(0o644)
     tried = subprocess.run(
-        [*COMMAND, "sequencer"], env=platform.environment, capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, "sequencer"], env=platform.environment, capture_output=True, text=True, timeout=HANG, check=False
     )
     assert tried.returncode == CANNOT_LIVE
     assert "cli.log_keys_open" in tried.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from world.patience import HANG
 
 from chopmark.site.config import Config, databases, prepare_home, read_config, read_secret_key
 
@@ -191,7 +192,12 @@ def test_init_keeps_what_is_there(tmp_path):
 def test_settings_import_before_anything_is_initialised(tmp_path):
     environ = {**os.environ, "CHOPMARK_HOME": str(tmp_path / "new"), "DJANGO_SETTINGS_MODULE": "chopmark.site.settings"}
     done = subprocess.run(
-        [sys.executable, "-m", "django", "check"], env=environ, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "django", "check"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "chopmark.W001" in done.stderr
@@ -204,7 +210,7 @@ def test_a_server_refuses_to_start_with_a_wrong_setting(tmp_path):
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode != 0

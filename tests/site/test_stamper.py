@@ -20,6 +20,7 @@ import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from world.patience import HANG, until
 from world.running import Running
 from world.tsa import AT, TsaWorld, openssl
 
@@ -45,7 +46,7 @@ def _serving(handler):
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(5)
+        thread.join(HANG)
 
 
 class Quiet(http.server.BaseHTTPRequestHandler):
@@ -141,20 +142,17 @@ def _authority(home, *options):
     )
     path = home / "tsa" / "address"
     try:
-        until = time.monotonic() + 60
-        while not path.is_file() or not path.read_text():
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.05)
+        until(lambda: process.poll() is not None or (path.is_file() and path.read_text()))
+        assert process.poll() is None
         yield process, path.read_text().strip()
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(20)
+        process.wait(HANG)
 
 
 def _post(address, asked):
-    return httpx.post(address, content=asked, headers={"Content-Type": tsa.QUERY_TYPE}, timeout=20)
+    return httpx.post(address, content=asked, headers={"Content-Type": tsa.QUERY_TYPE}, timeout=HANG)
 
 
 def _signer_of(process):
@@ -177,8 +175,8 @@ def test_the_authority_answers_openssl_over_http_and_nothing_else(place, tmp_pat
         )  # fmt: skip
         assert "Verification: OK" in judged.stdout, judged.stderr
         assert Response.parse(_post(address, b"hello").content).failure == "badDataFormat"
-        assert httpx.get(address, timeout=20).status_code == 405
-        assert httpx.post(address, content=b"x", timeout=20).status_code == 415
+        assert httpx.get(address, timeout=HANG).status_code == 405
+        assert httpx.post(address, content=b"x", timeout=HANG).status_code == 415
         assert _post(address, bytes(5000)).status_code == 413
         assert (place / "tsa" / "signer.sock").stat().st_mode & 0o777 == 0o600
         files = {str(each.readlink()) for each in Path(f"/proc/{process.pid}/fd").iterdir() if each.is_symlink()}
@@ -197,7 +195,7 @@ def test_a_killed_signer_never_gives_a_serial_twice(place):
                 asked = request(sha256(str(number).encode()).digest(), nonce=number)
                 serials.append(parse_token(accept(_post(address, asked.encode()).content, asked)).info.serial)
             os.kill(_signer_of(process), signal.SIGKILL)
-            assert process.wait(20) == 1  # the supervisor starts both again
+            assert process.wait(HANG) == 1  # the supervisor starts both again
         with pytest.raises(Unavailable, match="tsa_signer_silent"):
             link.stamp(TsaWorld().order(b"data"))
     assert serials == sorted(set(serials))
@@ -222,13 +220,12 @@ def _signer(place, clock=lambda: datetime.now(UTC)):
     signer = tsa.open_signer(place / "tsa", clock)
     thread = threading.Thread(target=tsa.serve_orders, args=(place / "tsa", signer, stop))
     thread.start()
-    while not tsa.answers(place / "tsa"):
-        time.sleep(0.01)
+    until(lambda: tsa.answers(place / "tsa"))
     try:
         yield tsa.SignerLink(place / "tsa")
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(HANG)
 
 
 def test_the_signer_survives_whatever_is_said_to_it(place):
@@ -409,7 +406,7 @@ print(*[name for name in ("web3", "eth_account", "rlp", "opentimestamps") if nam
     chain = {"name": "a", "rpc": "https://a.example", "chain": 1, "key_file": "/k"}
     environment = Running(place, 0).environment | {"CHOPMARK_EVM": json.dumps(chain)}
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True, timeout=HANG
     )
     assert done.stdout.split() == []
 
@@ -675,4 +672,4 @@ def test_a_killed_stamper_goes_on_and_stops_when_told(tmp_path):
         assert b"started" in line
         process.send_signal(number)
         process.stderr.close()
-        assert process.wait(30) == (-9 if number == signal.SIGKILL else 0)
+        assert process.wait(HANG) == (-9 if number == signal.SIGKILL else 0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from pathlib import Path
 
 import httpx
 import pytest
+from world.patience import HANG, until
 from world.running import Running
 
 from chopmark.base.errors import Refused
@@ -37,13 +37,8 @@ def platform(home):
         running.kill()
 
 
-def _gone(pids, seconds):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if not any(_alive(pid) for pid in pids):
-            return True
-        time.sleep(0.1)
-    return False
+def _gone(pids):
+    return until(lambda: not any(_alive(pid) for pid in pids))
 
 
 def _alive(pid):
@@ -62,7 +57,7 @@ def test_asked_to_stop_it_leaves_nothing_running(platform):
     members = platform.members()
     assert len(members) >= 4
     assert platform.stop() == 0
-    assert _gone(members, 5)
+    assert _gone(members)
     events = [
         json.loads(line)["event"] for line in (platform.home / "logs" / "supervisor.log").read_text().splitlines()
     ]
@@ -72,8 +67,8 @@ def test_asked_to_stop_it_leaves_nothing_running(platform):
 def test_killed_itself_it_leaves_no_orphan_serving(platform):
     members = platform.members()
     os.kill(members[0], signal.SIGKILL)
-    platform.process.wait(5)
-    assert _gone(members, 10)
+    platform.process.wait(HANG)
+    assert _gone(members)
 
 
 def test_a_dead_sequencer_is_started_again(platform, tmp_path):
@@ -161,13 +156,13 @@ def test_a_sequencer_that_cannot_live_takes_the_platform_down_loudly(home, tmp_p
     broken = Running(copy, free_port("127.0.0.1", None, 18000, 18999))
     broken.start()
     try:
-        assert broken.process.wait(60) == 1
+        assert broken.process.wait(HANG) == 1
     finally:
         broken.kill()
     assert "cannot write" in (copy / "logs" / "sequencer.log").read_text()
 
 
 def test_the_page_answers_in_the_language_asked_for(platform):
-    shown = httpx.get(platform.url + "/", headers={"Accept-Language": "zh-CN"}, timeout=30)
+    shown = httpx.get(platform.url + "/", headers={"Accept-Language": "zh-CN"}, timeout=HANG)
     assert shown.status_code == 200
     assert 'lang="zh' in shown.text

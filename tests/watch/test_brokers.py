@@ -17,12 +17,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from world.patience import HANG
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.watch.doors import batch
 from chopmark.watch.doors.brokers import from_kafka, from_nats
-
-PATIENCE = 60.0  # seconds for anything
 
 
 def body(at: int) -> bytes:
@@ -50,7 +49,7 @@ class Inbox:
         self.told.append((place, code))
 
     def until(self, count: int) -> Callable[[], bool]:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + HANG
         return lambda: len(self.held) >= count or time.monotonic() > end
 
 
@@ -62,12 +61,12 @@ def kafka() -> tuple[str, Callable[[list[bytes]], None]]:
     """Servers of a cluster, and what puts messages there."""
     producer_class = pytest.importorskip("confluent_kafka", reason="confluent-kafka is not installed").Producer
     producer = producer_class({"test.mock.num.brokers": 1, "log_level": 0})
-    server = next(iter(producer.list_topics(timeout=PATIENCE).brokers.values()))
+    server = next(iter(producer.list_topics(timeout=HANG).brokers.values()))
 
     def put(bodies: list[bytes]) -> None:
         for each in bodies:
             producer.produce("listings", each)
-        assert producer.flush(PATIENCE) == 0
+        assert producer.flush(HANG) == 0
 
     return f"{server.host}:{server.port}", put
 
@@ -106,7 +105,7 @@ def test_kafka_stops_while_the_inbox_is_full_and_loses_nothing(
     servers, put = kafka
     put([body(0)])
     full = Inbox(full=1_000_000)
-    end = time.monotonic() + 15
+    end = time.monotonic() + HANG
     tally = from_kafka(
         settings(servers),
         "listings",
@@ -142,7 +141,7 @@ def nats_address(tmp_path: Path) -> Iterator[str]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + HANG
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -153,7 +152,7 @@ def nats_address(tmp_path: Path) -> Iterator[str]:
         yield f"nats://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(HANG)
 
 
 async def put_into_nats(address: str, bodies: list[bytes]) -> None:

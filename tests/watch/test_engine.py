@@ -78,6 +78,7 @@ def test_daft_carries_a_scan_to_its_end(tmp_path: Path) -> None:
     scan = a_scan(tmp_path, files=1, stock=True)
     seen = scans.drive(scan)
     assert [each["done"] for each in seen] == [0, 1, 2, 3]
+    assert {each["counted"] for each in seen} == {None}
     assert seen[0]["remaining"] is None
     assert seen[-1]["remaining"] == 0
     total = Total.parse((scan.folder / "total.json").read_bytes())
@@ -201,6 +202,31 @@ def test_a_scan_does_not_go_on_over_changed_files(tmp_path: Path, monkeypatch: p
     Path(scan.files[0]).unlink()
     with pytest.raises(Refused, match=r"watch\.scan_changed"):
         run(scan)
+
+
+def test_files_of_what_is_done_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan that was killed after its last partition once failed when a file was taken away meanwhile."""
+    scan = a_scan(tmp_path)
+    in_this_process(scan, monkeypatch)
+    total = run(scan)
+    (scan.folder / "total.json").unlink()
+    Path(scan.files[0]).unlink()
+    assert run(scan) == total
+
+
+def test_a_file_that_is_exchanged_while_the_scan_runs_is_not_what_was_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = a_scan(tmp_path)
+    in_this_process(scan, monkeypatch)
+
+    def exchange(told: Progress) -> None:
+        if told.done == 1:
+            os.utime(scan.files[1], ns=(1, 1))
+
+    with pytest.raises(Unavailable, match=r"watch\.scan_incomplete.*watch\.scan_changed"):
+        run(scan, progress=exchange)
+    assert len(reading.parts(scan.folder)) == 3
 
 
 def test_a_bench_with_other_marks_than_planned_is_refused(tmp_path: Path) -> None:
@@ -432,6 +458,8 @@ def test_lines_of_a_manifest_print_back(tmp_path: Path, monkeypatch: pytest.Monk
         assert isinstance(entry, Done)
         assert entry.counts["review"] == entry.part.hits == entry.counts["fired:replica"]
         assert entry.counts["sifted"] == entry.counts["asked:replica"] == entry.part.results
+        assert entry.counts["asked:try"] == entry.part.results
+        assert 0 <= entry.counts["alone:try"] <= entry.counts["fired:try"] < entry.counts["asked:try"]
         for bad in (line.replace(b'"size":', b'"size": '), line.replace(b'{"counts"', b'{"count"'), b"[]"):
             with pytest.raises(Invalid):
                 manifest.parse(bad)

@@ -15,40 +15,54 @@ COMPILER = runpy.run_path(str(ROOT / "scripts" / "compile_locale.py"))
 FRAGMENTS = sorted((WEB / "locale" / "parts").glob("*.po"))
 CATALOGUE = COMPILER["merged"](FRAGMENTS)
 
-IN_TEMPLATES = re.compile(r"""\{%\s*(?:translate|trans)\s+(?:"([^"]+)"|'([^']+)')""")
+IN_TEMPLATES = re.compile(r"""\{%\s*(?:translate|trans)\s+(?:"([^"]+)"|'([^']+)')(?:\s+context\s+["'](\w+)["'])?""")
+CONTEXT = re.compile(r"""\bcontext\s+["'](\w+)["']""")
 BLOCKS = re.compile(r"\{%\s*blocktrans(?:late)?\b([^%]*)%\}(.*?)\{%\s*endblocktrans", re.DOTALL)
 IN_CODE = re.compile(r"""(?:\bgettext_lazy|\bgettext|\b_)\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+)""")
+IN_CONTEXT = re.compile(r"""\bpgettext(?:_lazy)?\(\s*"(\w+)",\s*((?:"(?:[^"\\]|\\.)*"\s*)+)""")
+COUNTED = re.compile(r"""\bngettext(?:_lazy)?\(\s*((?:"(?:[^"\\]|\\.)*"\s*)+),""")
+LITERAL = re.compile(r'"((?:[^"\\]|\\.)*)"')
 NAMED = re.compile(r"%\((\w+)\)s")
 
 
-def _texts() -> tuple[dict[str, str], dict[str, str]]:
+Text = tuple[str, str | None]
+"""What is shown, and the context that tells it from the same words with another meaning."""
+
+
+def _texts() -> tuple[dict[Text, str], dict[Text, str]]:
     """Each text that a page or a form shows, and where; then those that have a plural.
 
     In a template Django looks a per cent sign up as two of them.
     """
-    found: dict[str, str] = {}
-    counted: dict[str, str] = {}
+    found: dict[Text, str] = {}
+    counted: dict[Text, str] = {}
     for path in sorted((WEB / "templates").rglob("*.html")):
         template = path.read_text("utf-8")
         for match in IN_TEMPLATES.finditer(template):
-            found[(match[1] or match[2]).replace("%", "%%")] = path.name
+            found[(match[1] or match[2]).replace("%", "%%"), match[3]] = path.name
         for match in BLOCKS.finditer(template):
             text = " ".join(match[2].split()) if "trimmed" in match[1] else match[2]
+            context = CONTEXT.search(match[1])
             parts = re.split(r"\{%\s*plural\s*%\}", text)
             for part in parts:
                 plain = re.sub(r"\{\{\s*(\w+)\s*\}\}", r"%(\1)s", part.replace("%", "%%"))
-                (counted if len(parts) > 1 else found)[plain.strip()] = path.name
+                (counted if len(parts) > 1 else found)[plain.strip(), context[1] if context else None] = path.name
     for path in sorted([*WEB.rglob("*.py"), *(ROOT / "src" / "chopmark" / "people").rglob("*.py")]):
-        for match in IN_CODE.finditer(path.read_text("utf-8")):
-            found["".join(re.findall(r'"((?:[^"\\]|\\.)*)"', match[1]))] = path.name
+        code = path.read_text("utf-8")
+        for match in IN_CODE.finditer(code):
+            found["".join(LITERAL.findall(match[1])), None] = path.name
+        for match in IN_CONTEXT.finditer(code):
+            found["".join(LITERAL.findall(match[2])), match[1]] = path.name
+        for match in COUNTED.finditer(code):
+            counted["".join(LITERAL.findall(match[1])), None] = path.name
     return found, counted
 
 
 def test_every_text_is_translated():
     found, counted = _texts()
-    known = {entry.msgid for entry in CATALOGUE}
-    assert {text: where for text, where in found.items() if text and text not in known} == {}
-    known |= {entry.msgid_plural for entry in CATALOGUE}  # only what counts looks these up
+    known = {(entry.msgid, entry.msgctxt) for entry in CATALOGUE}
+    assert {text: where for text, where in found.items() if text[0] and text not in known} == {}
+    known |= {(entry.msgid_plural, entry.msgctxt) for entry in CATALOGUE}  # only what counts looks these up
     assert {text: where for text, where in counted.items() if text not in known} == {}
 
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 from web.test_work_pages import LANTERN as WORK
 from web.test_work_pages import deposited, photograph
 from world.pages import PageWorld
+from world.patience import HANG
 from world.rights import lantern
 
 from chopmark.base import clock
@@ -82,7 +83,7 @@ def test_a_digest_in_a_record_shows_nobody_the_file_of_another_organisation(worl
 
 
 def test_one_caller_has_one_heavy_call_worked_on_and_one_waiting_whatever_it_sends():
-    made = Turns(room=4, patience=5)
+    made = Turns(room=4, patience=HANG)
     began, done = threading.Event(), threading.Event()
     order = []
 
@@ -90,11 +91,11 @@ def test_one_caller_has_one_heavy_call_worked_on_and_one_waiting_whatever_it_sen
         with made.turn("organisation a", f"user {name}"):
             order.append(name)
             began.set()
-            done.wait(5)
+            done.wait(HANG)
 
     threads = [threading.Thread(target=call, args=(name,)) for name in "12"]
     threads[0].start()
-    assert began.wait(5)
+    assert began.wait(HANG)
     threads[1].start()
     while made._here["organisation a"] < 2:
         time.sleep(0.001)
@@ -106,7 +107,7 @@ def test_one_caller_has_one_heavy_call_worked_on_and_one_waiting_whatever_it_sen
         assert order == ["1"]
     done.set()
     for each in threads:
-        each.join(5)
+        each.join(HANG)
     assert order == ["1", "2"]
     with made.turn("organisation a"), made.turn("organisation d"):
         pass

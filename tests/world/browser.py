@@ -21,6 +21,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, ViewportSize
 
+from world.patience import HANG, WORK
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 AXE = ROOT / "tests" / "vendor" / "axe.min.js"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -50,7 +52,6 @@ FLAGS = [
     "--disable-background-networking",
     f"--disable-features={','.join((*_HIDDEN, *_PLAYWRIGHT))}",
 ]
-START_PATIENCE = 120.0
 PASSWORD = "lantern over the water 7"
 RULES = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
@@ -76,7 +77,7 @@ class Platform:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=WORK,
             check=False,
             **more,
         )
@@ -111,17 +112,17 @@ def started(home: Path, host: str = "127.0.0.1", *, init: tuple[str, ...] = (), 
     finally:
         serving.send_signal(signal.SIGTERM)
         try:
-            serving.wait(30)
+            serving.wait(HANG)
         except subprocess.TimeoutExpired:
             serving.kill()
-            serving.wait(10)
+            serving.wait(HANG)
 
 
 def _wait_until_ready(serving: subprocess.Popen[bytes], url: str, home: Path) -> None:
-    until = time.monotonic() + START_PATIENCE
+    until = time.monotonic() + HANG
     while time.monotonic() < until and serving.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 (our own loopback address)
+            with urllib.request.urlopen(f"{url}/readyz", timeout=HANG):  # noqa: S310 (our own loopback address)
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)

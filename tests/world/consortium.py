@@ -14,8 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +22,7 @@ from chopmark.ledger.checkpoint import Checkpoint
 from chopmark.ledger.note import Note
 from chopmark.ledger.wire import origin_hash
 from world.netns import Network
+from world.patience import HANG, WORK, until
 
 COURTS = ("hangzhou", "beijing", "guangzhou")
 OTHERS = ("notary", "customs")
@@ -30,7 +30,6 @@ NAMES = COURTS + OTHERS
 RULE = "courts: 2 of hangzhou beijing guangzhou and others: 1 of notary customs"
 PORT = 8000
 MEMBER_PORT = 8101
-PATIENCE = 90.0  # seconds; two busy cores start seven programs
 
 _CHOPMARK = [sys.executable, "-m", "chopmark.site.command"]
 _AHEAD = """
@@ -45,20 +44,11 @@ _FETCH = """
 import sys
 from http.client import HTTPConnection
 host, slash, path = sys.argv[2].removeprefix("http://").partition("/")
-connection = HTTPConnection(host, timeout=20)
+connection = HTTPConnection(host, timeout=300)
 connection.request(sys.argv[1], slash + path, body=sys.stdin.buffer.read() or None)
 answer = connection.getresponse()
 sys.stdout.buffer.write(str(answer.status).encode() + b"\\n" + answer.read())
 """
-
-
-def until(fits: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """Wait until something is so; what it is."""
-    end = time.monotonic() + seconds
-    while not (found := fits()):
-        assert time.monotonic() < end, fits
-        time.sleep(0.2)
-    return found
 
 
 class Consortium:
@@ -103,7 +93,7 @@ class Consortium:
         """Ask a process to end."""
         process = self.processes.pop(name)
         process.terminate()
-        process.wait(40)
+        process.wait(HANG)
 
     def deposit(self, text: str) -> str:
         """Deposit a file with these words; its number. Does not wait for the receipt."""
@@ -199,7 +189,7 @@ class Consortium:
             check=False,
             capture_output=True,
             text=True,
-            timeout=150,
+            timeout=WORK,
         )
         assert not check or done.returncode == 0, f"{command[2:]}: {done.stdout}{done.stderr}"
         return done
@@ -211,7 +201,7 @@ class Consortium:
             input=body,
             check=False,
             capture_output=True,
-            timeout=60,
+            timeout=WORK,
         )
         status, _, content = done.stdout.partition(b"\n")
         return int(status or 0), content
@@ -230,7 +220,7 @@ class Consortium:
         for group in {process.pid, *_groups_below(process.pid)}:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(group, signal.SIGKILL)
-        process.wait(20)
+        process.wait(HANG)
 
     def _start(self, name: str, host: str, command: Sequence[str]) -> None:
         with (self.folder / f"{name}.out").open("ab") as lines:

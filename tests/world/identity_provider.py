@@ -32,6 +32,8 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from world.patience import HANG
+
 CODE_LIFE = 60
 TOKEN_LIFE = 300
 KEY_ID = "house-1"
@@ -84,7 +86,7 @@ class IdentityProvider:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(10)
+        self._thread.join(HANG)
 
     def discovery(self) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 HANG = 300.0  # seconds: of any one wait, or of a part of the product that must not give up in a test
 HANG_MS = 300_000  # the same for browsers
-BUILD = 900.0  # seconds: of compilers and installers, which run once
+WORK = 900.0  # seconds: of what takes a minute alone: a demo, a scan, a compiler, an installer
 
 Found = TypeVar("Found")
 

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from chopmark.site.supervisor import answers
+from world.patience import HANG, WORK
 
 COMMAND = [sys.executable, "-m", "chopmark.site.command"]
-START_PATIENCE = 150.0
 SCOPES = ("deposits:write", "deposits:read", "keys:write")
 MAKE_KEY = """
 import sys
@@ -45,9 +45,7 @@ class Running:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHOPMARK_", "DJANGO_"))}
         return kept | {"CHOPMARK_HOME": str(self.home), "PYTHONPATH": "", "LC_ALL": "C.UTF-8"}
 
-    def chopmark(
-        self, *arguments: str, check: bool = True, patience: float = 120.0, **more: str
-    ) -> subprocess.CompletedProcess[str]:
+    def chopmark(self, *arguments: str, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
         """Run one command on the home (or, with CHOPMARK_SERVER and the like in `more`, elsewhere)."""
         done = subprocess.run(
             [*COMMAND, *arguments],
@@ -55,7 +53,7 @@ class Running:
             check=False,
             capture_output=True,
             text=True,
-            timeout=patience,
+            timeout=WORK,
         )
         assert not check or done.returncode == 0, f"chopmark {' '.join(arguments)}: {done.stdout}{done.stderr}"
         return done
@@ -69,7 +67,7 @@ class Running:
             check=True,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=HANG,
         )
         return made.stdout.strip()
 
@@ -82,8 +80,8 @@ class Running:
             start_new_session=True,
         )
 
-    def wait_until_ready(self, patience: float = START_PATIENCE) -> None:
-        until = time.monotonic() + patience
+    def wait_until_ready(self) -> None:
+        until = time.monotonic() + HANG
         while time.monotonic() < until:
             if answers("127.0.0.1", self.port):  # a client of httpx for each try would take the CPU time of the start
                 return
@@ -110,8 +108,8 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if self.process is not None:
-            self.process.wait(10)
-        until = time.monotonic() + 10
+            self.process.wait(HANG)
+        until = time.monotonic() + HANG
         while any(_alive(pid) for pid in members) and time.monotonic() < until:
             time.sleep(0.02)
         self.process = None
@@ -120,7 +118,7 @@ class Running:
         """SIGTERM to the supervisor; its exit status."""
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(40)
+        status = self.process.wait(HANG)
         self.process = None
         return status
 

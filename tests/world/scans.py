@@ -28,6 +28,7 @@ from chopmark.watch.found import Field, TextHit
 from chopmark.watch.judge import Decided, Judge, Signals
 from chopmark.watch.listing import Listing, clean
 from chopmark.watch.marks import Mark, MarkSet
+from world.patience import WORK
 
 MARKETPLACE = "demo"
 NAMES = ("nike", "adidas", "lego", "gucci", "casio", "bosch")
@@ -200,10 +201,10 @@ def start(scan: Scan, **environment: str) -> subprocess.Popen[str]:
     )
 
 
-def drive(scan: Scan, *, seconds: float = 120, **environment: str) -> list[dict[str, Any]]:
+def drive(scan: Scan, **environment: str) -> list[dict[str, Any]]:
     """Run a scan to its end in a process of its own; its progress."""
     with start(scan, **environment) as process:
-        told, _ = process.communicate(timeout=seconds)
+        told, _ = process.communicate(timeout=WORK)
     assert process.returncode == 0, told
     return [json.loads(line) for line in told.splitlines() if line.startswith("{")]
 

@@ -25,6 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from world.patience import HANG
+
 PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="320" height="320" viewBox="0 0 320 320">'
     '<rect width="320" height="320" fill="#efe6d5"/>'
@@ -249,4 +251,4 @@ def udp_ear() -> Iterator[tuple[int, list[bytes]]]:
         thread.start()
         yield ear.getsockname()[1], heard
         over.set()
-        thread.join(2)
+        thread.join(HANG)

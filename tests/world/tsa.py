@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from chopmark.ledger.timestamp import Authority, accept, request
 from chopmark.ledger.tsa import Mark, Order, Signer, answer, make_root, make_signer
+from world.patience import HANG
 
 AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
@@ -83,5 +84,5 @@ class TsaWorld:
 def openssl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """`openssl ts …`; an old LibreSSL would do as well."""
     return subprocess.run(
-        ["openssl", "ts", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=30
+        ["openssl", "ts", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=HANG
     )

@@ -16,6 +16,7 @@ import dns.rrset
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from world.patience import HANG
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.evidence.capture import cleanliness, commands, names, sealed, timesource, vantage
@@ -44,7 +45,7 @@ def udp_server(answer):
         thread.start()
         yield f"127.0.0.1:{server.getsockname()[1]}"
         over.set()
-        thread.join(5)
+        thread.join(HANG)
 
 
 # ---- resolvers -------------------------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ def answering(address):
 
 
 def test_two_resolvers_are_asked_and_their_messages_are_kept(monkeypatch):
-    monkeypatch.setattr(names, "PATIENCE", 0.3)
+    monkeypatch.setattr(names, "PATIENCE", 1.5)  # in which the first must answer
     with udp_server(answering("192.0.2.1")) as first, udp_server(lambda _question: None) as second:
         found = names.ask("shop.example", [first, second], lambda: AT)
     assert [(each["kind"], each.get("status"), "failure" in each) for each in found] == [

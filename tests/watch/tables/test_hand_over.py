@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from world.market import raw
+from world.patience import HANG
 
 from chopmark.base import clock
 from chopmark.base.errors import Refused
@@ -102,7 +103,7 @@ def slowly(*given, by, at):
 
 def call(number, by):
     if by.user_id == 2:
-        assert inside.wait(20)
+        assert inside.wait(300)
     try:
         done = hand_over.hit_to_matter(number, by=by, at=now)
         return f"{done.matter_number}:{done.capture is not None}"
@@ -137,7 +138,7 @@ def test_of_two_who_hand_over_a_hit_at_once_one_opens_the_matter(database, reque
     if database == "postgresql":
         environment["CHOPMARK_DATABASE_URL"] = request.getfixturevalue("postgres_dsn")
     command = [sys.executable, "-c", AT_ONCE]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG, check=False)
     assert done.returncode == 0, done.stderr
     first, second = (f"M-{clock.now().year}-00000{n}" for n in (1, 2))
     one_organisation, two = done.stdout.splitlines()
