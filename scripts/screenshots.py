@@ -51,7 +51,7 @@ def main() -> int:
             return 3
         platform.start()
         try:
-            platform.wait_until_ready(400.0)
+            platform.wait_until_ready()
             with sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
                 if sys.argv[1:] == ["rights"]:
