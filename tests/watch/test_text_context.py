@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib.resources import files
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chopmark.watch import text as context
+from chopmark.watch.listing import MAX_DESCRIPTION, MAX_TITLE
 from chopmark.watch.marks import COMMON, Mark, mark_set
+from chopmark.watch.reading import Words
 from chopmark.watch.text.context import (
     MAX_CONTACTS,
     classes_of,
@@ -30,6 +36,12 @@ REPLICA = {
     "the longer of two": ("replica watch", ["replica watch"]),
     "a hint": ("Chanel inspired dupe", ["inspired", "dupe"]),
     "part of a word": ("replicate", []),
+    "ten ideographs": ("微商货源一件代发大牌", ["微商货源一件代发大牌"]),
+    "flowers that look real": ("高仿真花束", []),
+    "real leather, and a replica": ("高仿真皮包", ["高仿真皮"]),
+    "what supporters wear, and not what is beside it": ("replica jersey, superclone", ["superclone"]),
+    "material": ("fake leather bag, scale 1:1", []),
+    "who warns of them": ("拒绝高仿 no fakes", []),
     "nothing": ("", []),
 }
 
@@ -39,6 +51,34 @@ def test_replica_words_are_found(text, found):
     said = replica_words(text)
     assert [each.word for each in said] == found
     assert all(text[each.start : each.end] for each in said)
+
+
+SLANG = tomllib.loads(files(context).joinpath("data/slang.toml").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("kind", ["sure", "hint", "harmless"])
+def test_each_word_of_the_data_is_read_as_what_it_is(kind):
+    for word in (*SLANG[kind]["zh"], *SLANG[kind]["en"]):
+        read = [(each.word, each.kind) for each in replica_words(f"x {word} y")]
+        assert read == ([] if kind == "harmless" else [(word, kind)])
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("高仿", 1),
+        ("高仿 鞋 高仿", 1),
+        ("高仿 A货", 2),
+        ("同款 factory outlet", 1),
+        ("factory outlet\nFactory Outlet", 0),
+    ],
+)
+def test_a_word_said_again_counts_no_more_and_hints_by_twos(text, count):
+    assert Words().replica_words(text) == count
+
+
+def test_what_is_read_of_a_listing_reaches_to_its_end():
+    assert [each.word for each in replica_words("x" * (MAX_TITLE + MAX_DESCRIPTION - 10) + " A货")] == ["A货"]
 
 
 CLASSES = {

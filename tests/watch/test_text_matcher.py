@@ -142,6 +142,9 @@ def test_fields_are_told_apart_and_descriptions_are_read_plainly():
 
 DESCRIPTIVE = {
     "for": ("case for Nike", True),
+    "for yours": ("case for your Nike", True),
+    "for most": ("strap compatible with most ni.ke", True),
+    "for all in Chinese": ("适用于所有耐克", True),
     "compatible with": ("strap compatible with Sony", True),
     "in Chinese, before": ("手环适用于耐克", True),
     "behind": ("sony compatible charger", True),

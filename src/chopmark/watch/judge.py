@@ -132,7 +132,7 @@ class Reading(Protocol):
     """What words around a mark say (`watch.text.context`)."""
 
     def replica_words(self, text: str) -> int:
-        """How many words offer replicas."""
+        """How many different words offer replicas."""
 
     def hidden(self, text: str) -> bool:
         """Whether it has invisible or reversed characters."""

@@ -18,8 +18,11 @@ class Words:
     """`judge.Reading` over the shipped words."""
 
     def replica_words(self, text: str) -> int:
-        """How many words offer replicas: each sure one; hints, which genuine goods bear too, count by twos."""
-        kinds = [each.kind for each in context.replica_words(text)]
+        """How many different words offer replicas: each sure one; hints, which genuine goods bear too, count by twos.
+
+        A word that is said again counts no more: descriptions repeat titles.
+        """
+        kinds = [kind for _, kind in {(each.word, each.kind) for each in context.replica_words(text)}]
         return kinds.count("sure") + kinds.count("hint") // 2
 
     def hidden(self, text: str) -> bool:

@@ -23,28 +23,33 @@ from typing import Final, Literal
 
 from chopmark.watch.text.canon import tokens, words
 
-MAX_TEXT: Final = 20_000
-"""Characters that are read; what follows is left out."""
+MAX_TEXT: Final = 22_000
+"""Characters that are read, a title and a description of full length together; what follows is left out."""
 MAX_CONTACTS: Final = 50
-_LONGEST: Final = 8  # words of a phrase
+_LONGEST: Final = 12  # words of a phrase; an ideograph is one
 
+_FITS: Final = ("for", "fits", "fit for", "suits", "compatible with", "works with", "use with", "replacement for")
 BEFORE: Final = (
+    *(f"{fits} {whose}" for fits in _FITS for whose in ("your", "the", "all", "most", "any", "genuine", "original")),
     *("for", "fits", "fit for", "suits", "replaces", "replacement for", "compatible with", "compatible for"),
     *("works with", "use with", "pour", "compatible avec", "fur", "passend fur", "kompatibel mit", "para"),
     *("compatible con", "per", "voor", "适 用", "适 用 于", "适 配", "兼 容", "通 用 于", "适 合", "用 于"),
+    *("适 用 于 各 种", "适 用 于 所 有", "兼 容 各 种", "兼 容 所 有"),
 )
 """Plain words right before a mark which say that the goods are for what it names."""
 AFTER: Final = ("compatible", "kompatibel", "适 用", "通 用", "专 用", "可 用")
 """The same right after it."""
-_BEFORE: Final = tuple(tuple(each.split(" ")) for each in BEFORE)
-_AFTER: Final = tuple(tuple(each.split(" ")) for each in AFTER)
+_BEFORE: Final = frozenset(tuple(each.split(" ")) for each in BEFORE)
+_AFTER: Final = frozenset(tuple(each.split(" ")) for each in AFTER)
+_MOST: Final = max(map(len, (*_BEFORE, *_AFTER)))
 
 
 def is_descriptive(row: Sequence[str], first: int, last: int | None = None) -> bool:
     """Whether plain words before `first`, or after `last`, say that the goods are for what is named between."""
     end = (first if last is None else last) + 1
-    return any(first >= len(each) and tuple(row[first - len(each) : first]) == each for each in _BEFORE) or any(
-        tuple(row[end : end + len(each)]) == each for each in _AFTER
+    return any(
+        tuple(row[max(0, first - size) : first]) in _BEFORE or tuple(row[end : end + size]) in _AFTER
+        for size in range(1, _MOST + 1)
     )
 
 
@@ -63,7 +68,10 @@ class Slang:
 
 
 def replica_words(text: str) -> tuple[Slang, ...]:
-    """Words of `data/slang.toml` in a text, in order, the longest where several begin; none overlap."""
+    """Words of `data/slang.toml` in a text, in order, the longest where several begin; none overlap.
+
+    What only has such a word in it and offers no replica (高仿真, "replica jersey") is passed over.
+    """
     found = tokens(text[:MAX_TEXT])
     row = [each.text for each in found]
     phrases, firsts = _slang(), _slang_firsts()
@@ -77,7 +85,8 @@ def replica_words(text: str) -> tuple[Slang, ...]:
         for size in range(min(_LONGEST, len(row) - at), 0, -1):
             known = phrases.get(" ".join(row[at : at + size]))
             if known is not None and _has_signs(known[0], text[found[at].start :][: len(known[0]) + 4]):
-                made.append(Slang(known[0], known[1], found[at].start, found[at + size - 1].end))
+                if known[1] != "harmless":
+                    made.append(Slang(known[0], known[1], found[at].start, found[at + size - 1].end))
                 step = size
                 break
         at += step
@@ -92,9 +101,9 @@ def _has_signs(word: str, text: str) -> bool:
 
 
 @cache
-def _slang() -> Mapping[str, tuple[str, Literal["sure", "hint"]]]:
+def _slang() -> Mapping[str, tuple[str, Literal["sure", "hint", "harmless"]]]:
     table = _data("slang.toml")
-    kinds: tuple[Literal["sure", "hint"], ...] = ("hint", "sure")
+    kinds: tuple[Literal["sure", "hint", "harmless"], ...] = ("hint", "sure", "harmless")
     return {words(each): (each, kind) for kind in kinds for language in ("zh", "en") for each in table[kind][language]}
 
 
