@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -13,7 +15,9 @@ from world.patience import HANG, until
 from world.running import Running
 
 from chopmark.base.errors import Refused
-from chopmark.site.supervisor import free_port
+from chopmark.member.serving import served
+from chopmark.site import supervisor
+from chopmark.site.supervisor import answers, free_port
 
 pytestmark = pytest.mark.crash
 
@@ -160,6 +164,48 @@ def test_a_sequencer_that_cannot_live_takes_the_platform_down_loudly(home, tmp_p
     finally:
         broken.kill()
     assert "cannot write" in (copy / "logs" / "sequencer.log").read_text()
+
+
+def _hears(pid):
+    """Whether a process has set a handler for SIGTERM."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    [caught] = [int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")]
+    return bool(caught >> signal.SIGTERM - 1 & 1)
+
+
+def test_a_web_server_told_to_stop_while_it_starts_waits_for_nobody(home, tmp_path):
+    web = Running(home, free_port("127.0.0.1", None, 18000, 18999))
+    command = [sys.executable, "-m", "chopmark.site.supervisor", "127.0.0.1", str(web.port), "8", "1"]
+    with (tmp_path / "said").open("wb") as said:
+        web.process = subprocess.Popen(command, env=web.environment, stdout=said, stderr=said)
+    try:
+        until(lambda: [pid for pid in web.members()[1:] if not _hears(pid)] or answers("127.0.0.1", web.port))
+        assert not answers("127.0.0.1", web.port)
+        assert web.stop() == 0
+    finally:
+        web.kill()
+    assert "refused to gracefully stop" not in (tmp_path / "said").read_text()
+
+
+def test_who_waits_for_a_slow_start_is_told_so_and_then_the_address(monkeypatch):
+    monkeypatch.setattr(supervisor, "START_PATIENCE", 0.3)
+    port, told = free_port("127.0.0.1", None, 18000, 18999), []
+    supervisor.tell_when_open(
+        "127.0.0.1", port, running=lambda: told.append("running"), silent=lambda: told.append("silent")
+    )
+    assert told == ["silent"]
+
+    def healthy(_environ, start_response):
+        start_response("200 OK", [("Content-Length", "3")])
+        return [b"ok\n"]
+
+    with served(healthy, port=port):
+        until(lambda: told == ["silent", "running"])
+        told.clear()
+        supervisor.tell_when_open(
+            "127.0.0.1", port, running=lambda: told.append("running"), silent=lambda: told.append("silent")
+        )
+    assert told == ["running"]
 
 
 def test_the_page_answers_in_the_language_asked_for(platform):

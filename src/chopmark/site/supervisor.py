@@ -293,6 +293,27 @@ def answers(host: str, port: int, path: str = "/healthz") -> bool:
         connection.close()
 
 
+def tell_when_open(host: str, port: int, *, running: Callable[[], None], silent: Callable[[], None]) -> None:
+    """Call `running` once the web server answers; when it does not in time, `silent`, and `running` when it does later.
+
+    Returns when either has been called. A slow machine may take minutes to start, and a person waits for the address.
+    """
+    until = time.monotonic() + START_PATIENCE
+    while not answers(host, port):
+        if time.monotonic() > until:
+            silent()
+            threading.Thread(target=_tell_late, args=(host, port, running), name="late", daemon=True).start()
+            return
+        time.sleep(0.2)
+    running()
+
+
+def _tell_late(host: str, port: int, running: Callable[[], None]) -> None:
+    while not answers(host, port):
+        time.sleep(1)
+    running()
+
+
 def serve_web(host: str, port: int, *, threads: int, workers: int) -> None:
     """Be the web server: granian in WSGI mode, which streams bodies both ways. Returns when stopped."""
     from granian import Granian  # noqa: PLC0415 (only the web process needs it)
@@ -343,17 +364,17 @@ def command(
     if desks := desks_of(place):
         introduce_desks(place, f"http://127.0.0.1:{chosen}" if config.local else config.base_url)
 
-    def ready() -> None:
-        until = time.monotonic() + START_PATIENCE
-        while not (up := answers(host, chosen)) and time.monotonic() < until:
-            time.sleep(0.2)
-        if not up:
-            say("site.silent", log=str(place / "logs" / "web.log"))
-            return
+    def running() -> None:
         say("site.running", common, address=os.environ.get("CHOPMARK_BASE_URL", f"http://localhost:{chosen}"))
         if (place / "demo.txt").is_file():
             say("site.sign_in", common, path=str(place / "demo.txt"))
         say("site.how_to_stop", common, logs=str(place / "logs"))
+
+    def silent() -> None:
+        say("site.silent", log=str(place / "logs" / "web.log"))
+
+    def ready() -> None:
+        tell_when_open(host, chosen, running=running, silent=silent)
 
     if doors := demo_doors(place):
         os.environ["CHOPMARK_CAPTURE_ALLOW"] = ",".join(dict.fromkeys((*config.capture_allow, *doors)))
