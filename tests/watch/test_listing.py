@@ -203,6 +203,18 @@ def test_hostile_text_takes_little_time_and_room() -> None:
     assert peak < 100_000_000
 
 
+@pytest.mark.parametrize("name", ["title", "brand", "category", "gtin", "price", "stock", "listed_at"])
+def test_a_number_too_long_to_be_written_is_a_flag(name: str) -> None:
+    for number in (10**5_000, -(10**5_000)):
+        found = cleaned(**{"title": "x", name: number})
+        assert found.flags
+        assert not getattr(found, name)
+
+
+def test_classes_are_numbers_or_texts_and_nothing_else_is_read() -> None:
+    assert cleaned(classes=[25, "09", " 3 ", 10**5_000, True, 2.0, ["25"], {}, -1, 46]).classes == ("3", "9", "25")
+
+
 def test_classes_come_from_the_category_when_they_are_not_given() -> None:
     def classes_of(category: str) -> list[str]:
         return ["25", "9"] if category == "Shoes" else []

@@ -419,6 +419,9 @@ TOML = {
     "an example that says nothing": f"[cheap]\n{REST}\n[[cheap.positive]]\ndisguised = true",
     "an example half said": f'[cheap]\n{REST}\n[[cheap.positive]]\nzh = "x"',
     "an example with no number": f'[cheap]\n{REST}\n[[cheap.positive]]\nsays = "x"\nprice_ratio = nan',
+    "an example with too long a number": f'[cheap]\n{REST}\n[[cheap.positive]]\nsays = "x"\nprice = {2**53}',
+    "a scope too long to be asked": f"[cheap]\nscope.rights = {[f'R-{at:090}' for at in range(60)]}\n{REST}",
+    "a scope with what nobody sees": f'[cheap]\nscope.rights = ["R\u200b"]\n{REST}',
     "an unknown state": f'[cheap]\nstate = "on"\n{REST}',
     "a condition that cannot be read": f"[cheap]\n{REST.replace('disguised', 'x')}",
 }

@@ -248,7 +248,7 @@ def _as_text(value: object, flags: set[Flag]) -> str:
             return value
         case bytes():
             return value.decode("utf-8", "surrogateescape")
-        case int() | float() if not isinstance(value, bool):
+        case int() | float() if not isinstance(value, bool) and not abs(value) > MAX_NUMBER:  # NaN is not greater
             return str(value)
         case _:
             flags.add("broken_encoding")
@@ -379,7 +379,9 @@ _CLASS = re.compile(r"0?([1-9])|([1-3][0-9]|4[0-5])")
 
 
 def _classes(value: object, category: str, classes_of: Classes | None, flags: set[Flag]) -> tuple[str, ...]:
-    given = {found[1] or found[2] for each in _several(value) if (found := _CLASS.fullmatch(str(each).strip()))}
+    said = (str(each) if type(each) is int and 0 < each < 100 else each for each in _several(value))
+    known = (_CLASS.fullmatch(each.strip()) for each in said if isinstance(each, str))
+    given = {found[1] or found[2] for found in known if found}
     if not given and category and classes_of is not None:
         given = set(classes_of(category))
     if not given:
@@ -486,7 +488,9 @@ def gtin_of(value: object) -> str:
 def _gtin(value: object, flags: set[Flag]) -> str:
     if value in (None, ""):
         return ""
-    digits = re.sub(r"[\s-]", "", str(value)[:40]) if isinstance(value, str | int) else ""
+    if isinstance(value, int) and abs(value) <= MAX_NUMBER:
+        value = str(value)
+    digits = re.sub(r"[\s-]", "", value[:40]) if isinstance(value, str) else ""
     if gtin_is_right(digits):
         return digits
     flags.add("gtin_wrong")

@@ -27,7 +27,7 @@ from chopmark.base import jcs
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.base.wording import Language
 from chopmark.watch.features import FEATURES, Value, row
-from chopmark.watch.rules.language import Condition, Test, as_test, evaluate, parse
+from chopmark.watch.rules.language import MAX_INTEGER, Condition, Test, as_test, evaluate, parse
 
 Action = Literal["watch", "review", "hold", "takedown"]
 State = Literal["draft", "shadow", "live", "stopped"]
@@ -304,7 +304,7 @@ def _rule(said: object, state: State) -> Rule:
     scope = said["scope"]
     if not isinstance(scope, dict) or set(scope) != {"marketplaces", "rights"}:
         raise Invalid("watch.rule_malformed", field="scope")
-    return Rule(
+    rule = Rule(
         id=_text(said, "id", _ID),
         zh=_name(said, "zh"),
         en=_name(said, "en"),
@@ -319,6 +319,16 @@ def _rule(said: object, state: State) -> Rule:
         negative=_examples(said, "negative"),
         state=state,
     )
+    _must_fit_its_scope(rule)
+    return rule
+
+
+def _must_fit_its_scope(rule: Rule) -> None:
+    """Said when a rule is written: a scope too long for a condition would otherwise come to light when it is run."""
+    try:
+        rule.effective  # noqa: B018 (what is read once is kept)
+    except Invalid as error:
+        raise Invalid("watch.rule_malformed", field="scope") from error
 
 
 def _text(said: Mapping[str, Any], name: str, form: re.Pattern[str] | None = None) -> str:
@@ -398,6 +408,8 @@ def _value(name: str, value: object, field: str) -> Value:
         raise Invalid("watch.feature_unknown", names=[name])
     if feature.kind == "real" and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{1,6})?", value):
         return float(value)
+    if type(value) is int and abs(value) > MAX_INTEGER:
+        raise Invalid("watch.rule_malformed", field=field)
     if feature.kind != "real" and type(value) is _PYTHON[feature.kind]:
         return value  # type: ignore[return-value]  # its type was just compared
     if value is None and feature.neutral is None:
