@@ -18,7 +18,7 @@ from chopmark.watch.actions.review import Opinion, decide_hit
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.gateway import Answer
 from chopmark.watch.listing import clean
-from chopmark.watch.models import ListingRow
+from chopmark.watch.models import Hit, ListingRow, MarkNote
 
 RULE = """
 [loud]
@@ -142,6 +142,28 @@ def test_marks_are_described_and_made_anew(watch, market, capsys):
     assert after["version"][:16] in capsys.readouterr().err
 
 
+def test_what_is_not_said_of_a_mark_stays_as_it_was_said(watch, market):
+    own = ("--organisation", str(market.mei.actor.organisation_id))
+
+    def described(*arguments):
+        assert watch("marks", "--right", market.right.number, *arguments, *own, mine=False)[0] == 0
+        note = MarkNote.objects.get()
+        return note.aliases, note.distinctiveness, note.near, note.well_known
+
+    assert described("--alias", "红灯笼", "--near") == (["红灯笼"], None, True, False)
+    assert described("--distinctiveness", "900") == (["红灯笼"], 900, True, False)
+    assert described("--no-near", "--well-known") == (["红灯笼"], 900, False, True)
+    assert described("--alias", "red lamp") == (["red lamp"], 900, False, True)
+    assert described() == (["red lamp"], 900, False, True)
+
+
+def test_a_limit_below_one_is_wrong_use(watch, market, capsys):
+    own = ("--organisation", str(market.jo.actor.organisation_id))
+    for verb in (("reverse", "lantern"), ("hits", *own), ("measures", "demo", *own), ("sellers", "demo", *own)):
+        assert run(build(), ["watch", *verb, "--limit", "-1"]) == 2, verb
+    capsys.readouterr()
+
+
 def test_trusted_titles_teach_how_distinctive_marks_are(watch, market, tmp_path):
     _, before = watch("marks")
     lesson = tmp_path / "catalogue.csv"
@@ -175,7 +197,31 @@ def test_people_read_words_and_programs_codes(watch, market, capsys):
     told = " ".join(capsys.readouterr().out.split())
     assert "proposes: review." in told
     assert "Way of writing: digits and look-alike letters" in told
+    assert "title: R3D LANTERN = RED LANTERN (digits and look-alike letters)" in told
     assert {each["state"] for each in watch("hits", "--state", "open")[1]} == {"open"}
     assert run(build(), ["watch", "hits", "--state", "gone", *own]) == 1
     assert "There is none." in capsys.readouterr().err
     assert run(build(), ["watch", "hits", "--state", "nosuch", *own]) == 2
+    assert run(build(), ["watch", "rules", *own]) == 0
+    assert "in force" in capsys.readouterr().out
+    decide_hit(
+        "H-2026-000001",
+        Opinion(answer="confirm", why="counterfeit", measure="hold"),
+        by=market.jo.actor,
+        at=clock.now(),
+    )
+    assert run(build(), ["watch", "measures", "demo", *own]) == 0
+    assert "on its way" in capsys.readouterr().out
+
+
+def test_a_picture_that_was_found_is_told_and_what_stopped_a_scan_is_a_sentence(watch, market, tmp_path, capsys):
+    hit = market.hit()
+    found = {"work": "W-2026-000001", "right": "", "picture": 1, "stage": "codes", "score": 970}
+    Hit.objects.update(found={"pictures": [found]})
+    own = ("--organisation", str(market.jo.actor.organisation_id))
+    assert run(build(), ["watch", "hits", hit.number, *own]) == 0
+    assert "Picture 2: the same picture, W-2026-000001, score 970" in capsys.readouterr().out
+    assert run(build(), ["watch", "scan", "demo", str(tmp_path / "none-*.parquet"), *own]) == 1
+    printed = capsys.readouterr().err
+    assert "It did not come to its end: " in printed
+    assert "watch.scan_empty" not in printed

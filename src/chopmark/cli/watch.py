@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 from rich.text import Text
 
@@ -45,6 +46,7 @@ PATIENCE: Final = 600  # times that a full inbox is waited for, a few seconds ea
 MAX_RULES: Final = 4_000_000  # bytes of a file of rules
 MAX_SHOWN: Final = 1_000
 
+Limit = Annotated[int, Parameter(validator=Number(gte=1), help=text("cli.watch.limit"))]
 Organisation = Annotated[str | None, Parameter(help=text("cli.option.organisation"))]
 Marketplace = Annotated[str, Parameter(help=text("cli.watch.marketplace"))]
 
@@ -75,7 +77,7 @@ def scan_command(
         facts = {"number": told.number, "state": text(f"cli.state.scan_{told.state}")}
         say("cli.watch.scanned", common, **facts, scanned=told.scanned, found=told.found)
         if told.trouble:
-            say("cli.watch.trouble", common, trouble=told.trouble)
+            say("cli.watch.trouble", common, trouble=text(told.trouble, **dict(told.facts)))
     return FAILED if wait and told.state != "done" else DONE
 
 
@@ -114,7 +116,7 @@ def reverse_command(
     /,
     *,
     stock: Annotated[list[str] | None, Parameter(help=text("cli.watch.stock"))] = None,
-    limit: Annotated[int, Parameter(help=text("cli.watch.limit"))] = 100,
+    limit: Limit = 100,
     common: Common = PLAIN,
 ) -> int:
     """Show listings of scanned stocks that hold a name, plainly or in disguise; 1 when there is none."""
@@ -180,7 +182,8 @@ def rules_command(
         }
         for each in shown
     ]
-    _shown(rows, ("name", "state", "version", "action", "condition"), common)
+    columns = ("name", "state", "version", "action", "condition")
+    _shown(rows if common.json else [_worded(each, state="rule", action="action") for each in rows], columns, common)
     return DONE
 
 
@@ -232,7 +235,7 @@ def hits_command(
     ] = None,
     marketplace: Annotated[str, Parameter(help=text("cli.watch.marketplace"))] = "",
     right: Annotated[str, Parameter(help=text("cli.watch.right"))] = "",
-    limit: Annotated[int, Parameter(help=text("cli.watch.limit"))] = 100,
+    limit: Limit = 100,
     organisation: Organisation = None,
     common: Common = PLAIN,
 ) -> int:
@@ -254,19 +257,24 @@ def hits_command(
         _table([_hit_row(_hit(story.summary))], _HIT)
         for sentence in told["reasons"]:
             out().print(Text(f"- {seen(sentence['sentence'])}"))
-        for each in story.found["texts"]:
+        for each in story.found.get("texts", ()):
             read = getattr(story.listing, each["field"])[each["start"] : each["end"]]
-            out().print(Text(f"  {each['field']} {each['view']}: {seen(read)} = {each['term']}"))
+            field, view = text(f"cli.state.field_{each['field']}"), text(f"cli.state.view_{each['view']}")
+            line = text("cli.watch.read", field=field, read=seen(read), term=seen(each["term"]), view=view)
+            out().print(Text(f"  {line}"))
+        for each in story.found.get("pictures", ()):
+            stage = text(f"cli.state.stage_{each['stage']}")
+            work = each["work"] or story.summary.right_number
+            facts = {"place": each["picture"] + 1, "stage": stage, "work": work, "score": each["score"]}
+            out().print(Text(f"  {text('cli.watch.pictured', **facts)}"))
         return DONE
     wanted = Filters(state=state or "", marketplace=marketplace, right=right)
-    rows: list[dict[str, Any]] = []
-    while len(rows) < min(limit, MAX_SHOWN):
-        page, _ = hits_of(by, wanted, limit=min(100, limit - len(rows)), offset=len(rows))
-        if not page:
-            break
-        rows += map(_hit, page)
-    _shown(rows if common.json else list(map(_hit_row, rows)), _HIT, common)
-    return DONE if rows else FAILED
+
+    def page(after: str, size: int) -> tuple[list[dict[str, Any]], str]:
+        found = hits_of(by, wanted, after=after, limit=size)
+        return [_hit(each) if common.json else _hit_row(_hit(each)) for each in found.items], found.next
+
+    return _listed(page, _HIT, limit, common)
 
 
 def measures_command(
@@ -276,7 +284,7 @@ def measures_command(
     state: Annotated[
         Literal["waiting", "done", "refused", "cancelled"] | None, Parameter(help=text("cli.watch.measure_state"))
     ] = None,
-    limit: Annotated[int, Parameter(help=text("cli.watch.limit"))] = 100,
+    limit: Limit = 100,
     organisation: Organisation = None,
     common: Common = PLAIN,
 ) -> int:
@@ -286,7 +294,8 @@ def measures_command(
 
     def page(after: str, size: int) -> tuple[list[dict[str, Any]], str]:
         found = measures_of(by, marketplace, state=state or "", after=after, limit=size)
-        return list(map(_measure, found.items)), found.next
+        rows = map(_measure, found.items)
+        return [each if common.json else _worded(each, kind="action", state="measure") for each in rows], found.next
 
     return _listed(page, ("kind", "state", "hit", "item", "seller", "tries", "trouble"), limit, common)
 
@@ -296,7 +305,7 @@ def sellers_command(
     words: Annotated[str, Parameter(help=text("cli.watch.seller_words"))] = "",
     /,
     *,
-    limit: Annotated[int, Parameter(help=text("cli.watch.limit"))] = 100,
+    limit: Limit = 100,
     organisation: Organisation = None,
     common: Common = PLAIN,
 ) -> int:
@@ -317,8 +326,8 @@ def marks_command(
     right: Annotated[str, Parameter(help=text("cli.watch.right"))] = "",
     aliases: Annotated[list[str] | None, Parameter(name="--alias", help=text("cli.watch.alias"))] = None,
     distinctiveness: Annotated[int | None, Parameter(help=text("cli.watch.distinctiveness"))] = None,
-    near: Annotated[bool, Parameter(negative="", help=text("cli.watch.near"))] = False,
-    well_known: Annotated[bool, Parameter(negative="", help=text("cli.watch.well_known"))] = False,
+    near: Annotated[bool | None, Parameter(help=text("cli.watch.near"))] = None,
+    well_known: Annotated[bool | None, Parameter(help=text("cli.watch.well_known"))] = None,
     teach: Annotated[Path | None, Parameter(help=text("cli.watch.teach"))] = None,
     organisation: Organisation = None,
     common: Common = PLAIN,
@@ -331,15 +340,19 @@ def marks_command(
         make_mark_set,
     )
 
-    if right:
+    if right and (aliases, distinctiveness, near, well_known) != (None, None, None, None):
+        from chopmark.watch.queries.marks import mark_of  # noqa: PLC0415 (the same)
+
+        by, at = _actor(organisation), clock.now()
+        known = mark_of(by, right, at=at)  # what is not said now stays as it was said
         describe_mark(
-            right,
-            by=_actor(organisation),
-            at=clock.now(),
-            aliases=tuple(aliases or ()),
-            distinctiveness=distinctiveness,
-            near=near,
-            well_known=well_known,
+            known.id,
+            by=by,
+            at=at,
+            aliases=known.aliases if aliases is None else tuple(aliases),
+            distinctiveness=known.distinctiveness if distinctiveness is None else distinctiveness,
+            near=known.near if near is None else near,
+            well_known=known.well_known if well_known is None else well_known,
         )
     if teach is not None:
         from chopmark.watch.actions.teach import read_titles, teach_marks  # noqa: PLC0415 (the same)
@@ -486,6 +499,7 @@ def _hit(each: HitSummary) -> dict[str, Any]:
         "outcome": each.outcome,
         "score": each.score,
         "right": each.right_number,
+        "work": each.work or None,
         "marketplace": each.marketplace,
         "item": each.item,
         "version": each.version,
@@ -498,13 +512,13 @@ def _hit(each: HitSummary) -> dict[str, Any]:
     }
 
 
+def _worded(said: Mapping[str, Any], **kinds: str) -> dict[str, Any]:
+    """The same for people: codes of these names in words, `state="found"` as `cli.state.found_…`."""
+    return {**said, **{name: text(f"cli.state.{kind}_{said[name]}") for name, kind in kinds.items()}}
+
+
 def _hit_row(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for people."""
-    return {
-        **said,
-        "state": text(f"cli.state.found_{said['state']}"),
-        "outcome": text(f"cli.state.action_{said['outcome']}"),
-    }
+    return _worded(said, state="found", outcome="action")
 
 
 def _in_words(facts: Mapping[str, Any]) -> dict[str, Any]:
