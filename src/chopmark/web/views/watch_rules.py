@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from chopmark.base import clock
@@ -157,7 +158,7 @@ def rule_facts(rule: Rule) -> list[tuple[str, str]]:
         (_("Rights"), ", ".join(rule.scope.rights) or every),
         (_("Stops itself above, flags a day"), f"{rule.flags_a_day:,}"),
         (_("Precision to be proven before it acts without a person"), f"{rule.needed / 10:.1f} %"),
-        (_("Expires"), rule.expires.isoformat() if rule.expires else _("never")),
+        (_("Expires"), rule.expires.isoformat() if rule.expires else pgettext("watch", "never")),
     ]
 
 
