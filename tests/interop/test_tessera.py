@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from interop import foreign
 from world.ledger import KEYS, LedgerWorld, entry_of
+from world.patience import HANG
 from world.small_log import LOG_KEY, SmallLog, write_log
 
 from chopmark.ledger.stores import CHECKPOINT
@@ -100,7 +101,7 @@ class _Door(BaseHTTPRequestHandler):
         entry = entry_of(self.rfile.read(int(self.headers["Content-Length"])))
         with self.ready:
             self.world.book.enqueue([entry], self.world.clock())
-            self.ready.wait_for(lambda: self.world.book.positions([entry.leaf]), 20)
+            self.ready.wait_for(lambda: self.world.book.positions([entry.leaf]), HANG)
             found = self.world.book.positions([entry.leaf])
         self._answer(200, str(found[entry.leaf]).encode()) if found else self._answer(503, b"")
 

@@ -6,6 +6,8 @@ import os
 import subprocess
 import sys
 
+from world.patience import HANG
+
 from chopmark.base import clock
 
 AT_ONCE = """
@@ -45,7 +47,7 @@ def race(first, second):
         connection.close()
         return "done"
     def other():
-        assert inside.wait(20)
+        assert inside.wait(300)
         try:
             second()
             return "done"
@@ -102,7 +104,7 @@ def test_two_workers_make_one_hit_lock_in_one_order_and_count_each_other(postgre
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     environment["CHOPMARK_DATABASE_URL"] = postgres_dsn
     command = [sys.executable, "-c", AT_ONCE]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG, check=False)
     assert done.returncode == 0, done.stderr
     made, hits, answered, measures, counted, seller = done.stdout.splitlines()
     assert (made, hits) == ("done done", f"1 H-{clock.now().year}-000001")
