@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 EMAIL = "demo@chopmark.example"
 NAME = "Demo 示范"
 ORGANISATION = "Blue Wave Studio 青浪工作室"
-WAIT = 60.0  # seconds
+WAIT = 180.0  # seconds
 FILES = (
     # name, kind, title, author, media type, private, SM3 beside SHA-256, kept
     ("blue-wave.png", "work", "Blue Wave No. 1 · 青浪一号", "Lin Qing 林青", "image/png", False, True, True),

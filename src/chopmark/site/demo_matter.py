@@ -54,9 +54,9 @@ from chopmark.site.jobs import alone, make_tools
 if TYPE_CHECKING:
     from chopmark.desk.wire import Kind
 
-PATIENCE = 90.0
+PATIENCE = 300.0
 """Seconds for one part: the log's members, the desks and the authority all run on this machine."""
-START_PATIENCE = 60.0
+START_PATIENCE = 180.0
 TITLE = Both(zh="青浪图案丝巾著作权案（示范）", en="Scarf with blue waves (demonstration)")
 CODE_LIFE = timedelta(days=30)
 PLAINTIFF = {
@@ -556,7 +556,7 @@ def _authority(place: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(15)
+        process.wait(60)
 
 
 def must_have_authority(config: Config) -> None:

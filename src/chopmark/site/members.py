@@ -42,6 +42,7 @@ from chopmark.site.child import KILL, PID_FILE, STOP_PATIENCE, Child
 
 FOLDER = "members"
 START_PATIENCE = 60.0  # seconds until a member that was started must answer
+FIRST_PATIENCE = 180.0  # seconds until all must answer that are started at once; one that ends is noticed
 ANSWER_PATIENCE = 2.0  # seconds
 PORTS = range(21_000, 30_000, 10)  # below the range that systems hand out by themselves
 TRIES = 100
@@ -265,7 +266,7 @@ def _running(home: Path, member: LocalMember) -> Iterator[subprocess.Popen[bytes
 
 
 def _await(home: Path, processes: Sequence[tuple[LocalMember, subprocess.Popen[bytes]]]) -> None:
-    until = time.monotonic() + START_PATIENCE
+    until = time.monotonic() + FIRST_PATIENCE
     for member, process in processes:
         while not member.answers():
             if process.poll() is not None or time.monotonic() > until:
