@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 from world.consortium import NAMES, Consortium, until
 from world.netns import Network
+from world.patience import HANG
 
 from chopmark.ledger.alarm import Alarm, check_fork_proof
 from chopmark.ledger.checkpoint import Checkpoint, sign_checkpoint
@@ -310,7 +311,8 @@ def test_a_lying_clock_a_forgetful_member_and_a_lost_platform(tmp_path):
         newest.rename(home)
         consortium.start_member("notary")
         consortium.stop("beijing")
-        consortium.chopmark("consortium", "retire", "beijing", "--reason", "its clock cannot be trusted")
+        reason = ("--reason", "its clock cannot be trusted", "--wait", str(HANG))
+        consortium.chopmark("consortium", "retire", "beijing", *reason)
 
         # 4 The platform loses its ledger and goes on from one court's copy.
         fifth = consortium.deposit("before the loss")

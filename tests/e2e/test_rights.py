@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 from playwright.sync_api import Page, expect
 from web.test_work_pages import photograph
 from world.browser import PHONE, Watch, axe, fits, sign_up
+from world.patience import until
 
 pytestmark = pytest.mark.browser
 
@@ -75,11 +76,16 @@ def mirrored(data: bytes) -> bytes:
     return out.getvalue()
 
 
+def kept(page: Page, typed: str) -> None:
+    """Wait until the page has put by what was typed last."""
+    until(lambda: typed in page.evaluate("JSON.stringify({...localStorage})"))
+
+
 def test_what_was_typed_outlives_a_reload_and_is_forgotten_once_it_is_filed(member: Page):
     member.goto("/rights/new")
     member.locator("[name=name]").fill("LANTERN")
     member.locator("[name=status]").select_option("pending")
-    member.wait_for_timeout(400)
+    kept(member, "pending")
     member.reload()
     expect(member.locator("[name=name]")).to_have_value("LANTERN")
     expect(member.locator("[name=status]")).to_have_value("pending")
@@ -180,7 +186,7 @@ def test_a_mandate_is_given_and_accepted_with_the_keyboard_alone(open_page):
     principal.goto("/rights/mandates/new")
     principal.locator("[name=agent]").focus()
     principal.keyboard.type(number)
-    principal.wait_for_timeout(400)
+    kept(principal, number)
     principal.reload()
     expect(principal.locator("[name=agent]")).to_have_value(number)
     principal.locator("[name=until]").focus()

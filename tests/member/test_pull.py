@@ -229,8 +229,8 @@ def test_a_court_behind_a_wall_is_founded_killed_and_brought_back_like_any_other
     assert json.loads((court / "card.json").read_text())["url"] is None
     platform.begin_writer()
     platform.begin_member()
-    platform.chopmark("consortium", "add", str(court / "card.json"))
-    platform.chopmark("consortium", "policy", "1 of hangzhou")
+    platform.chopmark("consortium", "add", str(court / "card.json"), "--wait", str(HANG))
+    platform.chopmark("consortium", "policy", "1 of hangzhou", "--wait", str(HANG))
     until((platform.home / "consortium" / "policy").is_file)
 
     one = platform.deposit("one")

@@ -245,8 +245,8 @@ class Consortium:
             self.run(name, [*_CHOPMARK, "member", "init", *self._member_options(name)])
             cards.append(str(self.member_home(name) / "card.json"))
             self.start_member(name)
-        self.chopmark("consortium", "add", *cards)
-        self.chopmark("consortium", "policy", RULE)
+        self.chopmark("consortium", "add", *cards, "--wait", str(HANG))
+        self.chopmark("consortium", "policy", RULE, "--wait", str(HANG))
         for name in NAMES:  # so that each watches for the quorum too
             shutil.copy(self.home / "consortium" / "policy", self._policy_of(name))
         self.start()
