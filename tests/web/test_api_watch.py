@@ -121,7 +121,7 @@ def test_who_must_not_push_read_or_decide(market):
     assert viewer.push(raw("5")).json()["code"] == "people.not_allowed"
     assert viewer("get", "/watch/hits").json()["count"] == 1
     assert Caller(market, stranger, SCOPES)("get", f"/watch/hits/{hit.number}").status_code == 404
-    assert Caller(market, stranger, SCOPES)("get", "/watch/hits").json() == {"items": [], "count": 0}
+    assert Caller(market, stranger, SCOPES)("get", "/watch/hits").json() == {"items": [], "count": 0, "next": None}
     answer = {"answer": "dismiss", "why": "genuine"}
     refused = keyed("post", f"/watch/hits/{hit.number}/decision", answer)
     assert (refused.status_code, refused.json()["code"]) == (403, "watch.person_needed")

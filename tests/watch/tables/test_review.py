@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from world.market import raw
 
 from chopmark.base.errors import Invalid, Refused
@@ -25,12 +28,17 @@ from chopmark.watch.actions.review import (
     undo_many,
 )
 from chopmark.watch.models import AuditSample, GoldenSample, Hit, Measure, Seller, Vote
+from chopmark.watch.queries import hits
+from chopmark.watch.queries.figures import dashboard
 from chopmark.watch.queries.hits import Filters, hit_of, hits_of
 from chopmark.watch.queries.queue import queue_of, reviewers_of
 
 FAKE = Opinion(answer="confirm", why="counterfeit")
 DOWN = Opinion(answer="confirm", why="counterfeit", measure="takedown")
 FINE = Opinion(answer="dismiss", why="genuine")
+FROM_LONG = re.compile(r'^SELECT .* FROM "watch_(hit|vote)"|^SELECT COUNT.* FROM "watch_claim"')
+WHOLE = re.compile(r"SCAN watch_(hit|claim|vote)(?!.* INDEX watch_claim_open)|USE TEMP B-TREE FOR ORDER BY")
+"""How SQLite says that it reads a whole table, or sorts it."""
 
 
 @pytest.fixture
@@ -106,7 +114,7 @@ def test_the_holder_of_the_right_may_judge_too_and_strangers_see_nothing(market,
         hit_of(stranger.actor, hit.number)
     with pytest.raises(Refused, match=r"watch\.hit_not_found"):
         say(market, hit, FAKE, stranger)
-    assert hits_of(stranger.actor)[1] == 0
+    assert hits_of(stranger.actor).total == 0
     assert claim_review(by=stranger.actor, at=market.world.now()) is None
     assert hit_of(viewer.actor, hit.number).summary.number == hit.number
     for act in (
@@ -419,11 +427,80 @@ def test_a_holder_sees_no_other_holder_s_hits_in_a_seller_s_history(market):
     assert hit_of(market.mei.actor, hit.number).seller_hits == {"open": 1}
 
 
+def test_a_list_is_read_on_from_where_it_ended(market, ann):
+    """Of a marketplace and of a holder; what comes in meanwhile moves nothing."""
+    numbers = [market.hit(raw(str(each))).number for each in range(5)][::-1]
+    for who in (ann, market.mei):
+        after, seen = "", []
+        for _ in range(9):
+            found = hits_of(who.actor, after=after, limit=2)
+            seen += [each.number for each in found.items]
+            market.hit(raw(f"new {who.actor.user_id} {len(seen)}"))
+            if not (after := found.next):
+                break
+        assert seen[-5:] == numbers
+        assert len(seen) == len(set(seen))
+        assert hits_of(who.actor, offset=1, limit=1).items[0].number == hits_of(who.actor).items[1].number
+    stranger = market.world.person("Stranger")
+    with pytest.raises(Refused, match=r"watch\.hit_not_found"):
+        hits_of(stranger.actor, after=numbers[0])
+
+
+def test_a_long_list_is_counted_so_far(market, monkeypatch):
+    market.push(*(raw(str(each)) for each in range(5)))
+    market.work()
+    monkeypatch.setattr(hits, "MAX_COUNTED", 3)
+    assert hits_of(market.jo.actor).total == 3
+    assert len(hits_of(market.jo.actor).items) == 5
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads tables of one row whole")
+def test_lists_and_the_queue_read_no_whole_table(market, ann):
+    """Every look at hits, claims and votes begins in an index."""
+    market.hit()
+    with CaptureQueriesContext(connection) as asked:
+        hits_of(market.jo.actor)
+        hits_of(market.mei.actor, Filters(state="open", since=market.world.at.date()))
+        queue_of(market.jo.actor)
+        dashboard(market.jo.actor, at=market.world.now())
+        assert claim_review(by=ann.actor, at=market.world.now()) is not None
+        Hit.objects.filter(scan=ann.actor.organisation_id).count()
+    told = [each["sql"] for each in asked.captured_queries if FROM_LONG.search(each["sql"])]
+    with connection.cursor() as cursor:
+        for sql in told:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            plan = [row[3] for row in cursor.fetchall()]
+            assert not [each for each in plan if WHOLE.match(each)], (sql, plan)
+
+
+def test_the_same_person_s_second_answer_is_no_agreement(market, ann):
+    """What was decided is opened again by another finding, and judged by the same person."""
+    hit = market.hit()
+    say(market, hit, FINE, ann)
+    market.push(raw(version=2, title="R3D LANTERN lamp"))
+    market.work()
+    say(market, hit, FAKE, ann)
+    assert reviewers_of(market.jo.actor).agreement.count == 0
+
+
+def test_a_decision_over_many_is_taken_back_where_it_still_stands(market, ann, bob):
+    hit, other = market.hit(raw("1")), market.hit(raw("2"))
+    done = decide_many([hit.number, other.number], FINE, by=ann.actor, at=market.world.now())
+    market.push(raw("1", version=2, title="R3D LANTERN lamp"))
+    market.work()
+    say(market, hit, FAKE, bob)
+    told = undo_many(done.batch, by=market.jo.actor, at=market.world.now())
+    assert [each.number for each in told.done] == [other.number]
+    assert [(number, error.code) for number, error in told.failed] == [(hit.number, "watch.undo_others")]
+    hit.refresh_from_db()
+    assert hit.state == "confirmed"
+
+
 def test_lists_are_filtered(market, ann):
     first, second = market.hit(raw("1")), market.hit(raw("2", seller="s2"))
     say(market, first, FAKE, ann)
     told = {
-        name: [each.number for each in hits_of(market.jo.actor, filters)[0]]
+        name: [each.number for each in hits_of(market.jo.actor, filters).items]
         for name, filters in {
             "confirmed": Filters(state="confirmed"),
             "seller": Filters(seller="s2"),

@@ -21,6 +21,7 @@ from chopmark.watch.actions.rules import adopt_default_rules
 from chopmark.watch.actions.second_look import AT_ONCE, look_again
 from chopmark.watch.found import Looked
 from chopmark.watch.models import Hit, ListingRow, Marketplace, RuleCount, Task
+from chopmark.watch.queries.hits import hits_of
 
 WHOLE = media.jpeg(media.picture(2))
 CROP = media.jpeg(overlaid(media.picture(2)[60:, 80:][:, ::-1]))
@@ -85,6 +86,8 @@ def test_what_a_full_feed_saw_by_codes_alone_is_found_by_a_second_look(
         [seen] = hit.found["pictures"]
         assert (hit.right_number, seen["work"], seen["stage"]) == (photograph.number, photograph.number, "features")
         assert seen["turn"] >= 4
+        title = photograph.record.title
+        assert [hits_of(who.actor).items[0].work for who in (market.mei, market.jo)] == [title, ""]
         assert ListingRow.objects.get(item="1").outcome == hit.outcome != "none"
         counted = list(RuleCount.objects.order_by("pk").values_list("rule__name", "seen", "fired"))
         assert counted

@@ -31,7 +31,7 @@ from chopmark.watch.actions.measure import ask, take_back
 from chopmark.watch.life import CONFIRMING, DISMISSING, HARSH, REOPENING, WAITING, Answer
 from chopmark.watch.models import AuditSample, Claim, GoldenSample, Hit, HitEvent, Vote
 from chopmark.watch.queries import access
-from chopmark.watch.queries.queue import Card, card_of
+from chopmark.watch.queries.queue import MOST_URGENT, OLDEST_FIRST, Card, card_of
 
 LEASE: Final = timedelta(minutes=15)
 MAX_MANY: Final = 1000
@@ -96,9 +96,7 @@ def claim_review(*, by: Actor, at: datetime, marketplace: str = "") -> Card | No
         Refused: `watch.person_needed`; what people's `must` raises.
     """
     user = _person(by)
-    open_hits = access.hits(by, "review_hits").filter(state__in=WAITING)
-    if marketplace:
-        open_hits = open_hits.filter(marketplace__name=marketplace.replace("\x00", ""))
+    by.must("review_hits")
     with transaction.atomic():
         Claim.objects.filter(done_at=None, until__lte=at).update(done_at=at)
         held = (
@@ -115,7 +113,7 @@ def claim_review(*, by: Actor, at: datetime, marketplace: str = "") -> Card | No
     if sampling.drawn(key, AUDIT, "audit", turn) and (card := _audit(by, user, at)) is not None:
         return card
     oldest = sampling.drawn(key, OLDEST, "oldest", turn)
-    return _hit(open_hits, by, user, at, oldest=oldest) or _audit(by, user, at)
+    return _hit(by, user, at, marketplace=marketplace, oldest=oldest) or _audit(by, user, at)
 
 
 @evidence_wiring.answering()
@@ -228,7 +226,7 @@ def undo_many(batch: UUID, *, by: Actor, at: datetime) -> Many:
     for number in votes.order_by("pk").values_list("hit__number", flat=True):
         try:
             with transaction.atomic():
-                done.append(_undo(access.hit(by, number, "review_hits", lock=True), user, by, at))
+                done.append(_undo(access.hit(by, number, "review_hits", lock=True), user, by, at, batch=batch))
         except Refused as error:
             failed.append((number, error))
     return Many(batch=batch, done=tuple(done), failed=tuple(failed))
@@ -286,16 +284,20 @@ def must_fit(said: Opinion) -> None:
 # ---- cards -----------------------------------------------------------------------------------------------------------
 
 
-def _hit(rows: QuerySet[Hit], by: Actor, user: int, at: datetime, *, oldest: bool) -> Card | None:
+def _hit(by: Actor, user: int, at: datetime, *, marketplace: str, oldest: bool) -> Card | None:
     """The most urgent hit, or the oldest, that is on nobody's desk and that this person has not answered."""
     taken = Claim.objects.filter(hit=OuterRef("pk"), done_at=None, golden=None, audit=None)
     opened = HitEvent.objects.filter(hit=OuterRef("hit"), kind__in=REOPENING, after="open").order_by("-pk")
     answered = Vote.objects.filter(
         hit=OuterRef("pk"), user=user, undone_at=None, at__gte=Subquery(opened.values("at")[:1])
     )
-    order = ("found_at", "pk") if oldest else ("-priority", "found_at", "pk")
-    free = rows.filter(~Exists(taken), ~Exists(answered)).order_by(*order)
-    for hit in free[:20]:
+
+    def free(rows: QuerySet[Hit]) -> QuerySet[Hit]:
+        rows = rows.filter(~Exists(taken), ~Exists(answered))
+        return rows.filter(marketplace__name=marketplace.replace("\x00", "")) if marketplace else rows
+
+    order = OLDEST_FIRST if oldest else MOST_URGENT
+    for hit in access.first_hits(by, order, 20, permission="review_hits", states=WAITING, narrow=free):
         if (card := _try(by, user, at, hit=hit)) is not None:
             return card
     return None
@@ -457,9 +459,12 @@ def _decide_audit(audit_id: int, said: Opinion, user: int, by: Actor, at: dateti
     return Said(number=hit.number, state=hit.state)
 
 
-def _undo(hit: Hit, user: int, by: Actor, at: datetime) -> Said:
+def _undo(hit: Hit, user: int, by: Actor, at: datetime, *, batch: UUID | None = None) -> Said:
+    """Take back the last decision on a locked hit; of a batch only where that decision is the batch's own."""
     votes = list(_standing(hit))
     last = votes[-1] if votes else None
+    if batch is not None and (last is None or last.batch != batch):
+        raise Refused("watch.undo_others", number=hit.number)
     owners = {hit.marketplace.organisation, last.organisation if last is not None else None}
     if (last is None or last.user != user) and not (by.may("manage_rules") and by.organisation_id in owners):
         raise Refused("watch.undo_others", number=hit.number)

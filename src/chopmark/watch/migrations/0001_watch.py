@@ -244,6 +244,7 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(null=True)),
                 ('partitions', models.IntegerField(default=0)),
                 ('partitions_done', models.IntegerField(default=0)),
+                ('counted', models.IntegerField(null=True)),
                 ('scanned', models.BigIntegerField(default=0)),
                 ('found', models.BigIntegerField(default=0)),
                 ('rate', models.IntegerField(default=0)),
@@ -328,7 +329,7 @@ class Migration(migrations.Migration):
                 ('hit', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='watch.hit')),
             ],
             options={
-                'indexes': [models.Index(fields=['user', 'done_at'], name='watch_claim_user')],
+                'indexes': [models.Index(fields=['user', 'done_at'], name='watch_claim_user'), models.Index(condition=models.Q(('done_at', None)), fields=['until'], name='watch_claim_open')],
                 'constraints': [models.UniqueConstraint(condition=models.Q(('audit', None), ('done_at', None), ('golden', None)), fields=('hit',), name='watch_claim_hit'), models.UniqueConstraint(condition=models.Q(('audit__isnull', False), ('done_at', None)), fields=('audit',), name='watch_claim_audit')],
             },
         ),
@@ -395,7 +396,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='hit',
-            index=models.Index(condition=models.Q(('state__in', ('open', 'second', 'contested'))), fields=['-priority', 'found_at'], name='watch_hit_queue'),
+            index=models.Index(fields=['organisation', 'state', '-priority', 'found_at'], name='watch_hit_holder_queue'),
+        ),
+        migrations.AddIndex(
+            model_name='hit',
+            index=models.Index(fields=['marketplace', 'state', '-priority', 'found_at'], name='watch_hit_market_queue'),
+        ),
+        migrations.AddIndex(
+            model_name='hit',
+            index=models.Index(fields=['organisation', 'state', 'found_at'], name='watch_hit_holder_oldest'),
+        ),
+        migrations.AddIndex(
+            model_name='hit',
+            index=models.Index(fields=['marketplace', 'state', 'found_at'], name='watch_hit_market_oldest'),
         ),
         migrations.AddIndex(
             model_name='hit',
@@ -407,7 +420,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='hit',
-            index=models.Index(fields=['marketplace', 'seller'], name='watch_hit_seller'),
+            index=models.Index(fields=['marketplace', 'seller', 'state'], name='watch_hit_seller'),
+        ),
+        migrations.AddIndex(
+            model_name='hit',
+            index=models.Index(condition=models.Q(('scan__isnull', False)), fields=['scan'], name='watch_hit_scan'),
         ),
         migrations.AddIndex(
             model_name='hit',
@@ -480,5 +497,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='vote',
             index=models.Index(fields=['user', '-at'], name='watch_vote_user'),
+        ),
+        migrations.AddIndex(
+            model_name='vote',
+            index=models.Index(fields=['organisation', '-id'], name='watch_vote_newest'),
         ),
     ]

@@ -52,18 +52,18 @@ class Hit(models.Model):
     sold = models.IntegerField(null=True)  # pieces sold until then, as the marketplace says
 
     class Meta:
-        """One a listing and right; the queue; by right, seller, state."""
+        """One a listing and right; the queue and lists of a holder and of a marketplace; by right, seller, scan."""
 
         constraints = (models.UniqueConstraint(fields=("marketplace", "item", "right"), name="watch_hit_once"),)
         indexes = (
-            models.Index(
-                fields=("-priority", "found_at"),
-                name="watch_hit_queue",
-                condition=models.Q(state__in=("open", "second", "contested")),
-            ),
+            models.Index(fields=("organisation", "state", "-priority", "found_at"), name="watch_hit_holder_queue"),
+            models.Index(fields=("marketplace", "state", "-priority", "found_at"), name="watch_hit_market_queue"),
+            models.Index(fields=("organisation", "state", "found_at"), name="watch_hit_holder_oldest"),
+            models.Index(fields=("marketplace", "state", "found_at"), name="watch_hit_market_oldest"),
             models.Index(fields=("organisation", "-found_at"), name="watch_hit_holder"),
             models.Index(fields=("marketplace", "-found_at"), name="watch_hit_market"),
-            models.Index(fields=("marketplace", "seller"), name="watch_hit_seller"),
+            models.Index(fields=("marketplace", "seller", "state"), name="watch_hit_seller"),
+            models.Index(fields=("scan",), name="watch_hit_scan", condition=models.Q(scan__isnull=False)),
             models.Index(fields=("right", "state"), name="watch_hit_right"),
         )
 
@@ -161,7 +161,7 @@ class Claim(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        """A hit lies on one desk at a time; a reviewer's own."""
+        """A hit lies on one desk at a time; a reviewer's own; what lies on desks."""
 
         constraints = (
             models.UniqueConstraint(
@@ -173,7 +173,10 @@ class Claim(models.Model):
                 fields=("audit",), name="watch_claim_audit", condition=models.Q(done_at=None, audit__isnull=False)
             ),
         )
-        indexes = (models.Index(fields=("user", "done_at"), name="watch_claim_user"),)
+        indexes = (
+            models.Index(fields=("user", "done_at"), name="watch_claim_user"),
+            models.Index(fields=("until",), name="watch_claim_open", condition=models.Q(done_at=None)),
+        )
 
     def __str__(self) -> str:
         """Its id."""
@@ -197,11 +200,12 @@ class Vote(models.Model):
     undone_at = models.DateTimeField(null=True)
 
     class Meta:
-        """Of a hit, in order; of a person."""
+        """Of a hit, in order; of a person; of an organisation, newest first."""
 
         indexes = (
             models.Index(fields=("hit", "id"), name="watch_vote_hit"),
             models.Index(fields=("user", "-at"), name="watch_vote_user"),
+            models.Index(fields=("organisation", "-id"), name="watch_vote_newest"),
         )
 
     def __str__(self) -> str:

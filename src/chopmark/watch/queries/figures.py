@@ -12,7 +12,7 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final, Literal
 
 from django.db.models import Count, Q, QuerySet, Sum
@@ -174,7 +174,12 @@ def _line(name: str, counts: Mapping[str, int]) -> Line:
 
 
 def _since(rows: QuerySet[Hit], since: date) -> QuerySet[Hit]:
-    return rows.filter(found_at__date__gte=since).exclude(outcome="watch", state="watched")
+    return rows.filter(found_at__gte=_midnight(since)).exclude(outcome="watch", state="watched")
+
+
+def _midnight(day: date) -> datetime:
+    """In UTC; to compare days of the table instead would pass by its indexes."""
+    return datetime.combine(day, time(), UTC)
 
 
 def _days(figures: QuerySet[Figure], rows: QuerySet[Hit]) -> tuple[Day, ...]:
@@ -200,7 +205,7 @@ def _false_flags(rows: QuerySet[Hit]) -> Share:
 
 def _audited(actor: Actor, kind: str, since: date, *, wrong: str) -> Share:
     rows = AuditSample.objects.filter(
-        marketplace__organisation=actor.organisation_id, kind=kind, answered_at__date__gte=since
+        marketplace__organisation=actor.organisation_id, kind=kind, answered_at__gte=_midnight(since)
     ).exclude(answer="")
     return _share(rows.filter(answer=wrong).count(), rows.count())
 

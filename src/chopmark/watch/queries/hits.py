@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, QuerySet, TextField
+from django.db.models import Count, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from chopmark.people.actor import Actor
+from chopmark.rights.queries.works import works_named
 from chopmark.watch import listing as listings
 from chopmark.watch.life import REOPENING
 from chopmark.watch.listing import Listing
@@ -21,6 +22,8 @@ from chopmark.watch.queries.marketplaces import SellerSummary, seller_summary
 from chopmark.watch.queries.measures import MeasureSummary
 
 MAX_PAGE = 100
+MAX_COUNTED = 10_000
+"""Of a long list: who wants to know how many more has the figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,7 @@ class HitSummary:
     Attributes:
         spans: where names were read in the title, from each first character to the one behind its last.
         mark: the name that was read in it, best first; empty where only a picture was found.
+        work: title of the actor's own work that the hit is about; empty for anything else.
     """
 
     id: UUID
@@ -58,6 +62,7 @@ class HitSummary:
     right: str
     right_number: str
     mark: str
+    work: str
     outcome: str
     score: int
     priority: int
@@ -69,6 +74,19 @@ class HitSummary:
     changed_at: datetime
     decided_at: datetime | None
     removed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HitsPage:
+    """Some of them, newest first; `next` asks for more, empty at the end.
+
+    Attributes:
+        total: how many there are, counted up to `MAX_COUNTED`.
+    """
+
+    items: tuple[HitSummary, ...]
+    total: int
+    next: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,16 +150,40 @@ class HitStory:
 
 
 def hits_of(
-    actor: Actor, filters: Filters | None = None, *, limit: int = MAX_PAGE, offset: int = 0
-) -> tuple[tuple[HitSummary, ...], int]:
-    """Those that fit, newest first, and how many there are.
+    actor: Actor, filters: Filters | None = None, *, after: str = "", limit: int = MAX_PAGE, offset: int = 0
+) -> HitsPage:
+    """Those that fit, newest first.
+
+    Args:
+        after: number of the last one already seen.
 
     Raises:
-        Refused: what people's `must` raises.
+        Refused: `watch.hit_not_found` for a wrong `after`; what people's `must` raises.
     """
-    rows = filtered(access.hits(actor), filters or Filters())
-    page = rows.select_related("marketplace").order_by("-found_at", "-number")[offset : offset + min(limit, MAX_PAGE)]
-    return tuple(map(summary_of, page)), rows.count()
+    wanted = filters or Filters()
+    last = access.hit(actor, after) if after else None
+    size = min(limit, MAX_PAGE)
+
+    def left(rows: QuerySet[Hit]) -> QuerySet[Hit]:
+        rows = filtered(rows, wanted)
+        if last is None:
+            return rows
+        older = Q(found_at__lt=last.found_at) | Q(found_at=last.found_at, number__lt=last.number)
+        return rows.filter(older, found_at__lte=last.found_at)  # twice the same, so that an index leads there
+
+    page = access.first_hits(actor, ("-found_at", "-number"), offset + size + 1, narrow=left)[offset:]
+    return HitsPage(
+        items=summaries_of(page[:size], actor),
+        total=filtered(access.hits(actor), wanted)[:MAX_COUNTED].count(),
+        next=page[size - 1].number if len(page) > size else "",
+    )
+
+
+def summaries_of(rows: Sequence[Hit], actor: Actor) -> tuple[HitSummary, ...]:
+    """The frozen form of rows, with the titles of works that are the actor's own. For this room only."""
+    works = {each.right for each in rows if each.right.startswith("W-") and each.organisation == actor.organisation_id}
+    titles = works_named(actor, works) if works and actor.may("view_rights") else {}
+    return tuple(_summary(each, titles[each.right].record.title if each.right in titles else "") for each in rows)
 
 
 def hit_of(actor: Actor, which: UUID | str) -> HitStory:
@@ -166,7 +208,7 @@ def filtered(rows: QuerySet[Hit], filters: Filters) -> QuerySet[Hit]:
     if filters.automatic is not None:
         rows = rows.filter(automatic=filters.automatic)
     if filters.since is not None:
-        rows = rows.filter(found_at__date__gte=filters.since)
+        rows = rows.filter(found_at__gte=datetime.combine(filters.since, time(), UTC))
     if filters.rule:
         # Looking into JSON differs between databases; its text does not, and names of rules have no quotes.
         name = filters.rule.replace("\x00", "")[:40]
@@ -190,7 +232,7 @@ def story_of(row: Hit, actor: Actor) -> HitStory:
     theirs = any(each.kind == "matter" and each.organisation != mine for each in events)
     opinions = tuple(_opinion(each, opened[-1:]) for each in Vote.objects.filter(hit=row).order_by("pk"))
     return HitStory(
-        summary=summary_of(row),
+        summary=summaries_of([row], actor)[0],
         listing=listings.decode(bytes(row.listing)),
         features=row.features,
         found=row.found,
@@ -225,8 +267,7 @@ def _by_state(rows: QuerySet[Hit]) -> dict[str, int]:
     return dict(rows.values_list("state").annotate(Count("pk")).order_by("state"))
 
 
-def summary_of(row: Hit) -> HitSummary:
-    """The frozen form of a row."""
+def _summary(row: Hit, work: str) -> HitSummary:
     return HitSummary(
         id=row.pk,
         number=row.number,
@@ -240,6 +281,7 @@ def summary_of(row: Hit) -> HitSummary:
         right=row.right,
         right_number=row.right_number,
         mark=next((each["term"] for each in row.found.get("texts", ())), ""),
+        work=work,
         outcome=row.outcome,
         score=row.score,
         priority=row.priority,

@@ -17,9 +17,11 @@ from chopmark.watch.life import WAITING
 from chopmark.watch.listing import Listing
 from chopmark.watch.models import AuditSample, Claim, GoldenSample, Hit, Vote
 from chopmark.watch.queries import access
-from chopmark.watch.queries.hits import HitStory, HitSummary, story_of, summary_of
+from chopmark.watch.queries.hits import HitStory, HitSummary, story_of, summaries_of
 
 MAX_PAIRS = 10_000  # votes that agreement is computed of, the newest
+MOST_URGENT = ("-priority", "found_at", "number")
+OLDEST_FIRST = ("found_at", "number")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +80,13 @@ def queue_of(actor: Actor, *, limit: int = 20) -> Queue:
         Refused: what people's `must` raises.
     """
     rows = access.hits(actor).filter(state__in=WAITING)
-    oldest = rows.order_by("found_at").values_list("found_at", flat=True).first()
+    oldest = access.first_hits(actor, OLDEST_FIRST, 1, states=WAITING)
     return Queue(
         waiting=dict(rows.values_list("state").annotate(Count("pk")).order_by("state")),
         claimed=Claim.objects.filter(organisation=actor.organisation_id, done_at=None).count(),
         audits=AuditSample.objects.filter(marketplace__organisation=actor.organisation_id, answered_at=None).count(),
-        oldest=oldest,
-        next=tuple(map(summary_of, rows.select_related("marketplace").order_by("-priority", "found_at", "pk")[:limit])),
+        oldest=oldest[0].found_at if oldest else None,
+        next=summaries_of(access.first_hits(actor, MOST_URGENT, limit, states=WAITING), actor),
     )
 
 
@@ -111,7 +113,7 @@ def reviewers_of(actor: Actor) -> Reviewers:
     """
     actor.must("manage_rules")
     votes = Vote.objects.filter(organisation=actor.organisation_id)
-    answers = dict(GoldenSample.objects.values_list("pk", "answer"))
+    answers = dict(GoldenSample.objects.filter(organisation=actor.organisation_id).values_list("pk", "answer"))
     tally: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for vote in votes.order_by("-pk")[:MAX_PAIRS]:
         mine = tally[vote.user]
@@ -140,17 +142,14 @@ def reviewers_of(actor: Actor) -> Reviewers:
 
 
 def _pairs(actor: Actor) -> list[tuple[str, str]]:
-    """First and second answers to the same hits."""
-    rows = (
-        Vote.objects.filter(hit__isnull=False, undone_at=None, answer__in=("confirm", "dismiss"))
-        .filter(hit__in=access.hits(actor))
-        .order_by("-hit", "pk")
-        .values_list("hit", "answer")[:MAX_PAIRS]
-    )
-    by_hit: dict[object, list[str]] = defaultdict(list)
-    for hit, answer in rows:
-        by_hit[hit].append(answer)
-    return [(said[0], said[1]) for said in by_hit.values() if len(said) >= 2]
+    """What the first two persons said of the same hits, of those that were answered last."""
+    votes = Vote.objects.filter(hit__in=access.hits(actor), undone_at=None, answer__in=("confirm", "dismiss"))
+    newest = list(votes.order_by("-pk").values_list("hit", "user", "answer")[:MAX_PAIRS])
+    by_hit: dict[object, dict[int, str]] = defaultdict(dict)
+    for hit, user, answer in reversed(newest):
+        by_hit[hit].setdefault(user, answer)  # again by the same person: of another finding
+    several = [tuple(each.values()) for each in by_hit.values() if len(each) > 1]
+    return [(first, second) for first, second, *_ in several]
 
 
 def card_of(row: Claim, actor: Actor) -> Card:

@@ -33,8 +33,8 @@ from chopmark.watch.queries.scans import ScanSummary
 from chopmark.watch.rules.rule import Rule, encode_rule, parse_rule
 from chopmark.web.api import problems, schemas
 from chopmark.web.api.auth import MEMBERS, caller
-from chopmark.web.api.shown import answer, moment
-from chopmark.web.api.watch_markets import measure_shown
+from chopmark.web.api.shown import answer, moment, page
+from chopmark.web.api.watch_markets import After, measure_shown
 from chopmark.web.errors import language_of
 
 listed = Router(tags=["Listings"], auth=MEMBERS)
@@ -88,7 +88,7 @@ class ScanIn(schemas.Strict):
 
     marketplace: str = Field(max_length=40)
     source: str = Field("*.parquet", max_length=300, description="Pattern below the marketplace's folder.")
-    runner: str = Field("native", max_length=220, description="native, or the address of a Ray cluster.")
+    runner: str = Field("native", max_length=220, description="native, or a Ray cluster that the operator named.")
 
 
 class RuleIn(schemas.Strict):
@@ -181,15 +181,18 @@ def found(  # noqa: PLR0917 (ninja reads the parameters of a call from here)
     rule: Short = "",
     outcome: Annotated[Literal["", "watch", "review", "hold", "takedown"], Query()] = "",
     since: Annotated[date | None, Query()] = None,
+    after: After = "",
     limit: Limit = 50,
-    offset: Annotated[int, Query(ge=0, le=100_000)] = 0,
 ) -> HttpResponse:
-    """On your marketplaces, and of your rights anywhere; newest first. A hit is a suspicion."""
+    """On your marketplaces, and of your rights anywhere; newest first. A hit is a suspicion.
+
+    `count` is how many fit, up to 10,000.
+    """
     wanted = Filters(
         state=state, marketplace=marketplace, seller=seller, right=right, rule=rule, outcome=outcome, since=since
     )
-    rows, count = hits.hits_of(caller(request), wanted, limit=limit, offset=offset)
-    return answer({"items": [_hit(each) for each in rows], "count": count})
+    some = hits.hits_of(caller(request), wanted, after=after, limit=limit)
+    return page(request, {"items": [_hit(each) for each in some.items], "count": some.total}, some.next)
 
 
 @router.get("/hits/{which}", operation_id="get_hit", summary="One hit, by id or number", response=Shown)
@@ -418,6 +421,7 @@ def _hit(each: HitSummary) -> dict[str, Any]:
         "seller": each.seller,
         "title": each.title,
         "right": each.right_number,
+        "work": each.work or None,
         "outcome": each.outcome,
         "score": each.score,
         "priority": each.priority,
@@ -486,6 +490,7 @@ def _scan(each: ScanSummary) -> dict[str, Any]:
         "state": each.state,
         "trouble": {"code": each.trouble, "facts": dict(each.facts)} if each.trouble else None,
         "partitions": each.partitions,
+        "partitions_counted": each.counted,
         "partitions_done": each.partitions_done,
         "scanned": each.scanned,
         "found": each.found,

@@ -91,8 +91,7 @@ def latest(request: HttpRequest) -> HttpResponse:
 
 def latest_facts(actor: Actor) -> list[dict[str, Any]]:
     """A few rows."""
-    found, _count = hits_of(actor, limit=LATEST)
-    return [words.row_facts(each) for each in found]
+    return [words.row_facts(each) for each in hits_of(actor, limit=LATEST).items]
 
 
 @require_safe

@@ -58,18 +58,19 @@ def listing(request: HttpRequest) -> HttpResponse:
     actor = actor_of(request)
     chosen: dict[str, Any] = {name: request.GET.get(name, "").strip()[:200] for name in FILTERS}
     page = page_of(request)
-    found, count = hits.hits_of(actor, Filters(**chosen), limit=PAGE, offset=PAGE * (page - 1))
+    found = hits.hits_of(actor, Filters(**chosen), limit=PAGE, offset=PAGE * (page - 1))
     context = {
         "watch_nav": watch_nav(request),
-        "rows": [words.row_facts(each) for each in found],
-        "count": count,
-        "empty": not count and not any(chosen.values()),
+        "rows": [words.row_facts(each) for each in found.items],
+        "count": found.total,
+        "or_more": found.total == hits.MAX_COUNTED,
+        "empty": not found.total and not any(chosen.values()),
         "chosen": chosen,
         "states": choices(words.STATE_WORDS),
         "outcomes": [(name, text) for name, text in words.OUTCOME_WORDS.items() if name not in ("none", "restore")],
         "marketplaces": words.own_marketplaces(actor),
         "back": request.get_full_path(),
-        **turning(page, count, **chosen),
+        **turning(page, found.total, **chosen),
         **many_facts(request, actor),
     }
     return private(render(request, "watch/hits.html", context))
