@@ -44,6 +44,11 @@ RIGHT = {
         "watch_storage",
         ("s3://a/b/", "https://c.example:9000", "abfss://a@b.example/c"),
     ),
+    "clusters": (
+        {"CHOPMARK_WATCH_CLUSTERS": "ray-head:6379, ray://10.0.0.5:10001"},
+        "watch_clusters",
+        ("ray-head:6379", "ray://10.0.0.5:10001"),
+    ),
     "hosts": ({"CHOPMARK_ALLOWED_HOSTS": "a.example, b.example"}, "allowed_hosts", ("a.example", "b.example")),
 }
 
@@ -85,6 +90,8 @@ WRONG = {
     "a storage without a scheme": ({"CHOPMARK_WATCH_STORAGE": "bucket/a"}, "chopmark.E026"),
     "a storage of this machine": ({"CHOPMARK_WATCH_STORAGE": "file:///etc/"}, "chopmark.E026"),
     "a storage with a name and a password": ({"CHOPMARK_WATCH_STORAGE": "https://a:b@c.example/"}, "chopmark.E026"),
+    "a cluster without a port": ({"CHOPMARK_WATCH_CLUSTERS": "ray-head"}, "chopmark.E027"),
+    "a cluster over http": ({"CHOPMARK_WATCH_CLUSTERS": "http://ray-head:6379"}, "chopmark.E027"),
     "a network with host bits": ({"CHOPMARK_TRUSTED_PROXIES": "10.0.0.1/8"}, "chopmark.E011"),
 }
 

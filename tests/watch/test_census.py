@@ -276,7 +276,12 @@ def test_a_scan_judges_by_its_own_stock(tmp_path: Path, setting: Setting, monkey
     assert any(row["impossible_stock"] for row in rows)
     assert any(row["shared_contact"] for row in rows)
     assert any(row["shared_pictures"] for row in rows)
-    assert [(each.done, each.scanned) for each in told[:6]] == [(0, 0)] * 6
+    assert [(each.counted, each.done, each.scanned) for each in told[:7]] == [(at, 0, 0) for at in range(7)]
+    assert told[0].remaining is None
+    assert all(each.rate > 0 and each.remaining is not None for each in told[1:7])
+    assert told[6].remaining == 0
+    assert {each.counted for each in told[7:]} == {6}
+    assert told[-1].remaining == 0
 
 
 def test_a_first_pass_that_is_stopped_or_loses_files_ends_the_same(
@@ -288,7 +293,9 @@ def test_a_first_pass_that_is_stopped_or_loses_files_ends_the_same(
     assert run(scan, stop=lambda: len(list((scan.folder / "census").glob("part-*"))) == 3) is None
     census.file_of(scan.folder, 1).unlink()
     assert not (scan.folder / SIGNALS).exists()
-    total = run(scan)
+    told: list[Progress] = []
+    total = run(scan, progress=told.append)
+    assert told[0].counted == 2
     assert parse_known((scan.folder / SIGNALS).read_bytes()) == plainly(listings)
     (scan.folder / SIGNALS).unlink()  # lost, it is made again, the same
     assert run(scan) == total
@@ -315,7 +322,8 @@ def test_daft_carries_the_first_pass_too(tmp_path: Path, setting: Setting) -> No
     listings = stock(300, seed=4)
     scan = a_scan(tmp_path, setting, listings)
     seen = scans.drive(scan, FEW="0")
-    assert [each["done"] for each in seen] == [0, 0, 0, 0, 0, 1, 2, 3, 4]
+    assert [(each["counted"], each["done"]) for each in seen[:5]] == [(at, 0) for at in range(5)]
+    assert [each["done"] for each in seen[5:]] == [1, 2, 3, 4]
     assert parse_known((scan.folder / SIGNALS).read_bytes()) == plainly(listings)
 
 

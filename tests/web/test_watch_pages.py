@@ -490,11 +490,19 @@ def test_a_scan_is_asked_for_followed_and_stopped(market, jo):
     assert "X-Finished" not in piece
     assert 'value="1"' in piece.text
     assert "about 12 seconds left" in piece.text
+    assert "First pass" not in piece.text
+    Scan.objects.update(counted=3, partitions_done=0)
+    counting = jo.client.get(f"/watch/scans/{scan.number}/progress").text
+    assert "about 12 seconds left of it" in counting
+    assert 'value="3"' in counting
+    assert "3 / 4" in counting
+    Scan.objects.update(counted=4)
+    assert "First pass" not in jo.client.get(f"/watch/scans/{scan.number}/progress").text
     assert "data-fragment" not in said(jo.client, f"scans/{scan.number}/stop")
     assert jo.client.get(f"/watch/scans/{scan.number}/progress")["X-Finished"] == "1"
 
 
-@pytest.mark.parametrize("typed", [{"source": "../../keys/*"}, {"runner": "file:///etc"}, {"marketplace": "other"}])
+@pytest.mark.parametrize("typed", [{"source": "../../keys/*"}, {"runner": "file:///etc"}, {"runner": "10.0.0.1:6379"}, {"marketplace": "other"}])
 def test_a_scan_that_may_not_be_comes_back_with_its_reason(market, jo, typed):
     data = {"marketplace": "demo", "source": "*.parquet", "runner": "native", **typed}
     answer = jo.client.post("/watch/scans", data)

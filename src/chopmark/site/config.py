@@ -348,6 +348,17 @@ class Config:
         ),
     )
 
+    watch_clusters: tuple[str, ...] = field(
+        default=(),
+        metadata=_about(
+            "chopmark.E027",
+            "CHOPMARK_WATCH_CLUSTERS",
+            "addresses like host:6379 or ray://host:10001, separated by commas",
+            "Ray clusters on which scans may run that are asked for on pages or by the API. Who is at the machine may "
+            "name any. Default: none.",
+        ),
+    )
+
     @property
     def https(self) -> bool:
         """Whether people reach the site over https."""
@@ -493,6 +504,14 @@ def _ends(raw: object) -> tuple[str, ...]:
         if re.fullmatch(r"[A-Za-z0-9.:\[\]-]{1,253}:[0-9]{1,5}", each) is None:
             raise ValueError(f"{each!r} is no host:port")
     return ends
+
+
+def _clusters(raw: object) -> tuple[str, ...]:
+    clusters = _words(raw)
+    for each in clusters:
+        if re.fullmatch(r"(ray://)?[A-Za-z0-9.-]{1,200}:[0-9]{1,5}", each) is None:
+            raise ValueError(f"{each!r} is no address of a cluster")
+    return clusters
 
 
 def _storage(raw: object) -> tuple[str, ...]:
@@ -719,6 +738,7 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "capture_time_sources": _words,
     "media_model": _model,
     "watch_storage": _storage,
+    "watch_clusters": _clusters,
 }
 
 

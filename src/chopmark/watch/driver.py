@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.base.parent import end_with_parent
@@ -34,7 +34,7 @@ GRACE: Final = 10.0  # seconds between asking a scan to end and killing it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """How far a scan is; see `engine.run.Progress`."""
+    """How far a scan is; see `engine.run.Progress`, also for which pass rate and remaining time are of."""
 
     partitions: int
     done: int
@@ -42,6 +42,7 @@ class Told:
     hits: int
     rate: float
     remaining: float | None
+    counted: int | None = None
 
 
 def carry(scan: Scan, *, progress: Callable[[Told], None], stop: Callable[[], bool]) -> bytes | None:
@@ -104,26 +105,34 @@ def main() -> int:
     from chopmark.watch.engine.run import Scan, run  # noqa: PLC0415 (heavy; only here)
 
     end_with_parent(GONE)
+    lines = _lines()
     said = json.loads(sys.stdin.readline())
     scan = Scan(**{**said, "folder": Path(said["folder"])})
     try:
-        total = run(scan, progress=_tell)
+        total = run(scan, progress=lambda told: _tell(lines, told))
     except PlatformError as error:
-        _write({"error": error.code, "facts": error.facts, "kind": type(error).__name__})
+        _write(lines, {"error": error.code, "facts": error.facts, "kind": type(error).__name__})
         return 0
     if total is not None:
-        _write({"total": total.content().hex()})
+        _write(lines, {"total": total.content().hex()})
     return 0
 
 
-def _tell(told: Progress) -> None:
+def _lines() -> TextIO:
+    """Standard output, for what is told alone: whatever an engine or a library prints goes where errors go."""
+    told = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return told
+
+
+def _tell(lines: TextIO, told: Progress) -> None:
     names = Told.__dataclass_fields__
-    _write({"progress": {name: getattr(told, name) for name in names}})
+    _write(lines, {"progress": {name: getattr(told, name) for name in names}})
 
 
-def _write(line: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
+def _write(lines: TextIO, said: Mapping[str, Any]) -> None:
+    lines.write(json.dumps(said) + "\n")
+    lines.flush()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from datetime import timedelta
 from hashlib import sha256
 
@@ -9,11 +10,12 @@ import pytest
 from pyarrow import parquet
 from world.market import raw
 
-from chopmark.base.errors import Invalid, Refused
+from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.queries import deposit_of
 from chopmark.watch import listing as listings
 from chopmark.watch.actions import scan as scans
 from chopmark.watch.actions.marketplace import stop_marketplace
+from chopmark.watch.actions.rules import stop_rule
 from chopmark.watch.actions.scan import NewScan, keep_results, start_scan, stock_of, stop_scan, work_scan
 from chopmark.watch.driver import Told
 from chopmark.watch.engine.schema import table_of
@@ -122,6 +124,94 @@ def test_a_scan_that_stands_in_the_queue_has_its_rules_beside_it(market, monkeyp
     with pytest.raises(ZeroDivisionError):
         asked(market)
     assert not Scan.objects.exists()
+
+
+def test_a_cluster_is_joined_only_where_the_operator_named_it(market, settings):
+    """Whoever answers at that address may run anything in the process that joins."""
+    with pytest.raises(Refused, match=r"watch\.runner_elsewhere"):
+        asked(market, runner="10.0.0.1:6379")
+    settings.CHOPMARK_WATCH_CLUSTERS = ("10.0.0.1:6379",)
+    assert asked(market, runner="10.0.0.1:6379").runner == "10.0.0.1:6379"
+    with pytest.raises(Refused, match=r"watch\.runner_elsewhere"):
+        asked(market, runner="10.0.0.2:6379")
+    here = NewScan(marketplace="demo", runner="10.0.0.2:6379")
+    assert start_scan(here, by=market.jo.actor, at=market.world.now(), anywhere=True).state == "waiting"
+
+
+def test_a_scan_whose_process_always_dies_is_given_up_and_holds_up_no_other(market, monkeypatch):
+    laid(market, raw("1"))
+    first, second = asked(market), asked(market)
+    market.world.at += timedelta(seconds=1)
+    carry = scans.carry
+
+    def dies(job, **more):
+        if job.folder.name == first.number:
+            raise Unavailable("watch.scan_died", status=-9)
+        return carry(job, **more)
+
+    monkeypatch.setattr(scans, "carry", dies)
+    for _ in range(scans.DEATHS - 1):
+        with pytest.raises(Unavailable, match=r"watch\.scan_died"):
+            work_scan(clock=market.world.now, processes=1)
+    assert work_scan(clock=market.world.now, processes=1) == first.number
+    assert (scan_of(market.jo.actor, first.number).state, Scan.objects.get(number=first.number).trouble) == (
+        "failed",
+        "watch.scan_died",
+    )
+    assert work_scan(clock=market.world.now, processes=1) == second.number
+    assert scan_of(market.jo.actor, second.number).state == "done"
+
+
+def test_deaths_between_which_something_is_done_are_no_reason_to_give_up(market, monkeypatch):
+    laid(market, raw("1"))
+    made = asked(market)
+    done = iter(range(100))
+
+    def dies(_job, *, progress, stop):
+        progress(Told(partitions=100, done=next(done), scanned=1, hits=0, rate=1.0, remaining=1.0))
+        market.world.at += timedelta(seconds=2)
+        assert not stop()
+        raise Unavailable("watch.scan_died", status=-9)
+
+    monkeypatch.setattr(scans, "carry", dies)
+    for _ in range(2 * scans.DEATHS):
+        with pytest.raises(Unavailable, match=r"watch\.scan_died"):
+            work_scan(clock=market.world.now, processes=1)
+    assert scan_of(market.jo.actor, made.number).state == "running"
+
+
+def test_a_scan_that_another_process_still_has_is_taken_up_later(market, monkeypatch):
+    """What a killed watcher started lives for half a second more; that once failed the scan."""
+    laid(market, raw("1"))
+    made = asked(market)
+    folder = scans.folder_of(made.number)
+    with (folder / "lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert work_scan(clock=market.world.now, processes=1) == ""
+        assert scan_of(market.jo.actor, made.number).state == "running"
+    assert work_scan(clock=market.world.now, processes=1) == made.number
+    assert scan_of(market.jo.actor, made.number).state == "done"
+
+
+def test_what_the_first_pass_counted_of_a_stopped_scan_is_forgotten(market):
+    laid(market, raw("1"))
+    made = asked(market)
+    facts = scans.folder_of(made.number) / "census"
+    facts.mkdir()
+    (facts / "part-000000.parquet").write_bytes(b"contacts of people")
+    stop_scan(made.number, by=market.jo.actor, at=market.world.now())
+    assert not facts.exists()
+
+
+def test_rules_are_counted_by_what_they_were_asked(market):
+    """Not by what was kept: a rule that flags one of a hundred would seem to flag everything, and be stopped."""
+    stop_rule("named", by=market.jo.actor, at=market.world.now())
+    laid(market, *(raw(f"p{number}") for number in range(50)), raw("fake", title="RED LANTERN lamp replica"))
+    asked(market)
+    work_scan(clock=market.world.now, processes=1)
+    told = RuleCount.objects.get(rule__name="replica")
+    assert (told.seen, told.fired) == (51, 1)
+    assert Partition.objects.get().rows < 20
 
 
 def test_an_organisation_has_only_so_many_scans_waiting(market, monkeypatch):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 
 from chopmark.base import jcs
@@ -55,6 +57,8 @@ KEEP: Final = timedelta(seconds=5)
 MAX_WAITING: Final = 20
 """Scans of one organisation that are not over."""
 OVER: Final = ("done", "failed", "stopped")
+DEATHS: Final = 3
+"""Times running that a scan's process may die with nothing done in between: then it would die for ever."""
 _RUNNER = re.compile(r"native|(ray://)?[A-Za-z0-9.-]{1,200}:[0-9]{1,5}")
 
 
@@ -87,11 +91,12 @@ def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False)
     """Ask for a scan; the watcher takes it up within seconds.
 
     Args:
-        anywhere: the pattern may lead out of the marketplace's folder: for who holds the machine, never for a page.
+        anywhere: the pattern may lead out of the marketplace's folder, and the runner to any cluster: for who holds the
+            machine, never for a page.
 
     Raises:
-        Refused: `watch.marketplace_not_found`, `watch.marketplace_stopped`, `watch.scans_full`; what people's `must`
-            raises.
+        Refused: `watch.marketplace_not_found`, `watch.marketplace_stopped`, `watch.scans_full`,
+            `watch.runner_elsewhere`; what people's `must` raises.
         Invalid: `watch.scan_source_malformed`, `watch.scan_runner_malformed`.
         Unavailable: `watch.marks_missing`.
     """
@@ -102,6 +107,9 @@ def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False)
         must_stay_inside(new.source)
     if _RUNNER.fullmatch(new.runner) is None:
         raise Invalid("watch.scan_runner_malformed")
+    # A cluster may run anything in the process that joins it: whose it is, the operator says.
+    if not anywhere and new.runner not in ("native", *settings.CHOPMARK_WATCH_CLUSTERS):
+        raise Refused("watch.runner_elsewhere", runner=new.runner)
     marks, rules = in_use(), rules_in(row.organisation)
     with transaction.atomic():
         waiting = Scan.objects.filter(organisation=by.organisation_id).exclude(state__in=OVER).count()
@@ -136,6 +144,7 @@ def stop_scan(which: UUID | str, *, by: Actor, at: datetime) -> ScanSummary:
     row = access.scan(by, which, "manage_rules")
     Scan.objects.filter(pk=row.pk).exclude(state__in=OVER).update(state="stopped", ended_at=at)
     row.refresh_from_db()
+    _forget_facts(row)
     return summary_of(row)
 
 
@@ -167,14 +176,29 @@ def work_scan(*, clock: Callable[[], datetime], stop: Callable[[], bool] = lambd
     try:
         over = _carry(scan, clock, stop, processes)
     except Unavailable as error:
-        if error.code != "watch.scan_incomplete":
+        if error.code != "watch.scan_incomplete" and not (error.code == "watch.scan_died" and _dies_for_ever(scan)):
             raise
         _fail(scan, error, clock())
         return scan.number
     except (Refused, Invalid) as error:
+        if error.code == "watch.scan_running":  # what a killed watcher left still ends
+            return ""
         _fail(scan, error, clock())
         return scan.number
     return scan.number if over else ""
+
+
+def _dies_for_ever(scan: Scan) -> bool:
+    """Count one death more; whether there were too many since anything was done.
+
+    One file that kills every process that reads it would hold up the scans of all others.
+    """
+    with evidence_wiring.answering():
+        scan.refresh_from_db()
+        got = [scan.counted or 0, scan.partitions_done]
+        deaths = scan.facts.get("deaths", 0) + 1 if scan.facts.get("got") == got else 1
+        Scan.objects.filter(pk=scan.pk).exclude(state__in=OVER).update(facts={"deaths": deaths, "got": got})
+    return bool(deaths >= DEATHS)
 
 
 def _carry(scan: Scan, clock: Callable[[], datetime], stop: Callable[[], bool], processes: int) -> bool:
@@ -197,9 +221,13 @@ def _carry(scan: Scan, clock: Callable[[], datetime], stop: Callable[[], bool], 
     )
     content = carry(job, progress=follow.tell, stop=lambda: stop() or follow.stopped())
     if content is None:
+        if follow.stopped():
+            _forget_facts(scan)
         return False
     with evidence_wiring.answering():
         keep_results(scan, clock=clock)
+        if Scan.objects.filter(pk=scan.pk, state="stopped").exists():  # while its results were taken over
+            return False
         finish_scan(scan, content, clock())
     _make_peers(scan)
     return True
@@ -266,6 +294,7 @@ class _Follow:
             rows.update(
                 partitions=told.partitions,
                 partitions_done=told.done,
+                counted=told.counted,
                 scanned=told.scanned,
                 rate=round(told.rate),
                 remaining=None if told.remaining is None else round(told.remaining),
@@ -392,14 +421,13 @@ def _take_over(scan: Scan, batch: Sequence[Judged], at: datetime) -> int:
 
 
 def _rule_counts(done: manifest.Done) -> Mapping[str, tuple[int, int, int]]:
-    """The engine's counts of rules, as the table has them; what a shadow adds alone is not known of a scan."""
-    counts: dict[str, tuple[int, int, int]] = {}
-    asked = done.part.results
-    for name, number in done.counts.items():
-        kind, _, rule = name.partition(":")
-        if kind in ("fired", "shadow") and rule:
-            counts[rule] = (asked, number, 0)
-    return counts
+    """The engine's counts of rules, as `keep.rule_counts` has them of the feed."""
+    counts = done.counts
+    rules = [name.removeprefix("asked:") for name in counts if name.startswith("asked:")]
+    return {
+        rule: (counts[f"asked:{rule}"], counts.get(f"fired:{rule}", 0), counts.get(f"alone:{rule}", 0))
+        for rule in rules
+    }
 
 
 def _make_peers(scan: Scan) -> None:
@@ -415,7 +443,13 @@ def _make_peers(scan: Scan) -> None:
         draft.replace(path)
 
 
+def _forget_facts(scan: Scan) -> None:
+    """What the first pass counted of a scan that is over, and had no time to add up: contacts of people are in it."""
+    shutil.rmtree(folder_of(scan.number) / "census", ignore_errors=True)
+
+
 def _fail(scan: Scan, error: PlatformError, at: datetime) -> None:
+    _forget_facts(scan)
     Scan.objects.filter(pk=scan.pk).exclude(state__in=OVER).update(
         state="failed", ended_at=at, trouble=error.code[:64], facts=dict(error.facts)
     )

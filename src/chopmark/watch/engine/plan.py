@@ -10,7 +10,7 @@ say later that a part was never to be looked at. Reads the footers of files, not
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -194,14 +194,15 @@ def tasks_of(sources: Sequence[Source], size: int) -> Iterator[Task]:
             index += 1
 
 
-def still_as_planned(plan: Plan) -> None:
-    """Check that no file was changed since the plan was made.
+def still_as_planned(plan: Plan, left: Iterable[int]) -> None:
+    """Check that no file of which partitions are left was changed since the plan was made.
 
     Raises:
         Refused: `watch.scan_changed`.
     """
+    wanted = {plan.tasks[each].file for each in left}
     for source in plan.sources:
-        if not is_as_planned(source):
+        if source.file in wanted and not is_as_planned(source):
             raise Refused("watch.scan_changed", file=Path(source.file).name)
 
 

@@ -83,11 +83,13 @@ class Progress:
 
     Attributes:
         partitions, listings: of the whole scan. done, scanned: so far, with former runs.
-        rate: listings a second of this run; nought when nothing is done yet.
-        remaining: seconds, by that rate; None when there is none.
+        counted: partitions that the first pass has counted, with former runs; None where there is no first pass.
+        rate: listings a second of this run and the pass that it is in; nought when nothing is done yet.
+        remaining: seconds of that pass, by that rate; None when there is none.
     """
 
     partitions: int
+    counted: int | None
     done: int
     failed: int
     listings: int
@@ -111,12 +113,13 @@ def run(
     scan.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _lock(scan.folder):
         plan = _planned(scan)
-        planning.still_as_planned(plan)
         done = manifest.read(scan.folder)
         left = [each.index for each in plan.tasks if each.index not in done]
+        uncounted = _uncounted(plan, scan.folder)
+        planning.still_as_planned(plan, {*left, *uncounted})
         (scan.folder / "results").mkdir(exist_ok=True)
-        follow = _Follower(plan, done, progress)
-        if not _count(scan, plan, follow, stop):
+        follow = _Follower(plan, done, uncounted, progress)
+        if not _count(scan, plan, uncounted, follow, stop):
             return None
         if not _carry(scan, plan, left, follow, stop):
             return None
@@ -171,9 +174,19 @@ def files_of(patterns: Sequence[str]) -> list[Path]:
 class _Follower:
     """Takes entries as they come, counts, tells."""
 
-    def __init__(self, plan: Plan, done: dict[int, Done], progress: Callable[[Progress], None] | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        done: dict[int, Done],
+        uncounted: Sequence[int],
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
         self._plan, self.done, self._progress = plan, done, progress
         self.failed: list[Failed] = []
+        self._counted = len(plan.tasks) - len(uncounted) if plan.census else None
+        self._to_count = sum(plan.tasks[each].rows for each in uncounted)
+        self._gone = 0  # listings that this run has counted
+        self._counting = bool(uncounted)
         self._before = self._scanned = sum(each.part.listings for each in done.values())
         self._hits = sum(each.part.hits for each in done.values())
         self._listings = plan.listings
@@ -190,39 +203,51 @@ class _Follower:
             self._hits += entry.part.hits
         self._tell()
 
+    def count(self, index: int) -> None:
+        """The first pass has counted one more."""
+        self._counted = (self._counted or 0) + 1
+        self._gone += self._plan.tasks[index].rows
+        self._tell()
+
     def begin(self) -> None:
         """The first pass is over: the rate is that of the second."""
-        self._began = time.monotonic()
-
-    def tell(self) -> None:
-        """The same once more, so that who waits sees that it lives."""
-        self._tell()
+        self._counting, self._began = False, time.monotonic()
 
     def _tell(self) -> None:
         if self._progress is None:
             return
         seconds = time.monotonic() - self._began
-        rate = (self._scanned - self._before) / seconds if seconds > 0 else 0.0
+        went = self._gone if self._counting else self._scanned - self._before
+        left = self._to_count - self._gone if self._counting else self._listings - self._scanned
+        rate = went / seconds if seconds > 0 else 0.0
         self._progress(
             Progress(
                 partitions=len(self._plan.tasks),
+                counted=self._counted,
                 done=len(self.done),
                 failed=len(self.failed),
                 listings=self._listings,
                 scanned=self._scanned,
                 hits=self._hits,
                 rate=rate,
-                remaining=(self._listings - self._scanned) / rate if rate else None,
+                remaining=left / rate if rate else None,
             )
         )
 
 
-def _count(scan: Scan, plan: Plan, follow: _Follower, stop: Callable[[], bool] | None) -> bool:
+def _uncounted(plan: Plan, folder: Path) -> Sequence[int]:
+    """Partitions that the first pass has not counted yet."""
+    from chopmark.watch.engine import census  # noqa: PLC0415 (loads what reads Parquet)
+
+    return census.left(plan, folder)
+
+
+def _count(scan: Scan, plan: Plan, left: Sequence[int], follow: _Follower, stop: Callable[[], bool] | None) -> bool:
     """Have the stock counted before it is judged, as far as it was not; whether it came to the end."""
     from chopmark.watch.engine import census  # noqa: PLC0415 (loads what reads Parquet)
 
-    for _ in _counted(scan, plan, census.left(plan, scan.folder)):
-        follow.tell()
+    for index in _counted(scan, plan, left):
+        follow.count(index)
         if stop is not None and stop():
             return False
     census.finish(plan, scan.folder)

@@ -98,7 +98,8 @@ class Scored:
 
     Attributes:
         refused: rows without identity. sifted: rows that the judge saw.
-        counts: of outcomes (`hold`), and of rules (`asked:id`, `fired:id`, `shadow:id`).
+        counts: of outcomes (`hold`), and of rules, live or in shadow: `asked:id`, `fired:id`, and `alone:id` where a
+            shadow fired and no live rule did.
     """
 
     results: tuple[Result, ...]
@@ -155,12 +156,14 @@ def is_of_interest(verdict: Verdict) -> bool:
 
 
 def _count(counts: Counter[str], verdict: Verdict) -> None:
-    counts[verdict.decided.measure] += 1
-    for rule, fired in verdict.decided.asked:
+    decided = verdict.decided
+    counts[decided.measure] += 1
+    live = any(fired for _, fired in decided.asked)
+    for rule, fired in (*decided.asked, *decided.shadow):
         counts[f"asked:{rule}"] += 1
         counts[f"fired:{rule}"] += fired
-    for rule, fired in verdict.decided.shadow:
-        counts[f"shadow:{rule}"] += fired
+    for rule, fired in decided.shadow:
+        counts[f"alone:{rule}"] += fired and not live
 
 
 def _is_as_it_was(listing: Listing, raw: Mapping[str, Any]) -> bool:

@@ -20,11 +20,11 @@ from typing import Final, cast
 import pyarrow as pa
 from pyarrow import parquet
 
-from chopmark.base.errors import Invalid, PlatformError
+from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.watch import results
 from chopmark.watch.engine import manifest, parquets, stock
 from chopmark.watch.engine.manifest import Done, Failed
-from chopmark.watch.engine.plan import Plan, Task
+from chopmark.watch.engine.plan import Plan, Task, is_as_planned
 from chopmark.watch.engine.schema import FINGERPRINTS, readable, results_table
 from chopmark.watch.engine.score_partition import Bench, Learns, Looks, candidates, readable_text
 
@@ -51,6 +51,7 @@ class Worker:
     def __init__(self, plan: bytes, folder: str) -> None:
         self._plan = Plan.parse(plan)
         self._folder = Path(folder)
+        self._sources = {each.file: each for each in self._plan.sources}
         self._bench = open_bench(self._plan.opener, self._plan.argument)
         if (self._bench.marks, self._bench.rules) != (self._plan.marks, self._plan.rules):
             raise Invalid("watch.plan_other", marks=self._bench.marks, rules=self._bench.rules)
@@ -68,6 +69,8 @@ class Worker:
     def _do(self, task: Task) -> Done:
         started = time.process_time()
         table = read(Path(task.file), task.start, task.rows)
+        if not is_as_planned(self._sources[task.file]):  # another file came while the scan ran
+            raise Refused("watch.scan_changed", file=Path(task.file).name)
         scored = candidates(
             self._bench.looked(table) if isinstance(self._bench, Looks) else table,
             self._bench,

@@ -65,6 +65,7 @@ class Scan(models.Model):
     ended_at = models.DateTimeField(null=True)
     partitions = models.IntegerField(default=0)
     partitions_done = models.IntegerField(default=0)
+    counted = models.IntegerField(null=True)  # partitions that the first pass has counted; None where there is none
     scanned = models.BigIntegerField(default=0)
     found = models.BigIntegerField(default=0)
     rate = models.IntegerField(default=0)  # listings a second

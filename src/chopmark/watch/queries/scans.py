@@ -22,7 +22,8 @@ class ScanSummary:
     """A scan.
 
     Attributes:
-        rate: listings a second. remaining: seconds; None when not known.
+        counted: partitions that the first pass has counted; None where there is none, or nobody knows yet.
+        rate: listings a second of the pass that it is in. remaining: seconds of it; None when not known.
         root: over its results; deposit: of the statement that carries it. None until it is over.
     """
 
@@ -41,6 +42,7 @@ class ScanSummary:
     ended_at: datetime | None
     partitions: int
     partitions_done: int
+    counted: int | None
     scanned: int
     found: int
     rate: int
@@ -104,6 +106,7 @@ def summary_of(row: Scan) -> ScanSummary:
         ended_at=row.ended_at,
         partitions=row.partitions,
         partitions_done=row.partitions_done,
+        counted=row.counted,
         scanned=row.scanned,
         found=row.found,
         rate=row.rate,

@@ -141,7 +141,7 @@ class ScanForm(forms.Form):
         label=_("Where it runs"),
         initial="native",
         max_length=200,
-        help_text=_("native for this machine, or a Ray cluster's address: ray://host:port."),
+        help_text=_("native for this machine, or the address of a Ray cluster that the operator named: host:port."),
         widget=forms.TextInput(attrs=_PLAIN),
     )
 
