@@ -442,6 +442,17 @@ def homophones(seed: random.Random, name: str) -> str:
     return "" if "".join(made) == name else "".join(made)
 
 
+def homophone_of_two(seed: random.Random, name: str) -> str:
+    """Of a name of two characters one is replaced by another that sounds the same, tone left out."""
+    if len(name) != 2:
+        return ""
+    from pypinyin import lazy_pinyin  # noqa: PLC0415 (only here)
+
+    at = seed.randrange(2)
+    others = [each for each in _alike().get(lazy_pinyin(name)[at], ()) if each != name[at]]
+    return name[:at] + seed.choice(others) + name[at + 1 :] if others else ""
+
+
 _KNOWN: dict[str, list[str]] = {}
 
 
@@ -468,3 +479,5 @@ CHINESE: Mapping[str, Disguise] = {
     "half pinyin": half_spelled,
     "homophones": homophones,
 }
+CHINESE_WATCHED: Mapping[str, Disguise] = {"homophone of two": homophone_of_two}
+"""Of names on the watch-list alone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from watch import disguises
 from chopmark.watch.found import TextHit
 from chopmark.watch.listing import MAX_TITLE
 from chopmark.watch.marks import Mark, MarkSet, mark_set
+from chopmark.watch.text import matcher as matching
 from chopmark.watch.text.canon import words
 from chopmark.watch.text.matcher import MAX_HITS, TextMatcher, explain, surest
 
@@ -31,6 +33,7 @@ NAMES = {
     "Найк": (),
     "LV": (),
     "Da-Lite": (),
+    "日立": (),
 }
 
 
@@ -88,6 +91,7 @@ READ = {
     "in pinyin with tones": ("nàikè 鞋", ("Nike", "pinyin", "nàikè")),
     "in pinyin, in two": ("nai ke xie", ("Nike", "pinyin", "nai ke")),
     "half in pinyin": ("耐ke鞋", ("Nike", "half_pinyin", "耐ke")),
+    "by one that sounds the same, of two": ("正品日力冰箱", ("日立", "homophone", "日力")),
     "by characters that sound the same": ("阿笛达丝运动鞋", ("阿迪达斯", "homophone", "阿笛达丝")),
 }
 
@@ -114,6 +118,9 @@ NOT_READ = {
     "a code of three letters": "sny nke",
     "a short name with another first letter": "bony pike",
     "an ordinary word beside another": "new valance",
+    "a word that sounds like a name of two": "2026年日历 台历",
+    "what sounds so over the end of a word": "今日礼物",
+    "two that both sound so": "热力",
     "a product's number": "model 50NY4 5o00",
     "nothing": "",
     "blanks": " \t ",
@@ -175,6 +182,11 @@ def test_a_word_of_another_script_is_less_sure_than_a_letter_of_it():
 
 def test_near_misses_are_of_watched_marks_alone():
     assert TextMatcher(_set(NAMES, near=False)).find("addidas shoes") == ()
+
+
+def test_names_of_two_characters_are_heard_where_they_are_watched_alone():
+    assert _read("正品日力冰箱")
+    assert not TextMatcher(_set(NAMES, near=False)).find("正品日力冰箱")
 
 
 def test_an_ordinary_word_is_no_disguise():
@@ -250,6 +262,29 @@ def test_a_batch_says_what_each_text_says_alone(texts):
         for row, hit in matcher.hits(matcher.find_many(texts)):
             batch[row].append(hit)
         assert batch == [list(matcher.find(text)) for text in texts]
+
+
+def _told(columns):
+    return sorted(zip(columns.rows.tolist(), columns.patterns.tolist(), columns.starts.tolist(), strict=True))
+
+
+def test_texts_cut_into_more_batches_say_the_same(monkeypatch):
+    texts = ["n1ke", "Niкe é", "耐克", "日力 é", "x", "", "é" * 40, "naike 阿笛达丝"] * 3
+    whole = _told(ALL.find_many(texts))
+    monkeypatch.setattr(matching, "OTHERS", 12)
+    monkeypatch.setattr(matching, "CHARACTERS", 9)
+    assert _told(ALL.find_many(texts)) == whole
+    assert len(whole) >= 12
+
+
+def test_characters_that_stand_for_many_take_bounded_room():
+    """Each becomes eighteen: of a million of them not all are unfolded at once."""
+    ALL.find("é")
+    tracemalloc.start()
+    ALL.find_many(["\ufdfa" * 20_000] * 50, field="description")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 500_000_000
 
 
 def test_code_points_alone_hide_nothing():

@@ -79,11 +79,13 @@ def test_clean_titles_are_hardly_ever_flagged(shop):
 def test_chinese_disguises_are_found(shop):
     rows = shops.chinese(shared_data("zh-taobao-ner").parent)
     names = {brand for _, brands in rows for brand in brands if re.fullmatch(r"[\u4e00-\u9fff]{2,6}", brand)}
-    matcher = TextMatcher(shops.marks_of(sorted(names)))
-    least = {"pinyin": 0.95, "half pinyin": 0.9, "homophones": 0.9}
-    for name, family in disguises.CHINESE.items():
+    plain, watched = (TextMatcher(shops.marks_of(sorted(names), near=near)) for near in (False, True))
+    least = {"pinyin": 0.95, "half pinyin": 0.9, "homophones": 0.9, "homophone of two": 0.85}
+    families = {**disguises.CHINESE, **disguises.CHINESE_WATCHED}
+    for name, family in families.items():
+        matcher = watched if name in disguises.CHINESE_WATCHED else plain
         seed = random.Random(name)  # noqa: S311 (the same names in each run)
-        made = [(brand, family(seed, brand)) for brand in seed.sample(sorted(names), 60)]
+        made = [(brand, family(seed, brand)) for brand in seed.sample(sorted(names), 120)]
         made = [(brand, disguise) for brand, disguise in made if disguise]
         found = [any(hit.term == brand for hit in matcher.find(f"新款 {text} 运动鞋")) for brand, text in made]
         assert sum(found) / len(found) >= least.get(name, 1.0), name

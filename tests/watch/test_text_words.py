@@ -12,12 +12,17 @@ from hypothesis import strategies as st
 
 from chopmark.watch.text import vocabulary
 
-_PATH = Path(__file__).resolve().parents[2] / "scripts" / "text_words.py"
-_SPEC = importlib.util.spec_from_file_location("text_words", _PATH)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-text_words = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(text_words)
+
+def _script(name: str):
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).resolve().parents[2] / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+text_words, text_pairs = _script("text_words"), _script("text_pairs")
 
 
 def _read(packed: bytes) -> list[str]:
@@ -40,3 +45,24 @@ def test_the_words_that_ship_are_what_the_script_makes_of_them():
     words = _read(shipped)
     assert text_words.kept(words) == words
     assert lzma.decompress(text_words.packed(words)) == lzma.decompress(shipped)
+
+
+def test_words_of_two_ideographs_are_kept_without_names_and_rare_ones():
+    lines = [
+        "日历 99 n",
+        "日曆 99 n",
+        "日立 900 nz",
+        "王五 900 nr",
+        "日晷 19 n",
+        "今 900 t",
+        "B超 900 n",
+        "运动鞋 900 n",
+    ]
+    assert text_pairs.kept(lines) == {"日历"}
+
+
+def test_the_pairs_that_ship_are_what_the_script_makes_of_them():
+    shipped = files("chopmark.watch.text").joinpath("data", "pairs.txt.xz").read_bytes()
+    assert lzma.decompress(text_pairs.packed(vocabulary.pairs())) == lzma.decompress(shipped)
+    assert {"日历", "今日", "礼物"} <= vocabulary.pairs()
+    assert "日礼" not in vocabulary.pairs()

@@ -1,7 +1,8 @@
 """How ideographs sound: their readings, and one code for all that sound alike. Tones are left out.
 
     readings("乐")                  ("le", "yue")
-    Sounds(names).find(" 奥 克 丝 ")   奥克斯: names of three ideographs or more
+    Sounds(names).find(" 奥 克 丝 ")   奥克斯: names of two ideographs or more
+    is_everyday(["日", "历"], 0)      True: 日历 is a calendar, and no 日立
 
 Whether what sounds alike is meant alike, `matcher` asks.
 """
@@ -11,9 +12,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import count
 from typing import Final
 
 from chopmark.rights.similarity.scripts import is_han
+from chopmark.watch.text.vocabulary import pairs
 
 _FIRST: Final = 0xE000
 """Codes are of Unicode's private area, where nobody's text can reach: `canon` drops such characters."""
@@ -48,6 +51,7 @@ class Spoken(dict[int, str]):
     def __init__(self) -> None:
         super().__init__()
         self._codes: dict[str, str] = {}
+        self._numbers = count(_FIRST)
 
     def __missing__(self, code: int) -> str:
         said = readings(chr(code))
@@ -55,8 +59,14 @@ class Spoken(dict[int, str]):
         return made
 
     def code(self, syllable: str) -> str:
-        """One character for one syllable, in the order in which they are met."""
-        return self._codes.setdefault(syllable, chr(_FIRST + len(self._codes)))
+        """One character for one syllable; two threads that meet two new ones get two."""
+        return self._codes.get(syllable) or self._codes.setdefault(syllable, chr(next(self._numbers)))
+
+
+def is_everyday(row: Sequence[str], first: int) -> bool:
+    """Whether two ideographs in a row are a word of a dictionary, or one of them is part of one with its neighbour."""
+    known = pairs()
+    return any(row[at] + row[at + 1] in known for at in range(max(0, first - 1), min(first + 2, len(row) - 1)))
 
 
 class Sounds:

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeAlias, get_args
 
 from chopmark.rights.similarity.scripts import has_han
@@ -30,9 +31,9 @@ from chopmark.watch.found import Field, TextHit, View
 from chopmark.watch.listing import MAX_DESCRIPTION, MAX_TITLE
 from chopmark.watch.marks import MarkSet
 from chopmark.watch.text import canon, context, turned, views
-from chopmark.watch.text.canon import Folds, tokens
-from chopmark.watch.text.chinese import Sounds
-from chopmark.watch.text.terms import Owner, Terms
+from chopmark.watch.text.canon import Folds, Token, tokens
+from chopmark.watch.text.chinese import Sounds, is_everyday
+from chopmark.watch.text.terms import LEAST_HEARD, Owner, Terms
 from chopmark.watch.text.trie import Trie
 from chopmark.watch.text.turned import Shown
 from chopmark.watch.text.views import Disguises, Reading
@@ -58,6 +59,8 @@ _ASCII_GONE: Final = bytes(code for code in range(128) if not _BATCH_FOLDS[code]
 AT_ONCE: Final = 16_384
 CHARACTERS: Final = 2_000_000
 """Texts of a batch, and their characters: more take memory and are no faster."""
+OTHERS: Final = 250_000
+"""The same of texts that are not ASCII: one character may become eighteen (ﷺ, ㌖)."""
 _PHRASE_END: Final = re.compile(r"[,，、。;；:：!！?？()（）【】\[\]\n]")
 VIEWS: Final[tuple[View, ...]] = get_args(View)
 SCORES: Final[dict[View, int]] = {
@@ -150,7 +153,7 @@ class TextMatcher:
         plain = [text.isascii() for text in texts]
         for is_ascii in (True, False):
             order = [at for at, each in enumerate(plain) if each is is_ascii]
-            for some in _cut(texts, order):
+            for some in _cut(texts, order, CHARACTERS if is_ascii else OTHERS):
                 batch = _Batch([texts[at] for at in some], some)
                 parts.append(self._named(batch, short=field == "brand"))
                 if self._disguises is not None and field != "description":
@@ -299,19 +302,27 @@ class TextMatcher:
         )
 
     def _sounding(self, batch: _Batch, sounds: Sounds) -> Columns:
-        """Chinese names written with other characters that sound the same."""
+        """Chinese names written with other characters that sound the same.
+
+        One character at least is the name's. Where two are all, they must be no everyday word, nor cut out of two, nor
+        another mark's name.
+        """
         import numpy as np  # noqa: PLC0415 (as above)
 
         found = sounds.find(batch.folded)
         firsts = batch.word_at(np.array([start for _, start in found], dtype=np.int64))
         readings = [
-            Reading(pattern, "homophone", first, first + length - 1, changed, SCORES["homophone"] - 40 * (changed - 1))
+            Reading(pattern, "homophone", first, first + length - 1, changed, _sureness_of_sound(changed, length))
             for (pattern, _), first in zip(found, firsts.tolist(), strict=True)
             for length in (self.terms.patterns[pattern].count(" ") + 1,)
             for changed in (sounds.changed(pattern, batch.words[first : first + length]),)
             if 0 < changed < length
+            if length >= LEAST_HEARD or not self._is_word(batch.words, first)
         ]
         return self._read(batch, readings)
+
+    def _is_word(self, row: Sequence[str], first: int) -> bool:
+        return is_everyday(row, first) or self.terms.is_name(" ".join(row[first : first + 2]))
 
     def _signed(self, batch: _Batch, disguises: Disguises) -> Columns:
         """Disguises by signs that part words in the plain form: n*ke, $ony."""
@@ -323,7 +334,7 @@ class TextMatcher:
             text = batch.texts[row]
             if not _SOFT.search(text):
                 continue
-            soft = tokens(text, canon.SOFT_FOLDS)
+            soft, plain = tokens(text, canon.SOFT_FOLDS), tokens(text)
             words = [each.text for each in soft]
             for at, token in enumerate(soft):
                 if token.text.isalnum():
@@ -331,10 +342,10 @@ class TextMatcher:
                 for each in disguises.signed(token.text):
                     readings.append(each)
                     begin, end = _within(text[token.start : token.end], canon.SOFT_FOLDS, each)
-                    places.append(self._place(batch.order[row], text, token.start + begin, token.start + end))
+                    places.append(_place(batch.order[row], plain, token.start + begin, token.start + end))
                 for each in disguises.signed_row(words, at):
                     readings.append(each)
-                    places.append(self._place(batch.order[row], text, soft[each.first].start, soft[each.last].end))
+                    places.append(_place(batch.order[row], plain, soft[each.first].start, soft[each.last].end))
         if not readings:
             return _nothing()
         columns = np.array(places, dtype=np.int64).reshape(-1, 5)
@@ -346,13 +357,6 @@ class TextMatcher:
             positions=columns[:, 3],
             descriptive=columns[:, 4],
         )
-
-    def _place(self, row: int, text: str, start: int, end: int) -> tuple[int, int, int, int, bool]:
-        """Where characters stand among the plain words of a text."""
-        plain = tokens(text)
-        first = sum(1 for each in plain if each.end <= start)
-        last = sum(1 for each in plain if each.start < end) - 1
-        return row, start, end, first, context.is_descriptive([each.text for each in plain], first, max(first, last))
 
     def hits(self, columns: Columns, *, field: Field = "title") -> Iterator[tuple[int, TextHit]]:
         """What a batch holds, text by text, each with its hit: at most `MAX_HITS` of one text, the surest.
@@ -553,6 +557,13 @@ class _Batch:
         return self._places
 
 
+def _place(row: int, plain: Sequence[Token], start: int, end: int) -> tuple[int, int, int, int, bool]:
+    """Where characters stand among the plain words of a text."""
+    first = bisect_right(plain, start, key=attrgetter("end"))
+    last = bisect_left(plain, end, key=attrgetter("start")) - 1
+    return row, start, end, first, context.is_descriptive([each.text for each in plain], first, max(first, last))
+
+
 def _within(word: str, folds: Folds, reading: Reading) -> tuple[int, int]:
     """Where in a word, as it stands in the text, the part of its plain form stands that a reading names."""
     if not reading.begin and reading.end is None:
@@ -615,11 +626,13 @@ class _Folded:
         found = known[codes]
         if (found == _UNKNOWN).any():
             with self._growing:
-                for code in np.unique(codes[known[codes] == _UNKNOWN]).tolist():
-                    made = np.frombuffer(self._folds[code].encode("utf-32-le"), dtype=np.uint32)
-                    places[code] = len(self._pool)
-                    self._pool = np.concatenate([self._pool, made])
-                    known[code] = len(made)  # last: who sees it finds the rest
+                new = np.unique(codes[known[codes] == _UNKNOWN])
+                made = [self._folds[code] for code in new.tolist()]
+                sizes = np.fromiter(map(len, made), dtype=np.int64, count=len(made))
+                places[new] = len(self._pool) + np.cumsum(sizes) - sizes
+                added = np.frombuffer("".join(made).encode("utf-32-le"), dtype=np.uint32)
+                self._pool = np.concatenate([self._pool, added])
+                known[new] = sizes  # last: who sees it finds the rest
             found = known[codes]
         return found
 
@@ -638,12 +651,12 @@ _UNKNOWN: Final = 255
 _FOLDED: Final = _Folded(_BATCH_FOLDS)
 
 
-def _cut(texts: Sequence[str], order: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Texts of a batch, by their places, as `AT_ONCE` and `CHARACTERS` let them; at least one."""
+def _cut(texts: Sequence[str], order: Sequence[int], most: int) -> Iterator[Sequence[int]]:
+    """Texts of a batch, by their places, as `AT_ONCE` and `most` characters let them; at least one."""
     sizes = [0, *accumulate(len(texts[at]) for at in order)]
     begin = 0
     while begin < len(order):
-        end = bisect_right(sizes, sizes[begin] + CHARACTERS, begin + 1, min(begin + AT_ONCE, len(order)) + 1) - 1
+        end = bisect_right(sizes, sizes[begin] + most, begin + 1, min(begin + AT_ONCE, len(order)) + 1) - 1
         end = max(end, begin + 1)
         yield order[begin:end]
         begin = end
@@ -699,15 +712,11 @@ def surest(hits: Sequence[TextHit]) -> list[TextHit]:
     best: dict[int, list[TextHit]] = {}
     for hit in sorted(hits, key=_by_sureness):
         kept = best.setdefault(hit.mark, [])
-        at = bisect_left(kept, hit.end, key=_start)
+        at = bisect_left(kept, hit.end, key=attrgetter("start"))
         if len(kept) < MAX_HITS and (not at or kept[at - 1].end <= hit.start):
             kept.insert(at, hit)
     found = sorted((hit for each in best.values() for hit in each), key=_by_sureness)[:MAX_HITS]
     return sorted(found, key=_by_place)
-
-
-def _start(hit: TextHit) -> int:
-    return hit.start
 
 
 def _by_place(hit: TextHit) -> tuple[int, int, int]:
@@ -747,6 +756,10 @@ def _sureness(view: View, read: str, term: str, text: str) -> int:
     ):
         return _FOREIGN
     return SCORES[view]
+
+
+def _sureness_of_sound(changed: int, length: int) -> int:
+    return SCORES["homophone"] - 40 * (changed - 1) - (80 if length < LEAST_HEARD else 0)
 
 
 def _script(text: str) -> str:

@@ -10,7 +10,7 @@ A name belongs to its mark; two marks may have the same name, and a hit is then 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from typing import Final
@@ -27,7 +27,8 @@ field."""
 LEAST_JOINED: Final = 4
 LEAST_PINYIN: Final = 4
 LEAST_HEARD: Final = 3
-"""Ideographs of a name that is looked for by sound: of two, a third of all titles has some that sound so."""
+"""Ideographs of a name that is looked for by sound; of two only where a mark is on the watch-list: of two, a third of
+all titles has some that sound so."""
 MAX_READINGS: Final = 8
 MAX_HAN: Final = 6
 
@@ -74,10 +75,17 @@ class Terms:
         return {
             form: at
             for at, form in enumerate(self.patterns)
-            if self.views[at] == "canonical"
-            and len(form) >= 2 * LEAST_HEARD - 1
-            and all(len(each) == 1 and is_han(each) for each in form.split(" "))
+            if self.views[at] == "canonical" and self._is_heard(form.split(" "), self.owners[at])
         }
+
+    def is_name(self, form: str) -> bool:
+        """Whether plain words are a mark's name as it is."""
+        return (form, "canonical") in self._known
+
+    def _is_heard(self, letters: Sequence[str], owners: Sequence[Owner]) -> bool:
+        watched = any(self.marks.marks[each.mark].near for each in owners)
+        least = LEAST if watched else LEAST_HEARD
+        return len(letters) >= least and all(len(each) == 1 and is_han(each) for each in letters)
 
     def _add(self, mark: Mark, name: str) -> None:
         for form in _forms(name):

@@ -2,13 +2,15 @@
 
     SHIPPED = shipped()                         65,000 English words and the trade's own words
     vocabulary = learned(titles, SHIPPED, marks)   and those of trusted titles
+    pairs()                                     40,000 Chinese words of two ideographs
 
 A word that stands here is never taken for a disguise of a mark. So it must come from trusted text: a dictionary, or
 titles of sellers who are authorised; never from what is scanned, where who repeats "addidas" often enough would make
 it ordinary. `learned` asks for a word from several trusted sellers, and takes none that is a mark's.
 
 `data/words.txt.xz` is made from SCOWL (its notice is in `data/words.licence`) by `scripts/text_words.py`: words in
-lower case only, no names. `data/trade.txt` is our own.
+lower case only, no names. `data/trade.txt` is our own. `data/pairs.txt.xz` is made from the dictionary of jieba (its
+notice is in `data/pairs.licence`) by `scripts/text_pairs.py`, without names.
 """
 
 from __future__ import annotations
@@ -39,6 +41,13 @@ def trade() -> frozenset[str]:
     text = files(__package__).joinpath("data", "trade.txt").read_text("utf-8")
     lines = (line for line in text.splitlines() if not line.startswith("#"))
     return frozenset(word for line in lines for word in line.split() if len(word) >= MIN_LENGTH)
+
+
+@cache
+def pairs() -> frozenset[str]:
+    """Everyday Chinese words of two ideographs, simplified."""
+    lines = lzma.decompress(files(__package__).joinpath("data", "pairs.txt.xz").read_bytes()).decode().split("\n")
+    return frozenset(line[0] + second for line in lines for second in line[1:])
 
 
 def _uncoded(coded: str) -> Iterable[str]:
