@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from itertools import islice
@@ -23,12 +24,15 @@ from world.rights import filed, lantern, verified
 from chopmark.watch import life, sampling
 from chopmark.watch.actions.marketplace import NewMarketplace, change_marketplace
 from chopmark.watch.actions.markset import make_mark_set
+from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import Opinion, claim_review, decide_hit
+from chopmark.watch.actions.rules import propose_rule
 from chopmark.watch.actions.scan import NewScan, start_scan
 from chopmark.watch.found import View
 from chopmark.watch.models import Hit, MarkNote, Measure, RuleChange, RuleRow, Scan, Seller, Task, Vote
 from chopmark.watch.queries.figures import Day
 from chopmark.watch.queries.pictures import cache_folder
+from chopmark.watch.rules.language import parse
 from chopmark.watch.rules.rule import default, read_toml
 from chopmark.watch.shelf import Cache
 from chopmark.web.forms.watch import RuleForm, as_toml, typed_rule
@@ -502,7 +506,10 @@ def test_a_scan_is_asked_for_followed_and_stopped(market, jo):
     assert jo.client.get(f"/watch/scans/{scan.number}/progress")["X-Finished"] == "1"
 
 
-@pytest.mark.parametrize("typed", [{"source": "../../keys/*"}, {"runner": "file:///etc"}, {"runner": "10.0.0.1:6379"}, {"marketplace": "other"}])
+@pytest.mark.parametrize(
+    "typed",
+    [{"source": "../../keys/*"}, {"runner": "file:///etc"}, {"runner": "10.0.0.1:6379"}, {"marketplace": "other"}],
+)
 def test_a_scan_that_may_not_be_comes_back_with_its_reason(market, jo, typed):
     data = {"marketplace": "demo", "source": "*.parquet", "runner": "native", **typed}
     answer = jo.client.post("/watch/scans", data)
@@ -531,6 +538,22 @@ def test_a_rule_is_proposed_put_in_its_shadow_published_and_stopped(market, jo):
         {"to": "shadow", "seq": "9"},
     ):
         assert jo.client.post("/watch/rules/named/move", data).status_code == 404, data
+
+
+def test_a_newer_version_of_a_rule_is_shown_before_it_is_let_in(market, jo):
+    assert "not in force" not in jo.client.get("/watch/rules/named").text
+    newer = replace(NAMED, condition=parse("text_score >= 700"), flags_a_day=77)
+    propose_rule(newer, by=jo.actor, at=market.world.now())
+    page = jo.client.get("/watch/rules/named").text
+    assert "Version 2, not in force" in page
+    shown = page.split('id="head-newer"')[1].split("</section>")[0]
+    assert "text_score &gt;= 700" in shown
+    assert "<dd>77</dd>" in shown
+    assert "Precision" not in shown
+    assert "Publish · version 2</button>" in page
+    assert "nothing of the rule is in force" in page
+    said(jo.client, "rules/named/move", to="live", seq="2")
+    assert "not in force" not in jo.client.get("/watch/rules/named").text
 
 
 @pytest.mark.parametrize(
@@ -623,6 +646,19 @@ def test_an_address_that_cannot_take_measures_is_refused(market, jo, target):
 
 
 # ---- hand over
+
+
+def test_the_history_says_who_did_what(market, jo):
+    hit = market.hit()
+    said(jo.client, f"hits/{hit.number}/decide", answer="confirm", why_confirm="counterfeit", measure="hold")
+    send_measures(lambda _row: market.taker, clock=market.world.now)
+    steps = re.findall(r"<h3>([^<]+)</h3><p>([^·<]+?) ·", jo.client.get(f"/watch/hits/{hit.number}").text)
+    assert steps == [
+        ("Found", "The rules"),
+        ("Confirmed", "Jo Smith"),
+        ("Measure asked for", "Jo Smith"),
+        ("The marketplace did it", "The marketplace"),
+    ]
 
 
 def test_a_hit_is_handed_over_to_a_matter_once(market, jo):

@@ -102,6 +102,7 @@ def page(request: HttpRequest, actor: Actor, name: str, *, tried: Tried | None =
     names = words.names_of(actor)
     rule, manages = one.summary.rule, actor.may("manage_rules")
     newest = one.versions[0].seq
+    waits = newest != one.summary.version
     context = {
         "watch_nav": watch_nav(request),
         "rule": row_facts(one.summary),
@@ -118,11 +119,23 @@ def page(request: HttpRequest, actor: Actor, name: str, *, tried: Tried | None =
         "tried": tried,
         "may_manage": manages,
         "newest": newest,
+        "waits": waits,
+        "next": next_facts(rule, _newest(one)) if waits else None,
         "may_shadow": manages and (one.summary.state, one.summary.version) != ("shadow", newest),
         "may_publish": manages and (one.summary.state, one.summary.version) != ("live", newest),
         "may_stop": manages and one.summary.state in ("shadow", "live"),
     }
     return private(render(request, "watch/rule.html", context))
+
+
+def next_facts(rule: Rule, newer: Rule) -> dict[str, Any]:
+    """What a newer version says, and what of it is otherwise than in the one that counts now."""
+    here = dict(rule_facts(rule))
+    return {
+        "title": title_of(newer),
+        "condition": newer.condition.text,
+        "facts": [(label, value) for label, value in rule_facts(newer) if here[label] != value],
+    }
 
 
 def proven_facts(actor: Actor, rule: Rule) -> dict[str, Any] | None:

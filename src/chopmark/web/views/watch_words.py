@@ -121,10 +121,12 @@ STEP_WORDS = {
     "matter": gettext_lazy("Handed over to a matter"),
     "redecide": gettext_lazy("Judged anew"),
 }
+ANSWERS: Final = ("acknowledged", "done", "refused")
+"""Steps of a hit that its marketplace takes."""
 MEASURE_STATE_WORDS = {
     "waiting": gettext_lazy("On its way"),
     "done": gettext_lazy("Done"),
-    "refused": gettext_lazy("Refused"),
+    "refused": pgettext_lazy("watch", "Refused"),
     "cancelled": gettext_lazy("Cancelled"),
 }
 MEASURE_MARKS = {"done": "mark-good", "refused": "mark-bad", "waiting": "mark-wait"}
@@ -139,7 +141,7 @@ SCAN_MARKS = {"done": "mark-good", "running": "mark-wait", "waiting": "mark-wait
 RULE_STATE_WORDS = {
     "draft": gettext_lazy("Draft"),
     "shadow": gettext_lazy("In its shadow"),
-    "live": gettext_lazy("In force"),
+    "live": pgettext_lazy("watch", "In force"),
     "stopped": gettext_lazy("Stopped"),
 }
 RULE_MARKS = {"live": "mark-good", "shadow": "mark-wait", "stopped": "mark-bad"}
@@ -257,7 +259,7 @@ def row_facts(one: HitSummary) -> dict[str, Any]:
         "marketplace": one.marketplace,
         "seller": one.seller,
         "right_number": one.right_number,
-        "mark": one.mark,
+        "mark": one.mark or one.work,
         "state": one.state,
         "state_text": in_words(STATE_WORDS, one.state),
         "state_mark": STATE_MARKS.get(one.state, ""),
@@ -441,12 +443,19 @@ def step_facts(one: Step, actor: Actor, names: Mapping[int, str]) -> dict[str, A
     told += [str(facts["matter"]) if facts.get("matter") else ""]
     return {
         "text": in_words(STEP_WORDS, one.kind),
-        "who": _("Programme")
-        if one.user is None and one.organisation is not None
-        else who(names, one.user, mine=one.organisation == actor.organisation_id),
+        "who": _who_did(one, actor, names),
         "told": " · ".join(each for each in told if each),
         "at": one.at,
     }
+
+
+def _who_did(one: Step, actor: Actor, names: Mapping[int, str]) -> str:
+    """A person, a program of an organisation, the marketplace's server, or the rules."""
+    if one.user is None and one.organisation is not None:
+        return _("Programme")
+    if one.user is None and one.kind in ANSWERS:
+        return _("The marketplace")
+    return who(names, one.user, mine=one.organisation == actor.organisation_id)
 
 
 def opinion_facts(one: Opinion, actor: Actor, names: Mapping[int, str]) -> dict[str, Any]:
