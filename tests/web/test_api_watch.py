@@ -165,6 +165,10 @@ def test_a_hit_becomes_a_matter_once(market):
     again = person("post", f"/watch/hits/{hit.number}/matter").json()
     assert (again["number"], again["capture"]) == (made.json()["number"], None)
     assert person("get", f"/watch/hits/{hit.number}").json()["matter"] == made.json()["number"]
+    assert Caller(market, market.jo)("get", f"/watch/hits/{hit.number}").json()["matter"] is None
+    path = f"/watch/hits/{market.hit(raw('2')).number}/matter"
+    assert Caller(market, market.mei, ("watch:write",))("post", path).json()["code"] == "people.scope_missing"
+    assert Caller(market, market.mei, ("watch:write", "deposits:write"))("post", path).status_code == 201
 
 
 def test_rules_are_proposed_tried_and_stopped(market):

@@ -45,7 +45,7 @@ SCOPE_NAMES = {
     "rights:write": gettext_lazy("file rights and works"),
     "rights:read": gettext_lazy("read rights and works, search"),
     "listings:write": gettext_lazy("push listings of a marketplace"),
-    "watch:write": gettext_lazy("review hits"),
+    "watch:write": gettext_lazy("hand hits over to matters"),
     "watch:read": gettext_lazy("read hits and figures of the watch"),
     "keys:write": gettext_lazy("manage keys"),
 }
