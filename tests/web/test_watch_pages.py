@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from itertools import islice
 from uuid import uuid4
@@ -671,6 +671,14 @@ def test_a_hit_is_handed_over_to_a_matter_once(market, jo):
     assert "another organisation's" in other.replace("&#x27;", "'")
     assert number not in other
     assert "Open a matter and capture the page" not in other
+
+
+def test_a_card_that_was_left_lying_is_on_no_desk(market, jo):
+    market.hit()
+    claim_review(by=jo.actor, at=market.world.now())
+    assert "<dt>On a desk</dt><dd>1</dd>" in jo.client.get("/watch/queue").text
+    market.world.at += timedelta(minutes=16)
+    assert "<dt>On a desk</dt><dd>0</dd>" in jo.client.get("/watch/queue").text
 
 
 def test_a_card_is_still_there_after_a_reload(market, jo):

@@ -13,6 +13,7 @@ from world.market import raw
 from chopmark.base.errors import Invalid, Refused
 from chopmark.people.actor import Actor
 from chopmark.watch import sampling
+from chopmark.watch.actions.hand_over import hit_to_matter
 from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import (
     LEASE,
@@ -357,7 +358,7 @@ def test_the_most_urgent_comes_first(market, ann):
     bad = market.hit(raw("2", seller="bad"))
     Hit.objects.filter(pk=bad.pk).update(priority=10_000)
     assert claim_review(by=ann.actor, at=market.world.now()).hit.summary.number == bad.number
-    assert queue_of(market.jo.actor).next[0].number == bad.number
+    assert queue_of(market.jo.actor, at=market.world.now()).next[0].number == bad.number
 
 
 def test_golden_samples_look_like_any_hit_and_measure_their_reader(market, ann, bob, monkeypatch):
@@ -446,6 +447,20 @@ def test_a_list_is_read_on_from_where_it_ended(market, ann):
         hits_of(stranger.actor, after=numbers[0])
 
 
+def test_a_long_history_is_shown_from_its_end(market, ann, monkeypatch):
+    """What stands, and whose matter it is, does not depend on how much of it is shown."""
+    hit = market.hit()
+    hit_to_matter(hit.number, by=market.mei.actor, at=market.world.now())
+    say(market, hit, FINE, ann)
+    undo(hit.number, by=ann.actor, at=market.world.now())
+    say(market, hit, FAKE, ann)
+    monkeypatch.setattr(hits, "MAX_STEPS", 1)
+    told = hit_of(market.jo.actor, hit.number)
+    assert [each.kind for each in told.history] == ["confirm"]
+    assert [(each.answer, each.stands) for each in told.opinions] == [("confirm", True)]
+    assert (told.matter_number, told.matter is not None) == ("", True)
+
+
 def test_a_long_list_is_counted_so_far(market, monkeypatch):
     market.push(*(raw(str(each)) for each in range(5)))
     market.work()
@@ -461,7 +476,7 @@ def test_lists_and_the_queue_read_no_whole_table(market, ann):
     with CaptureQueriesContext(connection) as asked:
         hits_of(market.jo.actor)
         hits_of(market.mei.actor, Filters(state="open", since=market.world.at.date()))
-        queue_of(market.jo.actor)
+        queue_of(market.jo.actor, at=market.world.now())
         dashboard(market.jo.actor, at=market.world.now())
         assert claim_review(by=ann.actor, at=market.world.now()) is not None
         Hit.objects.filter(scan=ann.actor.organisation_id).count()

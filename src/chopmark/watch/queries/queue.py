@@ -73,7 +73,7 @@ class Reviewers:
     agreement: Agreement
 
 
-def queue_of(actor: Actor, *, limit: int = 20) -> Queue:
+def queue_of(actor: Actor, *, at: datetime, limit: int = 20) -> Queue:
     """The actor's organisation's queue, most urgent first.
 
     Raises:
@@ -83,7 +83,7 @@ def queue_of(actor: Actor, *, limit: int = 20) -> Queue:
     oldest = access.first_hits(actor, OLDEST_FIRST, 1, states=WAITING)
     return Queue(
         waiting=dict(rows.values_list("state").annotate(Count("pk")).order_by("state")),
-        claimed=Claim.objects.filter(organisation=actor.organisation_id, done_at=None).count(),
+        claimed=Claim.objects.filter(organisation=actor.organisation_id, done_at=None, until__gt=at).count(),
         audits=AuditSample.objects.filter(marketplace__organisation=actor.organisation_id, answered_at=None).count(),
         oldest=oldest[0].found_at if oldest else None,
         next=summaries_of(access.first_hits(actor, MOST_URGENT, limit, states=WAITING), actor),

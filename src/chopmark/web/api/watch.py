@@ -242,7 +242,7 @@ def undo_many(request: HttpRequest, made: UUID) -> HttpResponse:
 @router.get("/queue", operation_id="get_queue", summary="What waits for a person", response=Shown)
 def waiting(request: HttpRequest, limit: Limit = 20) -> HttpResponse:
     """How much, since when, and the most urgent."""
-    told = queue.queue_of(caller(request), limit=limit)
+    told = queue.queue_of(caller(request), at=clock.now(), limit=limit)
     return answer(
         {
             "waiting": dict(told.waiting),

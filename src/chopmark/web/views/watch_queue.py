@@ -42,7 +42,7 @@ SHOWN = 50
 def page(request: HttpRequest) -> HttpResponse:
     """What waits, most urgent first."""
     actor = actor_of(request)
-    found = queue.queue_of(actor, limit=SHOWN)
+    found = queue.queue_of(actor, at=clock.now(), limit=SHOWN)
     context = {
         "watch_nav": watch_nav(request),
         "waiting": [
