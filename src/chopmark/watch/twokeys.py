@@ -272,7 +272,7 @@ def _against(row: Row, keys: Mapping[str, Reason], needs: Needs) -> Iterator[Rea
         yield Reason(code="watch.against_other_brand", role="against")
     if _common(row) and not work:
         yield Reason(code="watch.against_common_word", role="against")
-    if row["class_fits"] is not True and not row["well_known"]:
+    if row["class_fits"] is not True:  # well known or not: that is its holder's own word, and a person weighs it
         code = "watch.against_class_unknown" if row["class_fits"] is None else "watch.against_class"
         yield Reason(code=code, role="against")
     if row["territory_fits"] is not True:

@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from operator import itemgetter
+from typing import Any, Final, Literal
 
 from django.conf import settings
 from django.db import transaction
@@ -97,7 +98,7 @@ def take_in(
             raise Refused("watch.inbox_full", limit=most, retry_after=RETRY_AFTER)
         here, there = _known(row, batch)
         answers: dict[tuple[str, int, int], Pushed | PlatformError] = {}
-        fresh: list[tuple[object, ...]] = []
+        fresh: list[tuple[Any, ...]] = []
         mine: list[tuple[Listing, bytes]] = []
         for each, body in bodies:
             digest = hashlib.sha256(body).digest()
@@ -107,6 +108,7 @@ def take_in(
                 there[each.item, each.version] = digest
                 mine.append((each, digest))
                 fresh.append((row.pk, each.item, each.version, body, digest, at, at, 0, "", "{}"))
+        fresh.sort(key=itemgetter(1, 2))  # in one order, so that two who push the same do not wait in a circle
         insert("watch_inbox", _INBOX, fresh, conflict="DO NOTHING")
         if fresh and is_shared():  # another call may have brought one meanwhile, perhaps with other content
             here, there = _known(row, [each for each, _ in mine])

@@ -1,8 +1,9 @@
 """Turn-around: a right that changed decides its open hits anew and is looked for in the stock.
 
-Tasks are made when the set of marks is (`markset.follow_rights`). Each call does one short piece, so that the feed
-between two calls waits for nothing; a worker that dies goes on from the last position. Only the marks of the changed
-rights are looked for, however many others there are.
+Tasks are made when the set of marks is (`markset.follow_rights`) and when a scan ends (`markset.catch_up`). Each call
+does one piece in short transactions, so that the feed waits for none of them: all hits of up to `AT_ONCE` rights, or
+the next listings of a stock. A worker that dies goes on from the last position. Only the marks of the changed rights
+are looked for, however many others there are.
 """
 
 from __future__ import annotations

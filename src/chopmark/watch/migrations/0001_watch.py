@@ -454,6 +454,10 @@ class Migration(migrations.Migration):
             model_name='measure',
             index=models.Index(fields=['hit', 'id'], name='watch_measure_hit'),
         ),
+        migrations.AddIndex(
+            model_name='measure',
+            index=models.Index(fields=['marketplace', 'state', '-id'], name='watch_measure_list'),
+        ),
         migrations.AddConstraint(
             model_name='goldensample',
             constraint=models.UniqueConstraint(fields=('hit', 'organisation'), name='watch_golden_once'),
@@ -485,6 +489,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='seller',
             index=models.Index(fields=['organisation'], name='watch_seller_org'),
+        ),
+        migrations.AddIndex(
+            model_name='seller',
+            index=models.Index(fields=['marketplace', '-confirmed', 'number'], name='watch_seller_worst'),
         ),
         migrations.AddConstraint(
             model_name='seller',

@@ -233,11 +233,12 @@ class Measure(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
-        """What is due."""
+        """What is due; a hit's; a marketplace's, newest first."""
 
         indexes = (
             models.Index(fields=("next_try",), name="watch_measure_due", condition=models.Q(state="waiting")),
             models.Index(fields=("hit", "id"), name="watch_measure_hit"),
+            models.Index(fields=("marketplace", "state", "-id"), name="watch_measure_list"),
         )
 
     def __str__(self) -> str:

@@ -61,10 +61,13 @@ class Seller(models.Model):
     group_confirmed = models.IntegerField(default=0)  # hits of linked sellers
 
     class Meta:
-        """Each once a marketplace."""
+        """Each once a marketplace; those with most confirmed hits first."""
 
         constraints = (models.UniqueConstraint(fields=("marketplace", "number"), name="watch_seller_once"),)
-        indexes = (models.Index(fields=("organisation",), name="watch_seller_org"),)
+        indexes = (
+            models.Index(fields=("organisation",), name="watch_seller_org"),
+            models.Index(fields=("marketplace", "-confirmed", "number"), name="watch_seller_worst"),
+        )
 
     def __str__(self) -> str:
         """Its number."""

@@ -22,6 +22,8 @@ from chopmark.watch.queries.marketplaces import SellerSummary, seller_summary
 from chopmark.watch.queries.measures import MeasureSummary
 
 MAX_PAGE = 100
+MAX_STEPS = 500
+"""Of a hit's history and of what was said of it, the newest: a seller may send a new version every minute."""
 MAX_COUNTED = 10_000
 """Of a long list: who wants to know how many more has the figures."""
 
@@ -127,6 +129,7 @@ class HitStory:
     Attributes:
         found: text hits (mark, view, characters) and picture hits (part, score), see `watch.found`.
         reasons: codes of the catalogue with their facts, in the order of the questions.
+        history, opinions: the newest `MAX_STEPS`.
         matter: the one about it, of whichever organisation; its number only where it is the reader's own.
     """
 
@@ -227,10 +230,11 @@ def story_of(row: Hit, actor: Actor) -> HitStory:
     mine = actor.organisation_id
     seller = Seller.objects.filter(marketplace=row.marketplace, number=row.seller).first()
     others = access.hits(actor).filter(marketplace=row.marketplace, seller=row.seller)
-    events = list(row.events.order_by("pk"))
-    opened = [each.at for each in events if each.kind in REOPENING and each.after == "open"]
-    theirs = any(each.kind == "matter" and each.organisation != mine for each in events)
-    opinions = tuple(_opinion(each, opened[-1:]) for each in Vote.objects.filter(hit=row).order_by("pk"))
+    events = list(row.events.order_by("-pk")[:MAX_STEPS])[::-1]
+    opened = row.events.filter(kind__in=REOPENING, after="open").order_by("-pk").values_list("at", flat=True)[:1]
+    theirs = row.events.filter(kind="matter").exclude(organisation=mine).exists()
+    votes = list(Vote.objects.filter(hit=row).order_by("-pk")[:MAX_STEPS])[::-1]
+    opinions = tuple(_opinion(each, list(opened)) for each in votes)
     return HitStory(
         summary=summaries_of([row], actor)[0],
         listing=listings.decode(bytes(row.listing)),

@@ -94,7 +94,9 @@ def dead_listings_of(actor: Actor, name: str, *, limit: int = MAX_PAGE) -> tuple
         Refused: `watch.marketplace_not_found`; what people's `must` raises.
     """
     row = access.marketplace(actor, name)
-    rows = Inbox.objects.filter(marketplace=row, dead_at__isnull=False).order_by("-dead_at", "-pk")[:limit]
+    rows = Inbox.objects.filter(marketplace=row, dead_at__isnull=False).order_by("-dead_at", "-pk")[
+        : min(limit, MAX_PAGE)
+    ]
     return tuple(
         DeadListing(
             id=each.pk,
@@ -127,7 +129,9 @@ def sellers_of(actor: Actor, name: str, *, limit: int = MAX_PAGE, least: int = 1
         Refused: `watch.marketplace_not_found`; what people's `must` raises.
     """
     row = access.marketplace(actor, name)
-    rows = Seller.objects.filter(marketplace=row, confirmed__gte=least).order_by("-confirmed", "number")[:limit]
+    rows = Seller.objects.filter(marketplace=row, confirmed__gte=least).order_by("-confirmed", "number")[
+        : min(limit, MAX_PAGE)
+    ]
     return tuple(seller_summary(each, row.name) for each in rows)
 
 

@@ -59,7 +59,7 @@ def scans_of(actor: Actor, *, limit: int = MAX_PAGE) -> tuple[ScanSummary, ...]:
     """
     actor.must("view_hits")
     rows = Scan.objects.filter(organisation=actor.organisation_id).select_related("marketplace")
-    return tuple(map(summary_of, rows.order_by("-made_at", "-number")[:limit]))
+    return tuple(map(summary_of, rows.order_by("-made_at", "-number")[: min(limit, MAX_PAGE)]))
 
 
 def scan_of(actor: Actor, which: UUID | str) -> ScanSummary:

@@ -12,11 +12,12 @@ from chopmark.watch.queries import access
 from chopmark.watch.queries.marketplaces import SellerSummary, seller_summary
 
 MAX_PAGE = 100
+MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SellersPage:
-    """Some of them; `next` is what to ask for more with, empty at the end."""
+    """Some of them; `next` is what to ask for more with, empty at the end; `total` is counted up to `MAX_COUNTED`."""
 
     items: tuple[SellerSummary, ...]
     total: int
@@ -31,7 +32,7 @@ def sellers_found(actor: Actor, name: str, *, q: str = "", limit: int = MAX_PAGE
     """
     rows = _found(actor, name, q)
     page = rows.order_by("-confirmed", "number")[offset : offset + min(limit, MAX_PAGE)]
-    return SellersPage(items=tuple(seller_summary(each, name) for each in page), total=rows.count())
+    return SellersPage(items=tuple(seller_summary(each, name) for each in page), total=rows[:MAX_COUNTED].count())
 
 
 def sellers_in_order(actor: Actor, name: str, *, q: str = "", after: str = "", limit: int = MAX_PAGE) -> SellersPage:
@@ -49,7 +50,7 @@ def sellers_in_order(actor: Actor, name: str, *, q: str = "", after: str = "", l
     page = list(left.order_by("number")[: size + 1])
     return SellersPage(
         items=tuple(seller_summary(each, name) for each in page[:size]),
-        total=rows.count(),
+        total=rows[:MAX_COUNTED].count(),
         next=page[size - 1].number if len(page) > size else "",
     )
 
