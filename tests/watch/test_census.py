@@ -19,7 +19,7 @@ from pyarrow import parquet
 from world import scans
 
 from chopmark.base.errors import Invalid, Refused
-from chopmark.watch.engine import census, reading
+from chopmark.watch.engine import census, reading, score_partition
 from chopmark.watch.engine import run as running
 from chopmark.watch.engine.bench import CENSUS, OPENER, Setting, open_bench, open_census, write_sellers
 from chopmark.watch.engine.plan import Plan
@@ -33,7 +33,7 @@ from chopmark.watch.marks import Mark, encode, mark_set
 from chopmark.watch.prices import peers_of
 from chopmark.watch.reading import with_contacts
 from chopmark.watch.rules.rule import default, encode_rules, in_state, rule_set
-from chopmark.watch.sellers import Linked, brands_of, linked
+from chopmark.watch.sellers import Linked, brand_said, brands_of, linked
 from chopmark.watch.signals import Known, name_of, parse_known
 from chopmark.watch.signals import encode as encode_known
 from chopmark.watch.text.context import contacts
@@ -282,6 +282,38 @@ def test_a_scan_judges_by_its_own_stock(tmp_path: Path, setting: Setting, monkey
     assert told[6].remaining == 0
     assert {each.counted for each in told[7:]} == {6}
     assert told[-1].remaining == 0
+
+
+def test_facts_come_out_the_same_however_many_are_objects_at_a_time(
+    tmp_path: Path, setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listings = stock(300, seed=5)
+    monkeypatch.setattr(census, "AT_ONCE", 17)
+    monkeypatch.setattr(score_partition, "AT_ONCE", 11)
+    in_this_process(monkeypatch)
+    scan = a_scan(tmp_path, setting, listings)
+    run(scan)
+    known = parse_known((scan.folder / SIGNALS).read_bytes())
+    assert known == plainly(listings)
+    bench = open_bench(setting.encode())
+    bench.learn(encode_known(known))
+    monkeypatch.undo()
+    alone = candidates(table_of(listings), bench, sample=lambda _: True).results
+    done = reading.parts(scan.folder)
+    assert [row for index in sorted(done) for row in reading.rows(scan.folder, done[index])] == list(alone)
+
+
+def test_long_brands_are_read_and_not_kept(setting: Setting) -> None:
+    """A hundred thousand of a megabyte each would be a hundred gigabytes of memory."""
+    long = [f"{at} " + " " * 300 + "Stabilo " * 50 for at in range(20)]
+    table = pa.table({"item": ["1"] * 20, "seller": ["s"] * 20, "title": ["t"] * 20, "brand": long, "gtin": [PEN] * 20})
+    census._brand.cache_clear()
+    found = census.rows_of(table, open_census(setting.encode()), marketplace="demo").to_pylist()
+    said = {
+        brand_said(clean({"item": "-", "seller": "-", "brand": each}, marketplace="demo").brand) for each in long
+    } - {""}
+    assert {each["brand"] for each in found} == said
+    assert census._brand.cache_info().currsize == 0
 
 
 def test_a_first_pass_that_is_stopped_or_loses_files_ends_the_same(

@@ -386,6 +386,12 @@ def test_a_line_of_many_megabytes_is_never_held(tmp_path: Path) -> None:
     assert most < 24 * MEGABYTE
 
 
+def test_a_first_row_that_never_ends_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"item,seller\n' + "x" * 1_000_000 + "\n" + "y\n" * 2_000_000, "utf-8")
+    with pytest.raises(Invalid, match=r"watch\.file_unreadable.*a\.csv"):
+        bring([str(tmp_path / "a.csv")], into=tmp_path / "in", marketplace="demo")
+
+
 def test_a_quote_that_is_never_closed_costs_what_it_swallows(tmp_path: Path) -> None:
     rows = ["item,seller,title", "1,s,first", '2,s,"open', *(f"{at},s,more" for at in range(3, 50))]
     (tmp_path / "a.csv").write_text("\n".join(rows) + "\n", "utf-8")

@@ -3,9 +3,9 @@
     told = bring(["drop/*.csv.gz"], into=folder, marketplace="demo", columns={"item": "sku"})
 
 Every row goes through `listing.clean`; rows that are no listings are written to `refused.jsonl` with their place and
-why. CSV and JSON lines are read line by line, so that one hostile line costs itself alone, and Parquet by row groups of
-bounded size (`engine.parquets`): here and at addresses of object storage (`doors.storage`) alike. Memory is bounded by
-one file that is written.
+why. JSON lines are read line by line, so that one hostile line costs itself alone; in CSV it costs what its open quote
+takes in, 4 million characters at most. Parquet is read by row groups of bounded size (`engine.parquets`): here and at
+addresses of object storage (`doors.storage`) alike. Memory is bounded by one file that is written.
 """
 
 from __future__ import annotations
@@ -194,7 +194,11 @@ def _text(file: BinaryIO, place: str, kind: str) -> Iterator[Raw | None]:
     plain = gzip.GzipFile(fileobj=file, mode="rb") if packed else file
     try:
         with io.TextIOWrapper(cast("BinaryIO", plain), encoding="utf-8-sig", errors="replace", newline="") as text:
-            yield from _json_lines(text) if kind in ("jsonl", "ndjson") else _csv(text, "\t" if kind == "tsv" else ",")
+            yield from (
+                _json_lines(text)
+                if kind in ("jsonl", "ndjson")
+                else _csv(text, Path(place).name, "\t" if kind == "tsv" else ",")
+            )
     except (OSError, EOFError, zlib.error) as error:
         raise Invalid("watch.file_unreadable", file=Path(place).name) from error
 
@@ -219,11 +223,19 @@ def _json_lines(file: IO[str]) -> Iterator[Raw | None]:
         yield said if isinstance(said, dict) else None
 
 
-def _csv(file: IO[str], delimiter: str) -> Iterator[Raw | None]:
+def _csv(file: IO[str], place: str, delimiter: str) -> Iterator[Raw | None]:
+    """Rows by the names of the first one. A quote that nobody ends takes what follows with it, up to `MAX_LINE`.
+
+    Raises:
+        Invalid: `watch.file_unreadable` where the first row never ends.
+    """
     # A field may be as long as a line; what is too long for a listing is cut there and flagged.
     csv.field_size_limit(MAX_LINE)
     rows = csv.reader((line.replace("\0", "\ufffd") for line in _lines(file)), delimiter=delimiter)
-    names = next(rows, [])
+    try:
+        names = next(rows, [])
+    except csv.Error as error:
+        raise Invalid("watch.file_unreadable", file=place) from error
     while True:
         try:
             row = next(rows)

@@ -34,7 +34,7 @@ from chopmark.watch.engine.schema import marketplace_of
 from chopmark.watch.engine.score_partition import IDENTITY, as_text, sieve, surely_named
 from chopmark.watch.engine.work import SIGNALS, named, read, write
 from chopmark.watch.found import Field, TextHit
-from chopmark.watch.listing import clean, gtin_of, pictures_of
+from chopmark.watch.listing import MAX_BRAND, clean, gtin_of, pictures_of
 from chopmark.watch.prices import peers_of_files
 from chopmark.watch.reading import with_contacts
 from chopmark.watch.sellers import GTIN_SELLERS, MOST_CONTACT, MOST_PICTURE, brand_said, is_known_number, linked
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 MOST_USES: Final = 5_000_000
 """Shared contacts and pictures, each with one seller, that are drawn into one graph: about 2 GB. Contacts first."""
+AT_ONCE: Final = 5_000
+"""Listings whose facts are objects at a time: each may show fifty pictures."""
 FACTS: Final = pa.schema(
     [
         ("kind", pa.string()),
@@ -98,7 +100,12 @@ class Counter:
             facts = FACTS.empty_table()
         else:
             marketplace, descriptions = self._plan.marketplace, self._plan.descriptions
-            facts = rows_of(table, self._finder, marketplace=marketplace, descriptions=descriptions)
+            facts = pa.concat_tables(
+                [
+                    rows_of(table.slice(at, AT_ONCE), self._finder, marketplace=marketplace, descriptions=descriptions)
+                    for at in range(0, len(table), AT_ONCE)
+                ]
+            )
         write(facts, file_of(self._folder, index), compression="lz4")
         return index
 
@@ -217,6 +224,8 @@ def _offers(table: pa.Table, finder: Finder, who: Who) -> Iterator[Fact]:
             }
 
 
+MAX_GTIN: Final = 40
+"""Characters that are read of a GTIN, as `gtin_of` does."""
 _TEXTLESS: Final = ("description", "pictures", "gtin", "contact")
 
 
@@ -226,20 +235,25 @@ def _gtins(table: pa.Table, who: Who) -> Iterator[Use]:
     rows = zip(who, table.column("gtin").to_pylist(), table.column("brand").to_pylist(), strict=True)
     for whose, gtin, brand in rows:
         if whose is not None and isinstance(gtin, str | int) and isinstance(brand, str) and gtin and brand:
-            digits, said = _gtin(gtin), _brand(brand)
+            digits, said = _gtin(str(gtin)[:MAX_GTIN]), (_brand if len(brand) <= MAX_BRAND else _plain_brand)(brand)
             if digits and said:
                 yield (*whose, digits, said)
 
 
+# What is long is not kept: anybody may send a hundred thousand of them.
+
+
 @lru_cache(maxsize=100_000)
-def _gtin(value: str | int) -> str:
+def _gtin(value: str) -> str:
     digits = gtin_of(value)
     return digits.zfill(14) if is_known_number(digits) else ""
 
 
-@lru_cache(maxsize=100_000)
-def _brand(value: str) -> str:
+def _plain_brand(value: str) -> str:
     return brand_said(clean({"item": "-", "seller": "-", "brand": value}, marketplace="x").brand)
+
+
+_brand: Final = lru_cache(maxsize=100_000)(_plain_brand)
 
 
 _CONTACTED: Final = (

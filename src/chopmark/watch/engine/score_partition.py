@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
@@ -26,6 +26,10 @@ from chopmark.watch.results import Result
 
 if TYPE_CHECKING:
     from chopmark.watch.text.matcher import TextMatcher
+
+
+AT_ONCE: Final = 5_000
+"""Listings that are objects at a time."""
 
 
 class Judges(Protocol):
@@ -129,8 +133,7 @@ def candidates(
     results: list[Result] = []
     counts: Counter[str] = Counter()
     rows = sieve(table, bench, descriptions=descriptions)
-    raws = table.take(pa.array(list(rows), pa.int64())).to_pylist()
-    for raw, hits in zip(raws, rows.values(), strict=True):
+    for raw, hits in _with_hits(table, rows):
         if not descriptions:
             raw["description"] = None
         try:
@@ -147,6 +150,15 @@ def candidates(
         results += [Result.of(listing, each) for each in kept]
     refused = nameless(table, marketplace)
     return Scored(results=tuple(results), refused=refused, sifted=len(rows), counts=dict(counts))
+
+
+def _with_hits(table: pa.Table, rows: Mapping[int, list[TextHit]]) -> Iterator[tuple[dict[str, Any], list[TextHit]]]:
+    """Rows as objects, some at a time: a file in which everybody names a mark is much larger so than in columns."""
+    places = list(rows)
+    for start in range(0, len(places), AT_ONCE):
+        some = places[start : start + AT_ONCE]
+        for raw, at in zip(table.take(pa.array(some, pa.int64())).to_pylist(), some, strict=True):
+            yield raw, rows[at]
 
 
 def is_of_interest(verdict: Verdict) -> bool:
