@@ -7,7 +7,8 @@ is learned from it, and the rights cover the classes of what it offers. The othe
 The card (`watch.text.meaning`) is fitted on half of the brands, by their digest, in two of the shops (Walmart, Buy),
 and on pairs with Amazon for the brand field; figures are of the other half of the brands, in these shops and in others.
 `brand field elsewhere`: the brand field is the one that another shop has for the same goods, since a shop's own says
-what is asked. `untaught`: nothing was learned, distinctiveness is by the dictionary alone.
+what is asked. `untaught`: nothing was learned, distinctiveness is by the dictionary alone. Last come
+Chinese titles.
 
 Run: ./run bench watch_meaning [--json] [--write]      (--write writes src/chopmark/watch/text/data/meaning.toml)
 Titles and names are reference data (CHOPMARK_DATA).
@@ -18,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +46,7 @@ FIT_SHOPS = frozenset({"walmart", "buy"})
 PAIRED = frozenset({"walmart", "amazon"})
 RECALLS = (0.90, 0.95, 0.98, 0.99)
 PULL = 1.0
+HAN = re.compile(r"[\u4e00-\u9fff]{2,6}")
 HEAD = """# The card of `meaning`: thousandths of log-odds. Written by benchmarks/watch_meaning.py --write; it says how.
 # Fitted by logistic regression on {hits} hits in {titles} titles of half of the brands of two catalogues (products of
 # Walmart and Buy in the research sets Walmart-Amazon and Abt-Buy); none of their text is kept here.
@@ -104,6 +107,36 @@ def measure(*, write: bool) -> Iterator[Line]:
     hits = _found(matcher, [each.text for each in tested])
     moved = tested
     yield from lines("titles as they are, all shops", taught, new)
+    yield from _chinese(root)
+
+
+def _chinese(root: Path) -> Iterator[Line]:
+    """Titles of Taobao in which people labelled the brands; marks are these and all Chinese names of the lists.
+
+    No class and no brand field is known of them, and no weight of the card was fitted on any.
+    """
+    offers = [shops.Offer("taobao", text, " ".join(brands), "") for text, brands in shops.chinese(root) if brands]
+    han = [name for name, _ in shops.brands(root) if HAN.fullmatch(name)]
+    labelled = [brand for _, brands in shops.chinese(root) for brand in brands]
+    names = {words(each): each for each in (*han, *labelled) if words(each)}
+    bare = mark_set(
+        Mark(id=0, right=f"{at:08}", number=f"R-2026-{at:06}", organisation=str(at), text=name)
+        for at, name in enumerate(names.values())
+    )
+    matcher = TextMatcher(bare, fast=True)
+    said = learn.distinctiveness(matcher, [(each.text, each.brand) for each in offers if shops.is_trusted(each)])
+    taught = mark_set(replace(each, distinctiveness=said[each.id]) for each in bare.marks)
+    untaught = mark_set(
+        replace(each, distinctiveness=learn.prior(each.text, matcher.vocabulary)) for each in bare.marks
+    )
+    tested = [each for each in offers if not shops.is_trusted(each)]
+    hits = _found(matcher, [each.text for each in tested])
+    base, weights = meaning.card()
+    for how, marks in (("taught", taught), ("untaught", untaught)):
+        rows = list(_rows(tested, hits, marks, lambda _: True))
+        points = [base + sum(weights[each] for each in row.terms) for row in rows]
+        yield _line(f"Chinese, {how}: all hits", sum(row.right for row in rows) / len(rows), "precision")
+        yield from _curve(f"Chinese, {how}", rows, points)
 
 
 def _has_pair(chosen: Callable[[shops.Offer], bool]) -> Callable[[shops.Offer], bool]:

@@ -213,3 +213,10 @@ def test_repeating_a_name_makes_it_neither_common_nor_rare():
     once = distinctiveness(matcher, [("Acme case zorby", "Acme")])
     assert distinctiveness(matcher, [("Acme case zorby", "Acme")] * 500) == once
     assert once[0] >= COMMON
+
+
+def test_titles_without_a_brand_teach_nothing():
+    matcher = _matcher("Zorby")
+    assert distinctiveness(matcher, [("zorby case", "generic"), ("zorby bag", "无品牌"), ("zorby", "")]) == (
+        distinctiveness(matcher, [])
+    )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 from chopmark.watch.found import TextHit
 from chopmark.watch.marks import Mark
 from chopmark.watch.text.canon import words
+from chopmark.watch.text.context import is_brand
 from chopmark.watch.text.vocabulary import trade
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def distinctiveness(matcher: TextMatcher, titles: Iterable[tuple[str, str]]) -> 
 
     Args:
         matcher: of the set; a fast one will do.
-        titles: that a person trusts, each with the brand of the goods that it offers.
+        titles: that a person trusts, each with the brand of the goods that it offers; where that is none ("generic",
+            无品牌) a title teaches nothing, since whatever stands in it is nobody else's goods.
     """
     trusted = list(titles)
     own: dict[int, set[str]] = defaultdict(set)
@@ -62,7 +64,7 @@ def distinctiveness(matcher: TextMatcher, titles: Iterable[tuple[str, str]]) -> 
         found[row].append(hit)
     for row, hits in found.items():
         brand = words(trusted[row][1])
-        for hit in hits:
+        for hit in hits if is_brand(trusted[row][1]) else ():
             if not hit.descriptive and not _is_part(hit, hits):
                 (own if is_of(words(hit.term), brand) else others)[hit.mark].add(brand)
     return {mark.id: _learned(mark, own, others, matcher.vocabulary) for mark in matcher.marks.marks}
