@@ -29,7 +29,7 @@ from chopmark.watch.actions.review import Opinion, claim_review, decide_hit
 from chopmark.watch.actions.rules import propose_rule
 from chopmark.watch.actions.scan import NewScan, start_scan
 from chopmark.watch.found import View
-from chopmark.watch.models import Hit, MarkNote, Measure, RuleChange, RuleRow, Scan, Seller, Task, Vote
+from chopmark.watch.models import Hit, Inbox, MarkNote, Measure, RuleChange, RuleRow, Scan, Seller, Task, Vote
 from chopmark.watch.queries.figures import Day
 from chopmark.watch.queries.pictures import cache_folder
 from chopmark.watch.rules.language import parse
@@ -172,6 +172,7 @@ def forbidden(number):
         ("marketplaces/new", {"name": "other", "title": "Other"}),
         ("marketplaces/demo", {"title": "Mine"}),
         ("marketplaces/demo/stop", {}),
+        ("marketplaces/demo/revive", {}),
         ("marketplaces/demo/seller", {"number": "s1"}),
     ]
 
@@ -186,6 +187,16 @@ def test_a_reviewer_judges_and_leaves_rules_scans_and_marketplaces_alone(market,
     assert "Key of its measures" not in ann.client.get("/watch/marketplaces/demo").text
     assert RuleRow.objects.get(name="named").state == "live"
     assert "Confirmed" in said(ann.client, f"hits/{hit.number}/decide", answer="confirm", why_confirm="counterfeit")
+
+
+def test_what_could_not_be_judged_is_judged_once_more_when_an_owner_says_so(market, jo, ann):
+    market.push(raw())
+    Inbox.objects.update(dead_at=market.world.now(), tries=5, trouble="watch.listing_unjudged")
+    page, other = (who.client.get("/watch/marketplaces/demo").text for who in (jo, ann))
+    assert ("Judge them once more" in page, "Judge them once more" in other) == (True, False)
+    answer = jo.client.post("/watch/marketplaces/demo/revive", follow=True)
+    assert "They are judged once more." in answer.text
+    assert (Inbox.objects.get().dead_at, Inbox.objects.get().tries) == (None, 0)
 
 
 def test_what_belongs_to_others_does_not_exist(market):

@@ -8,7 +8,7 @@ from world.market import raw
 from chopmark.base.errors import Invalid, Refused
 from chopmark.watch import wiring
 from chopmark.watch.actions import push
-from chopmark.watch.actions.feed import MAX_TRIES, give_back, revive, work_feed
+from chopmark.watch.actions.feed import MAX_TRIES, give_back, revive_listings, work_feed
 from chopmark.watch.models import Figure, Hit, Inbox, ListingRow, Seller
 
 
@@ -118,6 +118,7 @@ def test_what_cannot_be_judged_holds_up_nobody_and_lies_dead_after_five_tries(ma
     def spoiled(organisation):
         return Spoiled(judge_of(organisation, at=market.world.at), "poison")
 
+    clerk = market.world.person("Clerk", role="depositor", of=market.jo)
     market.push(raw(), raw("2", title="RED LANTERN poison"), raw("3"))
     market.work(judge_of=spoiled)
     assert sorted(ListingRow.objects.values_list("item", flat=True)) == ["1", "3"]
@@ -133,7 +134,11 @@ def test_what_cannot_be_judged_holds_up_nobody_and_lies_dead_after_five_tries(ma
     )
     assert dead.dead_at is not None
     assert market.work().judged == 0
-    assert revive([dead.pk], at=market.world.now()) == 1
+    for who, code in ((market.mei, "marketplace_not_found"), (clerk, "not_allowed")):
+        with pytest.raises(Refused, match=code):
+            revive_listings("demo", by=who.actor, at=market.world.now())
+    assert revive_listings("demo", by=market.jo.actor, at=market.world.now()) == 1
+    assert revive_listings("demo", by=market.jo.actor, at=market.world.now()) == 0
     assert market.work().judged == 1
     assert not Inbox.objects.exists()
 

@@ -27,6 +27,7 @@ from django.db.models import Exists, OuterRef
 
 from chopmark.base.errors import PlatformError, Unavailable
 from chopmark.evidence import wiring as evidence_wiring
+from chopmark.people.actor import Actor
 from chopmark.watch import listing as listings
 from chopmark.watch import wiring
 from chopmark.watch.actions import judging
@@ -38,6 +39,7 @@ from chopmark.watch.found import Looked
 from chopmark.watch.judge import NOTHING, Judge
 from chopmark.watch.listing import Listing
 from chopmark.watch.models import Inbox, ListingRow, Marketplace, Seller
+from chopmark.watch.queries import access
 
 MAX_TRIES: Final = 5
 FIRST, LONGEST = 5.0, 600.0  # seconds between two tries
@@ -135,9 +137,15 @@ def give_back(at: datetime, *, slot: int = 0) -> int:
     return len(rows)
 
 
-def revive(row_ids: Sequence[int], *, at: datetime) -> int:
-    """Try dead listings again from the beginning; how many. For who runs the platform."""
-    rows = Inbox.objects.filter(pk__in=row_ids, dead_at__isnull=False)
+@evidence_wiring.answering()
+def revive_listings(marketplace: str, *, by: Actor, at: datetime) -> int:
+    """Try a marketplace's listings that could not be judged again, from the beginning; how many.
+
+    Raises:
+        Refused: `watch.marketplace_not_found`; what people's `must` raises.
+    """
+    row = access.marketplace(by, marketplace, "manage_rules")
+    rows = Inbox.objects.filter(marketplace=row, dead_at__isnull=False)
     return rows.update(dead_at=None, tries=0, next_try=at, trouble="", facts={})
 
 

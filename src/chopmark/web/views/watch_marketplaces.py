@@ -15,6 +15,7 @@ from chopmark.base import clock
 from chopmark.base.errors import Invalid, Refused
 from chopmark.people.actor import Actor
 from chopmark.watch.actions import marketplace as shops
+from chopmark.watch.actions.feed import revive_listings
 from chopmark.watch.actions.marketplace import NewMarketplace
 from chopmark.watch.queries import marketplaces
 from chopmark.watch.queries.marketplaces import MarketplaceSummary
@@ -141,9 +142,24 @@ def stop(request: HttpRequest, name: str) -> HttpResponse:
     return redirect("watch-marketplace", name)
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
+def revive(request: HttpRequest, name: str) -> HttpResponse:
+    """Judge what could not be judged once more."""
+    actor: Actor = actor_of(request)
+    if request.method == "POST":
+        try:
+            revive_listings(name, by=actor, at=clock.now())
+        except (Refused, Invalid) as error:
+            tell(request, error)
+        else:
+            messages.success(request, _("They are judged once more."))
+    return redirect("watch-marketplace", name)
+
+
 urlpatterns = [
     path("watch/marketplaces", listing, name="watch-marketplaces"),
     path("watch/marketplaces/new", new, name="watch-marketplace-new"),
     path("watch/marketplaces/<str:name>", detail, name="watch-marketplace"),
     path("watch/marketplaces/<str:name>/stop", stop, name="watch-marketplace-stop"),
+    path("watch/marketplaces/<str:name>/revive", revive, name="watch-marketplace-revive"),
 ]
