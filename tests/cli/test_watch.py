@@ -12,13 +12,15 @@ from world.pages import PageWorld
 
 from chopmark.base import clock
 from chopmark.cli.app import build, run
+from chopmark.cli.watch import Far
 from chopmark.watch.actions.feed import work_feed
 from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import Opinion, decide_hit
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.gateway import Answer
 from chopmark.watch.listing import clean
-from chopmark.watch.models import Hit, ListingRow, MarkNote
+from chopmark.watch.models import Hit, ListingRow, Marketplace, MarkNote, Scan
+from chopmark.watch.queries.scans import summary_of
 
 RULE = """
 [loud]
@@ -212,6 +214,28 @@ def test_people_read_words_and_programs_codes(watch, market, capsys):
     )
     assert run(build(), ["watch", "measures", "demo", *own]) == 0
     assert "on its way" in capsys.readouterr().out
+
+
+def test_a_bar_goes_through_both_passes_of_a_scan():
+    class Kept:
+        def __init__(self):
+            self.at, self.seen = 0, []
+
+        def step(self, by):
+            self.at += by
+
+        def call(self, label):
+            self.seen.append((self.at, label))
+
+    bar = Kept()
+    far = Far(bar)
+    scan = Scan(number="S-1", state="running", partitions=4, rate=7, marketplace=Marketplace(name="demo"))
+    for counted, done, at in ((None, 0, 0), (0, 0, 0), (3, 0, 75), (4, 0, 0), (4, 2, 50), (4, 4, 100)):
+        scan.counted, scan.partitions_done = counted, done
+        far.show(summary_of(scan))
+        assert bar.at == at
+    assert len({label for _, label in bar.seen}) == 2
+    assert all("S-1" in label and "7" in label for _, label in bar.seen)
 
 
 def test_a_picture_that_was_found_is_told_and_what_stopped_a_scan_is_a_sentence(watch, market, tmp_path, capsys):

@@ -66,10 +66,16 @@ class Bar(Protocol):
     def step(self, by: int) -> None:
         """So much more is done."""
 
+    def call(self, label: str) -> None:
+        """What it is called from now on."""
+
 
 class _Silent:
     def step(self, by: int) -> None:
         """Nobody looks."""
+
+    def call(self, label: str) -> None:
+        """The same."""
 
 
 @contextmanager
@@ -95,6 +101,9 @@ def progress(label: str, total: int, common: Common, *, in_bytes: bool = True) -
         class _Shown:
             def step(self, by: int) -> None:
                 bars.advance(task, by)
+
+            def call(self, label: str) -> None:
+                bars.update(task, description=label)
 
         yield _Shown()
 

@@ -32,6 +32,7 @@ from chopmark.cli.status import DONE, FAILED
 from chopmark.cli.words import text
 
 if TYPE_CHECKING:
+    from chopmark.cli.output import Bar
     from chopmark.people.actor import Actor
     from chopmark.watch.marks import Mark
     from chopmark.watch.queries.hits import HitSummary
@@ -413,22 +414,32 @@ def card_command(
 
 
 def _carried(by: Actor, asked: ScanSummary, common: Common) -> None:
-    """Carry the scan in this process where no watcher runs, else look until it is over."""
+    """Carry the scan in this process where no watcher runs, else look until it is over; a bar shows how far it is."""
     from chopmark.watch.actions.scan import OVER, work_scan  # noqa: PLC0415 (the framework is set up)
     from chopmark.watch.queries.scans import scan_of  # noqa: PLC0415
 
-    with _alone() as free:
-        if free:
-            while scan_of(by, asked.number).state not in OVER:
-                work_scan(clock=clock.now)
-            return
-    done = 0
-    with progress(asked.number, 100, common, in_bytes=False) as bar:
+    with _alone() as free, progress(asked.number, 100, common, in_bytes=False) as bar:
+        far = Far(bar)
         while (told := scan_of(by, asked.number)).state not in OVER:
-            now = 100 * told.partitions_done // max(1, told.partitions)
-            bar.step(now - done)
-            done = now
-            time.sleep(LOOK)
+            far.show(told)
+            if not (free and work_scan(clock=clock.now, tell=lambda: far.show(scan_of(by, asked.number)))):
+                time.sleep(LOOK)
+
+
+class Far:
+    """A bar over the passes of a scan, each from nought to a hundred, with its rate."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar, self._at = bar, 0
+
+    def show(self, told: ScanSummary) -> None:
+        """How far it is now."""
+        done = (told.counted or 0) if told.counting else told.partitions_done
+        now = 100 * done // max(1, told.partitions)
+        label = "cli.watch.counting" if told.counting else "cli.watch.scanning"
+        self._bar.call(text(label, number=told.number, rate=told.rate))
+        self._bar.step(now - self._at)
+        self._at = now
 
 
 @contextmanager

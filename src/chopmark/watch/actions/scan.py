@@ -159,8 +159,17 @@ def must_stay_inside(source: str) -> None:
         raise Invalid("watch.scan_source_malformed")
 
 
-def work_scan(*, clock: Callable[[], datetime], stop: Callable[[], bool] = lambda: False, processes: int = 0) -> str:
+def work_scan(
+    *,
+    clock: Callable[[], datetime],
+    stop: Callable[[], bool] = lambda: False,
+    processes: int = 0,
+    tell: Callable[[], None] = lambda: None,
+) -> str:
     """Carry the oldest scan that is not over; its number, empty when there is none or it goes on later.
+
+    Args:
+        tell: called when the scan's row says anew how far it is.
 
     Raises:
         Unavailable: `ledger.database_unavailable`, `evidence.busy` and what else deposits raise.
@@ -174,7 +183,7 @@ def work_scan(*, clock: Callable[[], datetime], stop: Callable[[], bool] = lambd
             return ""
         Scan.objects.filter(pk=scan.pk, state="waiting").update(state="running", started_at=clock())
     try:
-        over = _carry(scan, clock, stop, processes)
+        over = _carry(scan, _Follow(scan, clock, tell), clock, stop, processes)
     except Unavailable as error:
         if error.code != "watch.scan_incomplete" and not (error.code == "watch.scan_died" and _dies_for_ever(scan)):
             raise
@@ -201,11 +210,12 @@ def _dies_for_ever(scan: Scan) -> bool:
     return bool(deaths >= DEATHS)
 
 
-def _carry(scan: Scan, clock: Callable[[], datetime], stop: Callable[[], bool], processes: int) -> bool:
+def _carry(
+    scan: Scan, follow: _Follow, clock: Callable[[], datetime], stop: Callable[[], bool], processes: int
+) -> bool:
     """Read, judge, take over, state; whether it came to its end."""
     from chopmark.watch.engine.run import Scan as Job  # noqa: PLC0415 (heavy; only who scans)
 
-    follow = _Follow(scan, clock)
     job = Job(
         folder=folder_of(scan.number),
         files=[str(_source(scan))],
@@ -277,8 +287,8 @@ def _known_sellers(row: Marketplace, at: datetime) -> Mapping[str, Signals]:
 class _Follow:
     """Writes how far a scan is, at most once a second; takes over what is found; sees whether somebody stopped it."""
 
-    def __init__(self, scan: Scan, clock: Callable[[], datetime]) -> None:
-        self._scan, self._clock = scan, clock
+    def __init__(self, scan: Scan, clock: Callable[[], datetime], also: Callable[[], None]) -> None:
+        self._scan, self._clock, self._also = scan, clock, also
         self._last: datetime | None = None
         self._kept = clock()
         self._stopped = False
@@ -303,6 +313,7 @@ class _Follow:
             if at - self._kept >= KEEP:
                 keep_results(self._scan, clock=self._clock)
                 self._kept = self._clock()
+            self._also()
 
     def stopped(self) -> bool:
         """Somebody stopped it."""

@@ -50,6 +50,11 @@ class ScanSummary:
     root: bytes | None
     deposit: UUID | None
 
+    @property
+    def counting(self) -> bool:
+        """Whether it is in its first pass."""
+        return self.state == "running" and self.counted is not None and self.counted < self.partitions
+
 
 def scans_of(actor: Actor, *, limit: int = MAX_PAGE) -> tuple[ScanSummary, ...]:
     """The actor's organisation's, newest first.

@@ -74,7 +74,7 @@ def scan_facts(actor: Actor, one: ScanSummary) -> dict[str, Any]:
         "partitions": one.partitions,
         "done": one.partitions_done,
         "counted": one.counted,
-        "counting": working and one.counted is not None and one.counted < one.partitions,
+        "counting": one.counting,
         "percent": round(100 * one.partitions_done / one.partitions) if one.partitions else 0,
         "scanned": one.scanned,
         "found": one.found,
