@@ -56,3 +56,19 @@ document.addEventListener("allauth.error", (event) => {
   place.className = "alert alert-danger";
   place.textContent = place.dataset.passkeyAlert;
 });
+
+// A picture that the server had no room to make just now is asked for again, a few times; what is none stays none.
+const tries = new WeakMap();
+function askAgain(picture) {
+  const times = tries.get(picture) ?? 0;
+  if (times >= 3 || new URL(picture.src, location.href).origin !== location.origin) return;
+  tries.set(picture, times + 1);
+  const address = picture.src;
+  setTimeout(() => {
+    if (picture.src === address) picture.src = address;
+  }, 2000 * 2 ** times);
+}
+document.addEventListener("error", (event) => event.target instanceof HTMLImageElement && askAgain(event.target), true);
+for (const picture of document.images) {
+  if (picture.currentSrc && picture.complete && !picture.naturalWidth) askAgain(picture); // before this file came
+}
