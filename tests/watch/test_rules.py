@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from chopmark.base.errors import Invalid, PlatformError, Refused
 from chopmark.base.wording import say
+from chopmark.watch.deciding import deciding
 from chopmark.watch.features import FEATURES, ROW, Value, row
+from chopmark.watch.judge import Decided
 from chopmark.watch.rules.alarm import Day, alarm
 from chopmark.watch.rules.backtest import backtest, sample
 from chopmark.watch.rules.language import MAX_DEPTH, as_test, evaluate, parse, to_daft, to_duckdb
@@ -38,7 +40,8 @@ from chopmark.watch.rules.rule import (
     rule_set,
     wrong_examples,
 )
-from chopmark.watch.rules.run import decide_frame, decide_rows, fired
+from chopmark.watch.rules.run import connection
+from chopmark.watch.score import default_card
 
 DAY = date(2026, 11, 22)
 ARROW = {"text": pa.string(), "integer": pa.int64(), "real": pa.float64(), "boolean": pa.bool_()}
@@ -324,14 +327,15 @@ def test_the_rules_that_ship_are_enough_and_come_out_as_their_examples_say():
 def test_each_rule_that_ships_is_tried_by_the_other_engine_too():
     for each in default().rules:
         examples = [row(example.values) for example in (*each.positive, *each.negative)]
-        table = decide_rows(_arrow(examples), rule_set([in_state(each, "live")]), on=DAY)
-        wanted = [[each.id]] * len(each.positive) + [[]] * len(each.negative)
-        assert table.column("rules").to_pylist() == wanted, each.id
+        with connection() as database:
+            found = database.from_arrow(_arrow(examples)).project(to_duckdb(each.effective)).fetchall()
+        wanted = [True] * len(each.positive) + [False] * len(each.negative)
+        assert [line[0] is True for line in found] == wanted, each.id
 
 
 def test_no_rule_that_ships_flags_a_listing_in_which_nothing_was_found():
     rules = rule_set(in_state(each, "live") for each in default().rules)
-    assert fired(rules, ROW, on=DAY).live == ()
+    assert _decided(rules, ROW).fired == ()
 
 
 def test_a_rule_and_a_set_print_back_what_was_read():
@@ -482,11 +486,17 @@ def test_scope_expiry_and_state_decide_where_a_rule_counts():
         (in_state(live, "draft"), here, False),
         (in_state(live, "stopped"), here, False),
     ):
-        assert bool(fired(rule_set([rule]), values, on=DAY).live) is wanted
-    assert [each.id for each in fired(rule_set([in_state(live, "shadow")]), here, on=DAY).shadow] == ["cheap"]
+        assert bool(_decided(rule_set([rule]), values).fired) is wanted
+    shadow = _decided(rule_set([in_state(live, "shadow")]), here)
+    assert (shadow.fired, shadow.shadow) == ((), (("cheap", True),))
 
 
 # ---------------------------------------------------------------- tables and history
+
+
+def _decided(rules: RuleSet, given: dict[str, Value]) -> Decided:
+    """As feed and scans ask."""
+    return deciding(rules, on=DAY, card=default_card(), bounds={})(given)
 
 
 def _random_rows(count: int, seed: int) -> list[dict[str, Value]]:
@@ -527,24 +537,20 @@ def _mixed() -> RuleSet:
     return rule_set(in_state(each, ("live", "shadow", "draft")[at % 3]) for at, each in enumerate(default().rules))
 
 
-def test_tables_and_frames_come_out_as_rows_one_by_one():
-    import daft  # noqa: PLC0415 (half a second that only this test needs)
-
-    rows, rules = _random_rows(120, 5), _mixed()
-    one_by_one = [fired(rules, each, on=DAY) for each in rows]
-    live, shadow = ([[rule.id for rule in getattr(each, part)] for each in one_by_one] for part in ("live", "shadow"))
-    assert any(live)
-    assert any(shadow)
-    table = decide_rows(_arrow(rows), rules, on=DAY)
-    assert (table.column("rules").to_pylist(), table.column("shadow").to_pylist()) == (live, shadow)
-    frame = decide_frame(daft.from_arrow(_arrow(rows)), rules, on=DAY).select("rules", "shadow").to_pydict()
-    assert (frame["rules"], frame["shadow"]) == (live, shadow)
+def test_live_rules_and_those_in_their_shadow_are_asked_and_no_others():
+    rules = _mixed()
+    rows = _random_rows(120, 5)
+    for given_row in rows:
+        decided = _decided(rules, given_row)
+        for said, state in ((decided.asked, "live"), (decided.shadow, "shadow")):
+            listed = [each for each in rules.rules if each.state == state]
+            assert dict(said) == {each.id: evaluate(each.effective, given_row) is True for each in listed}
+    assert {yes for each in rows for _, yes in _decided(rules, each).asked} == {True, False}
 
 
 def test_no_rules_flag_nothing():
-    table = decide_rows(_arrow([dict(ROW)]), rule_set([]), on=DAY)
-    assert table.column("rules").to_pylist() == [[]]
-    assert backtest("nowhere", []) == ()
+    decided = _decided(rule_set([]), dict(ROW))
+    assert (decided.measure, decided.fired, decided.asked, decided.shadow) == ("none", (), (), ())
 
 
 def test_a_back_test_counts_what_the_rules_say_row_by_row(history):

@@ -30,7 +30,6 @@ from chopmark.watch.score import (
     parse_card,
     parse_learned,
     threshold,
-    threshold_for_budget,
 )
 
 
@@ -299,14 +298,6 @@ def test_thresholds_keep_their_confidence_over_many_draws():
         # Scores are spread evenly and right as often as they say, so above a threshold the mean is half way to 1000.
         wrong += found is not None and (found + 1000) / 2 < 900
     assert wrong <= 20  # 5 % of 200, and room for chance
-
-
-def test_a_budget_of_false_flags_sets_the_threshold():
-    clean = list(range(1000))  # one clean listing for each score
-    assert threshold_for_budget(clean, flags=50) == 970
-    assert threshold_for_budget(clean, flags=1) is None
-    assert threshold_for_budget([], flags=100) is None
-    assert threshold_for_budget([0] * 10_000, flags=1) == 10
 
 
 # ---------------------------------------------------------------- what was learned

@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, Refused
-from chopmark.watch.bounds import CONFIDENCE, lower_bound, upper_bound
+from chopmark.watch.bounds import CONFIDENCE, lower_bound
 from chopmark.watch.features import FEATURES, Value
 from chopmark.watch.rules.language import Condition, Test, as_test, evaluate, parse
 
@@ -324,22 +324,6 @@ def threshold(samples: Sequence[tuple[int, bool]], *, needed: int, confidence: f
         if len(above) < enough:
             continue
         if not bound(sum(above), len(above), needed=needed, confidence=confidence).met:
-            break
-        found = least
-    return found
-
-
-def threshold_for_budget(clean: Sequence[int], *, flags: int, confidence: float = CONFIDENCE) -> int | None:
-    """The lowest score that flags at most so many of a thousand clean listings; None where none is proven to.
-
-    Args:
-        clean: scores of listings that people found to be in order, drawn at random.
-        flags: of a thousand.
-    """
-    found = None
-    for least in THRESHOLDS:
-        flagged = sum(score >= least for score in clean)
-        if 1000 * upper_bound(flagged, len(clean), confidence) > flags:
             break
         found = least
     return found

@@ -18,8 +18,7 @@ are; so is the holder's own picture. A logo, a price, a seller's past support, a
 comes from one cause is one kind: hidden characters that disguise the name are no second key beside the name.
 
 Pure: the same row, rules, score and bounds lead to the same outcome for anybody. An outcome is a suspicion with
-reasons;
-it does not say what somebody is liable for.
+reasons; it does not say what somebody is liable for.
 """
 
 from __future__ import annotations

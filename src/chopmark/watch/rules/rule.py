@@ -6,7 +6,7 @@
     must_be_ready(rule)                           enough examples, and each comes out as it says
 
 A version holds everything that decides what a rule does, but not its state: draft, shadow and live are steps in the
-life of one version. Evaluation over tables is in `run`.
+life of one version. Counting over tables is in `backtest`.
 """
 
 from __future__ import annotations
