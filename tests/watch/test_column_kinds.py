@@ -17,6 +17,7 @@ from chopmark.watch.engine.schema import FINGERPRINTS, LISTINGS, OTHER_NAMES
 from chopmark.watch.marks import Mark, encode, mark_set
 from chopmark.watch.pictures import encode as encode_pictures
 from chopmark.watch.pictures import picture_set
+from chopmark.watch.reading import cleaned
 from chopmark.watch.rules.rule import default, encode_rules, in_state, rule_set
 
 MARKS = mark_set([Mark(id=0, right="r", number="R-2026-000001", organisation="o", text="Nike", classes=("25",))])
@@ -105,6 +106,15 @@ def test_a_marketplace_that_is_a_number_is_another_one(tmp_path: Path, setting: 
     places = pa.array([5, None])
     assert done(tmp_path, setting, {**PLAIN, "marketplace": places}).part.refused == 1
     assert done(tmp_path, setting, {**PLAIN, "marketplace": places}, marketplace="").part.refused == 2
+
+
+def test_rows_that_are_read_once_more_are_left_out_alike() -> None:
+    """For audits and searches backwards: a marketplace that is a list once ended the taking over of a whole scan."""
+    raws = [{"item": str(at), "seller": "s", "title": "t", "marketplace": each} for at, each in enumerate(ODD)]
+    assert [each.item for each in cleaned(raws, "demo")] == ["0", "1", "2"]
+
+
+ODD = ("demo", "", None, ["demo"], {"a": 1}, 5, b"demo", "other")
 
 
 def test_versions_that_are_words_are_refused_row_by_row(tmp_path: Path, setting: Setting) -> None:

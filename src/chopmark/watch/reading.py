@@ -38,7 +38,7 @@ class Words:
 def cleaned(raws: Iterable[Mapping[str, Any]], marketplace: str) -> Iterator[Listing]:
     """Rows of a marketplace's file as listings; those without identity, or of another marketplace, are left out."""
     for raw in raws:
-        if raw.get("marketplace") not in {None, "", marketplace}:
+        if raw.get("marketplace") not in (None, "", marketplace):  # whatever it is: a set asks for what can be hashed
             continue
         try:
             yield with_contacts(clean(raw, marketplace=marketplace, classes_of=classes_of))

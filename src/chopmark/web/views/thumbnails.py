@@ -2,7 +2,8 @@
 
 They are decoded in the cage (`media.workshop`), never in the process that answers, and what comes back is pixels: no
 byte of what was brought goes out as a picture, the file itself is only ever saved. One picture is worked on at a time,
-so that pages full of pictures leave decoding processes to searches; what cannot be read has no thumbnail.
+so that pages full of pictures leave decoding processes to searches; what cannot be read has no thumbnail. Who waited
+too long is answered 503, and the page asks again (`base.js`).
 """
 
 from __future__ import annotations
