@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 
@@ -61,6 +62,14 @@ def test_an_item_that_stands_twice_in_the_stock_is_one_hit(market):
     [hit] = Hit.objects.all()
     assert (hit.item, hit.version) == ("1", 3)
     assert Scan.objects.get().state == "done"
+
+
+def test_the_very_same_row_twice_is_one_hit(market):
+    laid(market, raw("1"), raw("1"))
+    made = asked(market)
+    assert work_scan(clock=market.world.now, processes=1) == made.number
+    assert scan_of(market.jo.actor, made.number).state == "done"
+    assert Hit.objects.get().item == "1"
 
 
 def test_results_taken_over_again_change_nothing(market):
@@ -160,6 +169,21 @@ def test_a_scan_whose_process_always_dies_is_given_up_and_holds_up_no_other(mark
     )
     assert work_scan(clock=market.world.now, processes=1) == second.number
     assert scan_of(market.jo.actor, second.number).state == "done"
+
+
+def test_a_scan_that_always_raises_what_nobody_expected_is_given_up_too(market, monkeypatch):
+    laid(market, raw("1"))
+    made = asked(market)
+
+    def wrong(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scans, "keep_results", wrong)
+    for _ in range(scans.DEATHS):
+        with suppress(ZeroDivisionError):
+            work_scan(clock=market.world.now, processes=1)
+    assert scan_of(market.jo.actor, made.number).state == "failed"
+    assert work_scan(clock=market.world.now, processes=1) == ""
 
 
 def test_deaths_between_which_something_is_done_are_no_reason_to_give_up(market, monkeypatch):

@@ -37,7 +37,8 @@ from chopmark.watch.actions.pictureset import path_of as path_of_pictures
 from chopmark.watch.actions.pictureset import version_in_use
 from chopmark.watch.actions.rules import count_rules
 from chopmark.watch.driver import Told, carry
-from chopmark.watch.judge import Signals
+from chopmark.watch.engine.manifest import write_whole
+from chopmark.watch.judge import Signals, Verdict
 from chopmark.watch.models import Hit, Marketplace, Partition, Scan, Seller
 from chopmark.watch.queries import access
 from chopmark.watch.queries.rules import rules_in
@@ -193,6 +194,11 @@ def work_scan(
         if error.code == "watch.scan_running":  # what a killed watcher left still ends
             return ""
         _fail(scan, error, clock())
+        return scan.number
+    except Exception:  # whatever one scan raises, again and again: the others go on
+        if not _dies_for_ever(scan):
+            raise
+        _fail(scan, Unavailable("watch.scan_died", status=0), clock())
         return scan.number
     return scan.number if over else ""
 
@@ -394,13 +400,13 @@ def finish_scan(scan: Scan, content: bytes, at: datetime) -> ScanSummary:
 
 
 def _grouped(rows: Iterable[Result], marketplace: str) -> list[Judged]:
-    """Results of one listing stand together; those of other marketplaces are left out."""
-    verdicts: dict[bytes, list[Result]] = defaultdict(list)
+    """Results of one listing stand together, each right once; those of other marketplaces are left out."""
+    verdicts: dict[bytes, dict[str, Verdict]] = defaultdict(dict)  # the very same row may stand in a stock twice
     for each in rows:
-        verdicts[each.listing].append(each)
+        verdicts[each.listing][each.verdict.right] = each.verdict
     found = (
-        Judged(listing=listings.decode(body), verdicts=tuple(each.verdict for each in several), looked=False)
-        for body, several in verdicts.items()
+        Judged(listing=listings.decode(body), verdicts=tuple(by_right.values()), looked=False)
+        for body, by_right in verdicts.items()
     )
     return [each for each in found if each.listing.marketplace == marketplace]
 
@@ -448,10 +454,8 @@ def _make_peers(scan: Scan) -> None:
 
     counted = folder_of(scan.number) / SIGNALS
     if counted.is_file():
-        path = judging.peers_path(scan.marketplace.name)
-        draft = path.with_suffix(".new")
-        draft.write_bytes(encode(parse_known(counted.read_bytes()).peers))
-        draft.replace(path)
+        known = parse_known(counted.read_bytes())
+        write_whole(judging.peers_path(scan.marketplace.name), encode(known.peers))
 
 
 def _forget_facts(scan: Scan) -> None:
