@@ -26,7 +26,6 @@ from chopmark.watch.actions.judging import judge_of
 from chopmark.watch.actions.markset import follow_rights
 from chopmark.watch.actions.pictureset import (
     FeedPictures,
-    cache_folder,
     follow_pictures,
     matcher_in_use,
     path_of,
@@ -36,6 +35,7 @@ from chopmark.watch.judge import Signals
 from chopmark.watch.listing import clean
 from chopmark.watch.models import ListingRow
 from chopmark.watch.pictures import Seen
+from chopmark.watch.queries.pictures import cache_folder
 from chopmark.watch.shelf import Cache
 from chopmark.watch.text.learn import UNKNOWN
 

@@ -19,6 +19,7 @@ from chopmark.people.actor import Actor
 from chopmark.watch import score
 from chopmark.watch.actions.common import state_on_ledger
 from chopmark.watch.actions.judging import card_path, learned_of
+from chopmark.watch.engine.manifest import write_whole
 from chopmark.watch.queries.labels import samples_of
 from chopmark.watch.score import Learned
 
@@ -45,10 +46,7 @@ def learn_card(*, by: Actor, at: datetime, needed: int = 990) -> Learned:
     data = learned.encode()
     name = hashlib.sha256(data).hexdigest()[:12]
     state_on_ledger([(f"card {name}", f"card-{name}.json", data)], by.organisation_id, by=by, at=at)
-    path = card_path(by.organisation_id)
-    draft = path.with_name(f".{path.name}.{name}")
-    draft.write_bytes(data)
-    draft.replace(path)
+    write_whole(card_path(by.organisation_id), data)
     return learned
 
 

@@ -23,6 +23,7 @@ from chopmark.watch.engine.manifest import write_whole
 from chopmark.watch.found import Looked
 from chopmark.watch.listing import Listing
 from chopmark.watch.models import Task
+from chopmark.watch.queries.pictures import cache_folder
 
 if TYPE_CHECKING:
     from chopmark.watch.fetch import Fetcher
@@ -136,11 +137,6 @@ def _matcher(path: str, version: str) -> PictureMatcher:
     from chopmark.watch.pictures import PictureMatcher  # noqa: PLC0415 (as above)
 
     return PictureMatcher(read_pictures(Path(path), version))
-
-
-def cache_folder() -> Path:
-    """Where is kept what pictures of listings look like, see `shelf.Cache`."""
-    return wiring.folder("pictures") / "cache"
 
 
 class FeedPictures:

@@ -17,6 +17,7 @@ from chopmark.evidence import wiring as evidence_wiring
 from chopmark.watch import listing as listings
 from chopmark.watch.actions import judging
 from chopmark.watch.actions.common import move_to, position
+from chopmark.watch.engine.manifest import write_whole
 from chopmark.watch.listing import Picture
 from chopmark.watch.models import ListingRow, Marketplace, Seller
 from chopmark.watch.queries.pictures import sharing
@@ -85,7 +86,4 @@ def _keep_brands(row: Marketplace, uses: Collection[tuple[str, str, str]], group
     """Whose products GTINs are, for the judge; whole or not at all."""
     from chopmark.watch.sellers import brands_of  # noqa: PLC0415 (as above)
 
-    path = judging.brands_path(row.name)
-    draft = path.with_suffix(".new")
-    draft.write_bytes(jcs.encode(brands_of(uses, group)))
-    draft.replace(path)
+    write_whole(judging.brands_path(row.name), jcs.encode(brands_of(uses, group)))
