@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import tracemalloc
 
 import pytest
@@ -264,6 +263,18 @@ def test_a_batch_says_what_each_text_says_alone(texts):
         assert batch == [list(matcher.find(text)) for text in texts]
 
 
+def test_a_name_of_many_marks_said_without_end_does_not_become_millions_of_hits():
+    owners = 300
+    marks = mark_set(
+        Mark(id=0, right=f"{at:04}", number=str(at), organisation=str(at), text="Nike") for at in range(owners)
+    )
+    matcher = TextMatcher(marks, fast=True)
+    columns = matcher.find_many(["nike " * 4_000], field="description")
+    assert len(columns) == 4_000
+    assert sum(1 for _ in matcher._each(columns, matcher.terms.owners, "description")) <= 2 * MAX_HITS * owners
+    assert [hit.start for _, hit in matcher.hits(columns)][:2] == [0, 0]
+
+
 def _told(columns):
     return sorted(zip(columns.rows.tolist(), columns.patterns.tolist(), columns.starts.tolist(), strict=True))
 
@@ -312,10 +323,8 @@ FLOODS = {
 
 
 @pytest.mark.parametrize("text", FLOODS.values(), ids=FLOODS.keys())
-def test_a_flood_is_bounded_in_time_and_hits(text):
-    began = time.process_time()
+def test_a_flood_is_bounded_in_what_is_read_and_found(text):
     found = ALL.find(text, text, text)
-    assert time.process_time() - began < 30
     assert all(hit.end <= 20 * MAX_TITLE for hit in found)
     assert len(found) <= 3 * MAX_HITS
 

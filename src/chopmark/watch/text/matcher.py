@@ -19,6 +19,7 @@ import string
 import threading
 import unicodedata
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -373,12 +374,17 @@ class TextMatcher:
         yield from ((previous, each) for each in surest(found))
 
     def _each(self, columns: Columns, owners: Sequence[Sequence[Owner]], field: Field) -> Iterator[tuple[int, TextHit]]:
+        """Surest first within each text; a name that stands there without end is told so often that some are left."""
         import numpy as np  # noqa: PLC0415 (as above)
 
-        order = np.argsort(columns.rows, kind="stable")
+        order = np.lexsort((columns.starts, columns.starts - columns.ends, -columns.scores, columns.rows))
         arrays = (getattr(columns, name)[order].tolist() for name in Columns.__slots__)
+        previous, told = -1, Counter[int]()
         for row, pattern, start, end, position, view, distance, score, descriptive in zip(*arrays, strict=True):
-            for owner in owners[pattern]:
+            if row != previous:
+                previous, told = row, Counter()
+            told[pattern] += 1
+            for owner in owners[pattern] if told[pattern] <= 2 * MAX_HITS else ():
                 yield (
                     row,
                     TextHit(
