@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import socket
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
@@ -120,6 +121,12 @@ def test_what_is_not_signed_or_another_under_the_same_key_changes_nothing(market
         gateway(site).send("c" * 64, wanted(other).encode())
     assert gateway(site).send("d" * 64, wanted("1", key="d" * 64).encode()).state == "gone"
     assert httpx.post(f"{site}/measures", content=b"x" * 70_000).status_code == 404
+    signed = {"Chopmark-Signature": b"sha256=\xe9"}
+    assert httpx.post(f"{site}/measures", content=b"{}", headers=signed).status_code == 403
+    host, port = site.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as line:
+        line.sendall(b"POST /measures HTTP/1.0\r\nContent-Length: \xb2\r\n\r\n")
+        assert line.recv(64).startswith(b"HTTP/1.0 404")
     assert (market.state(item), market.state(other)) == ("down", "offered")
 
 
