@@ -467,6 +467,7 @@ def test_a_long_list_is_counted_so_far(market, monkeypatch):
     monkeypatch.setattr(hits, "MAX_COUNTED", 3)
     assert hits_of(market.jo.actor).total == 3
     assert len(hits_of(market.jo.actor).items) == 5
+    assert len(hits_of(market.jo.actor, offset=1_000_000).items) == 2  # no further than that
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL reads tables of one row whole")

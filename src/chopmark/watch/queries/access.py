@@ -46,11 +46,12 @@ def first_hits(
     order: Sequence[str],
     size: int,
     *,
+    offset: int = 0,
     permission: Permission = "view_hits",
     states: Iterable[str] = (),
     narrow: Callable[[QuerySet[Hit]], QuerySet[Hit]] = lambda rows: rows,
 ) -> list[Hit]:
-    """The first `size` of them, in the states and the order that are asked for.
+    """The first `size` of them after `offset` others, in the states and the order that are asked for.
 
     Of each marketplace, and of the actor's rights, the first ones by an index; then the first of these: to sort all
     that somebody may see would read it all.
@@ -64,12 +65,13 @@ def first_hits(
     for source in _sources(actor, permission):
         for state in sorted(states) or ("",):
             rows = narrow(Hit.objects.filter(source, **({"state": state} if state else {})))
-            found |= {pk: keys for pk, *keys in rows.order_by(*order).values_list("pk", *names)[:size]}
+            found |= {pk: keys for pk, *keys in rows.order_by(*order).values_list("pk", *names)[: offset + size]}
     first = list(found)
     for place in reversed(range(len(order))):
         first.sort(key=partial(_key, found, place), reverse=order[place].startswith("-"))
-    whole = Hit.objects.select_related("marketplace").in_bulk(first[:size])
-    return [whole[pk] for pk in first[:size] if pk in whole]
+    page = first[offset : offset + size]
+    whole = Hit.objects.select_related("marketplace").in_bulk(page)
+    return [whole[pk] for pk in page if pk in whole]
 
 
 def _key(found: Mapping[UUID, Sequence[Any]], place: int, pk: UUID) -> Any:  # noqa: ANN401 (a field's value)

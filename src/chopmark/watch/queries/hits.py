@@ -159,13 +159,14 @@ def hits_of(
 
     Args:
         after: number of the last one already seen.
+        offset: how many are left out, at most `MAX_COUNTED`: for pages with numbers; `after` leads to any end.
 
     Raises:
         Refused: `watch.hit_not_found` for a wrong `after`; what people's `must` raises.
     """
     wanted = filters or Filters()
     last = access.hit(actor, after) if after else None
-    size = min(limit, MAX_PAGE)
+    size, offset = min(limit, MAX_PAGE), min(offset, MAX_COUNTED)
 
     def left(rows: QuerySet[Hit]) -> QuerySet[Hit]:
         rows = filtered(rows, wanted)
@@ -174,7 +175,7 @@ def hits_of(
         older = Q(found_at__lt=last.found_at) | Q(found_at=last.found_at, number__lt=last.number)
         return rows.filter(older, found_at__lte=last.found_at)  # twice the same, so that an index leads there
 
-    page = access.first_hits(actor, ("-found_at", "-number"), offset + size + 1, narrow=left)[offset:]
+    page = access.first_hits(actor, ("-found_at", "-number"), size + 1, offset=offset, narrow=left)
     return HitsPage(
         items=summaries_of(page[:size], actor),
         total=filtered(access.hits(actor), wanted)[:MAX_COUNTED].count(),
