@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from chopmark.watch.found import View
@@ -199,6 +198,10 @@ class Disguises:
             plain = [at for at in positions if terms.views[at] == "canonical"]
             if plain:
                 self._joined[name] = plain
+        self._by_ends: dict[tuple[int, str, str], list[str]] = {}
+        for name in self._joined:
+            for first, last in ((name[0], name[-1]), (name[0], ""), ("", name[-1])):
+                self._by_ends.setdefault((len(name), first, last), []).append(name)
         self._spelled = terms.joined
         self._looks: dict[str, list[str]] = {}
         for name in self._joined:
@@ -358,17 +361,23 @@ class Disguises:
         places = [at for at, each in enumerate(word) if each in FILLERS]
         if len(places) > MAX_MASKED or sum(map(str.isalnum, word)) < LEAST - 1:
             return
-        named = [
-            name
-            for name in map("".join, product(*(_UNDER if each in FILLERS else each for each in word)))
-            if name in self._joined
-        ]
+        named = self._under(word, places)
         if not named and (bare := "".join(filter(str.isalnum, word))) in self._joined:
             named = [bare]
         score = SCORES["masked"] - 60 * (len(places) - 1) - 80 * (len(named) - 1)
         if score > 0:
             for name in named:
                 yield from self._named(name, "masked", len(places), score)
+
+    def _under(self, word: str, places: Sequence[int]) -> list[str]:
+        """Names with these letters covered; where more than one is, the first or the last letter must be seen."""
+        if len(places) == 1:
+            tried = (word[: places[0]] + each + word[places[0] + 1 :] for each in _UNDER)
+            return [name for name in tried if name in self._joined]
+        first, last = ("" if each in FILLERS else each for each in (word[0], word[-1]))
+        seen = [(at, each) for at, each in enumerate(word) if each not in FILLERS]
+        alike = self._by_ends.get((len(word), first, last), ())
+        return [name for name in alike if all(name[at] == each for at, each in seen)]
 
     def _named(self, name: str, view: View, distance: int, score: int) -> Iterator[Reading]:
         for at in self._joined[name]:
