@@ -8,7 +8,7 @@
 | case; half- and full-width forms, ligatures; accents, more or fewer                 | no       |
 | blanks, hyphens and the like between the name's own words, more or fewer            | no       |
 | a blank, hyphen or dot within a word, where parts of three letters stay (Play-Mate) | no       |
-| a plain ending: s, es, 's                                                           | no       |
+| a plain ending: s, es, 's; "and" for &                                              | no       |
 | traditional for simplified characters; the name in pinyin; one edit (`near`)        | no       |
 | a letter of another script, a sign or a digit for one; rn for m; styled letters     | yes      |
 | characters that are not seen; strokes and other marks over letters that no accent is | yes     |
@@ -58,6 +58,12 @@ def is_disguised(read: str, term: str, view: View) -> bool:
         return True
     if view in _OTHERWISE:
         return False
+    said = term.replace("&", " and ")
+    return _is_otherwise(read, term) and (said == term or _is_otherwise(read, said))
+
+
+def _is_otherwise(read: str, term: str) -> bool:
+    """Whether letters differ, or stand apart that belong together."""
     pieces = _pieces(read)
     shown = "".join(letters for letters, _ in pieces)
     meant = "".join(letters for letters, _ in _pieces(term))
