@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from chopmark.watch import judge as judging
+from chopmark.watch.deciding import deciding
 from chopmark.watch.found import PictureHit
 from chopmark.watch.judge import Decided, Judge, Signals, Work, found_in
 from chopmark.watch.listing import clean
 from chopmark.watch.marks import Grant, Mark, mark_set
 from chopmark.watch.reading import Words
+from chopmark.watch.rules.rule import default, in_state, rule_set
+from chopmark.watch.score import default_card
 from chopmark.watch.text.learn import UNKNOWN, distinctiveness
 from chopmark.watch.text.matcher import TextMatcher
 
@@ -227,3 +231,17 @@ def test_a_licence_for_one_country_covers_no_other():
     grants = (replace(DEALER, territories=("DE",)),)
     assert not shown(grants=grants).row["copied_photo"]
     assert shown(grants=grants, territories=["DE", "FR"]).row["copied_photo"]
+
+
+@pytest.mark.parametrize(
+    "title", ["𝐍𝐢𝐤𝐞 shoes", "Ⓝⓘⓚⓔ shoes", "n'i'k'e shoes", "阿·迪·达·斯 鞋", "n1ke shoes", "Niкe shoes"]
+)
+def test_every_disguise_is_one_to_the_rules_that_ship(title):
+    marks = mark_set(
+        Mark(id=0, right=name, number=name, organisation=ORGANISATION, text=name) for name in ("Nike", "阿迪达斯")
+    )
+    rules = rule_set(in_state(each, "live") for each in default().rules)
+    decide = deciding(rules, on=date(2026, 11, 23), card=default_card(), bounds={})
+    [verdict] = Judge(marks, text=TextMatcher(marks), decide=decide, reading=Words())(listing(title))
+    assert "disguised-mark" in {name for name, _ in verdict.decided.fired}
+    assert verdict.decided.measure == "review"

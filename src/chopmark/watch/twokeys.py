@@ -40,8 +40,9 @@ SURE_VIEWS: Final = frozenset(
     {"exact", "canonical", "folded", "letters", "joined", "glued", "masked", "simplified", "pinyin"}
 )
 """Views that may be a key; a near miss, half pinyin and homophones suggest only."""
-DISGUISING: Final = frozenset({"canonical", "folded", "letters", "masked"})
-"""Views that show a disguise; a name that is joined, glued to another word or in pinyin is often meant well."""
+DISGUISING: Final = frozenset({"exact", "canonical", "folded", "letters", "masked"})
+"""Views that show a disguise where there is one (𝐍𝐢𝐤𝐞 and n'i'k'e are read as they are, and hide from others all the
+same); a name that is joined, glued to another word or in pinyin is often meant well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
