@@ -49,7 +49,7 @@ actor = actor_for(user, organisations_of(user)[0].id)
 world, who = SimpleNamespace(now=clock.now), SimpleNamespace(actor=actor)
 sign = Mark(verbal=mark, feature="word")
 verified(world, who, lantern(registration_number=number, application_number=number, mark=sign))
-register_marketplace(NewMarketplace(name=name, title="Lamp bazaar"), by=actor, at=clock.now())
+register_marketplace(NewMarketplace(name=name, title="Lamp bazaar", fetches=True), by=actor, at=clock.now())
 for rule in (NAMED, REPLICA):
     propose_rule(rule, by=actor, at=clock.now())
     shadow_rule(rule.id, by=actor, at=clock.now())
@@ -62,6 +62,11 @@ folder.mkdir(parents=True)
 stock = [raw(f"stock-{place}", title=title) for place, title in enumerate(titles)]
 parquet.write_table(table_of(clean(each, marketplace=name) for each in stock), folder / "one.parquet")
 """
+
+
+WIDER = """() => [...document.querySelectorAll(".stacks")]
+  .filter((table) => table.parentElement.scrollWidth > table.parentElement.clientWidth + 1)
+  .map((table) => table.parentElement.getAttribute("aria-label") || table.innerText.slice(0, 80))"""
 
 
 def seeded(platform: Platform, email: str, name: str, number: str, mark: str) -> None:
@@ -94,11 +99,13 @@ def flagged(page: Page, count: int) -> None:
 
 
 def sound(page: Page) -> None:
-    """Accessible, and nothing sticks out, at a desk and on a phone."""
+    """Accessible, nothing sticks out, and no table is moved sideways to be read, at a desk and on a phone."""
     assert axe(page) == [], page.url
+    assert page.evaluate(WIDER) == [], page.url
     desk = page.viewport_size
     page.set_viewport_size(PHONE)
     assert fits(page), page.url
+    assert page.evaluate(WIDER) == [], page.url
     page.set_viewport_size(desk)
 
 
@@ -186,6 +193,14 @@ def test_a_scan_is_seen_running_and_gives_rules_their_history(platform: Platform
     visitor.get_by_role("button", name="Start it").click()
     expect(visitor).to_have_url(re.compile(r"/watch/scans/S-\d{4}-\d{6}$"))
     expect(visitor.get_by_text("Root over its results")).to_be_visible()
+    sound(visitor)
+    visitor.goto("/watch/hits")
+    visitor.locator("[data-open]").first.click()
+    visitor.locator("#measure").select_option("hold")
+    visitor.get_by_role("button", name="Confirm", exact=True).click()
+    expect(visitor.get_by_text(re.compile("^H-.*: Confirmed\\.$"))).to_be_visible()
+    visitor.goto("/watch/marketplaces/bazaar-three/measures")
+    expect(visitor.get_by_role("cell", name="Hold")).to_be_visible()
     sound(visitor)
     visitor.goto("/watch/rules/named")
     visitor.get_by_role("button", name="Try it on history").click()
