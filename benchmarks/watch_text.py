@@ -1,8 +1,8 @@
 """Marks in titles: speed with 100,000 names, what is found of each disguise, what is flagged in vain, and two peers.
 
-Half of the real titles is trusted (ordinary words are learned from it), the other half is measured. Disguises are those
-of tests/watch/disguises.py: `FAMILIES`, and `HELD_OUT`, which the views were not made for. `flagged in vain` are clean
-titles with a hit by any view of disguise that is not of the title's own brand. Peers, in the same run on the same
+A half of the real titles, the one that `watch_meaning` measures too, with the ordinary words that ship. Disguises are
+those of tests/watch/disguises.py: `FAMILIES`, and `HELD_OUT`, which the views were not made for. `flagged in vain` are
+clean titles with a hit by any view of disguise that is not of the title's own brand. Peers, in the same run on the same
 titles and the same 2,000 names: TF-IDF over letters by two and three (cosine), and RapidFuzz's partial ratio.
 Speeds are of one thread, in titles a second of processor time, objects of hits included where it says so.
 
@@ -36,7 +36,6 @@ import shops  # noqa: E402 (the same)
 from chopmark.watch.marks import MarkSet, mark_set  # noqa: E402 (the same)
 from chopmark.watch.text.canon import words  # noqa: E402 (the same)
 from chopmark.watch.text.matcher import TextMatcher  # noqa: E402 (the same)
-from chopmark.watch.text.vocabulary import learned, shipped  # noqa: E402 (the same)
 
 SMALL, LARGE, WATCHED = 2_000, 100_000, 3_000
 EACH = 300
@@ -60,20 +59,14 @@ def measure(*, quick: bool = False) -> Iterator[Line]:
     """All figures."""
     root = Path(os.environ.get("CHOPMARK_DATA", REPOSITORY.parent / "shared" / "data"))
     titles = shops.titles(root)
-    trusted = [each for each in titles if shops.is_trusted(each)]
     tested = [each for each in titles if not shops.is_trusted(each)]
     plain = [each for each in tested if _is_plain(each.brand)]
     names = list(dict.fromkeys(each.brand for each in plain))
     real = [name for name, _ in shops.brands(root)]
     seed = _seeded(7)
     small = shops.marks_of((names + seed.sample(real, SMALL))[:SMALL], near=True)
-    vocabulary = learned(
-        [(each.text, str(at)) for at, each in enumerate(trusted)],
-        shipped(),
-        frozenset(word for mark in small.marks for word in words(mark.text).split()),
-    )
-    yield from _speeds(real, [each.text for each in titles], vocabulary, 20_000 if quick else LARGE)
-    matcher = TextMatcher(small, vocabulary)
+    yield from _speeds(real, [each.text for each in titles], 20_000 if quick else LARGE)
+    matcher = TextMatcher(small)
     planted = {
         half: {name: _plant(plain, family, name, EACH // (5 if quick else 1)) for name, family in families.items()}
         for half, families in (("known", disguises.FAMILIES), ("held out", disguises.HELD_OUT))
@@ -100,7 +93,7 @@ def _line(name: str, value: float, unit: str, peer: str = "", peer_value: float 
     return {"name": name, "value": shown, "unit": unit, "peer": peer, "peer_value": peer_value, "ratio": ratio}
 
 
-def _speeds(real: Sequence[str], texts: Sequence[str], vocabulary: frozenset[str], size: int) -> Iterator[Line]:
+def _speeds(real: Sequence[str], texts: Sequence[str], size: int) -> Iterator[Line]:
     filled = [*real[:size], *shops.invented(_seeded(3), max(0, size - len(real)) * 2)]
     large = shops.marks_of(filled[: size + size // 5])
     watched = {each.id for each in _seeded(5).sample(large.marks, WATCHED)}
@@ -111,7 +104,7 @@ def _speeds(real: Sequence[str], texts: Sequence[str], vocabulary: frozenset[str
     yield _line("lower case alone (for comparing machines)", base, "titles/s")
     for fast, name in ((True, "exact and canonical"), (False, f"all views, {WATCHED} near")):
         began = time.process_time()
-        matcher = TextMatcher(large, vocabulary, fast=fast)
+        matcher = TextMatcher(large, fast=fast)
         yield _line(f"make the matcher of {len(large.marks)} names: {name}", time.process_time() - began, "s")
         gc.collect()
         gc.freeze()

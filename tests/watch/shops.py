@@ -1,6 +1,6 @@
 """Titles and marks of the shared data, for tests and benchmarks of `watch.text`: what is true of each is known.
 
-A half of the titles, by their digest, is trusted (distinctiveness and vocabulary are learned from it); the other half
+A half of the titles, by their digest, is trusted (distinctiveness is learned from it); the other half
 is what is measured.
 """
 

@@ -12,7 +12,6 @@ from world.data import shared_data
 
 from chopmark.watch.text.canon import words
 from chopmark.watch.text.matcher import TextMatcher
-from chopmark.watch.text.vocabulary import learned, shipped
 
 EACH = 40
 
@@ -27,9 +26,7 @@ def shop():
     names = list(dict.fromkeys(each.brand for each in plain))
     fill = random.Random(7).sample([name for name, _ in shops.brands(root)], 1_000)  # noqa: S311 (a fixed sample)
     marks = shops.marks_of([*names, *fill], near=True)
-    trusted = [(each.text, str(at)) for at, each in enumerate(titles) if shops.is_trusted(each)]
-    refused = frozenset(word for mark in marks.marks for word in words(mark.text).split())
-    return TextMatcher(marks, learned(trusted, shipped(), refused)), plain, tested
+    return TextMatcher(marks), plain, tested
 
 
 def _recalls(matcher: TextMatcher, titles: list[shops.Title], families: Mapping[str, disguises.Disguise]):

@@ -107,12 +107,11 @@ class TextMatcher:
 
     Args:
         marks: the set.
-        vocabulary: ordinary words, which are no disguises; the shipped ones when None.
         fast: names as they are and as they look (`exact`, `canonical`, `simplified`) alone.
     """
 
-    def __init__(self, marks: MarkSet, vocabulary: frozenset[str] | None = None, *, fast: bool = False) -> None:
-        self.vocabulary = shipped() if vocabulary is None else vocabulary
+    def __init__(self, marks: MarkSet, *, fast: bool = False) -> None:
+        self.vocabulary = shipped()
         self.fast = fast
         self.terms = Terms(marks, self.vocabulary, fast=fast)
         self._disguises = None if fast else Disguises(self.terms, self.vocabulary)

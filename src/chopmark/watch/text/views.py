@@ -590,9 +590,14 @@ class Near:
 
 
 def _sureness(word: str, name: str) -> int:
-    """Longer names are surer; a changed first letter makes another word; nought for what is too little like a name."""
+    """Longer names are surer; a changed first letter makes another word; nought for what is too little like a name.
+
+    Four letters that a longer name begins with are a short form of some word more often than that name (stor, robo).
+    """
     if len(name) < LEAST_NEAR:
         return _sureness_of_four(word, name)
+    if len(word) < LEAST_NEAR and name.startswith(word):
+        return 0
     return SCORES["near"] + 10 * min(len(name) - LEAST_NEAR, 6) - (150 if word[0] != name[0] else 0)
 
 

@@ -1,12 +1,10 @@
 """Ordinary words: what a disguise of a mark is not.
 
-    SHIPPED = shipped()                         65,000 English words and the trade's own words
-    vocabulary = learned(titles, SHIPPED, marks)   and those of trusted titles
-    pairs()                                     40,000 Chinese words of two ideographs
+    shipped()      65,000 English words and the trade's own words
+    pairs()        40,000 Chinese words of two ideographs
 
-A word that stands here is never taken for a disguise of a mark. So it must come from trusted text: a dictionary, or
-titles of sellers who are authorised; never from what is scanned, where who repeats "addidas" often enough would make
-it ordinary. `learned` asks for a word from several trusted sellers, and takes none that is a mark's.
+A word that stands here is never taken for a disguise of a mark. So it must come from a dictionary or from people who
+read it; never from what is scanned, where who repeats "addidas" often enough would make it ordinary.
 
 `data/words.txt.xz` is made from SCOWL (its notice is in `data/words.licence`) by `scripts/text_words.py`: words in
 lower case only, no names. `data/trade.txt` is our own. `data/pairs.txt.xz` is made from the dictionary of jieba (its
@@ -20,10 +18,6 @@ from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
-from chopmark.watch.text.canon import words
-
-SELLERS = 2
-"""Trusted sellers that must use a word."""
 MIN_LENGTH = 2
 
 
@@ -56,21 +50,3 @@ def _uncoded(coded: str) -> Iterable[str]:
     for line in coded.split("\n"):
         word = word[: ord(line[0]) - ord("a")] + line[1:]
         yield word
-
-
-def learned(
-    titles: Iterable[tuple[str, str]], known: frozenset[str], refused: frozenset[str] = frozenset()
-) -> frozenset[str]:
-    """`known` and what trusted sellers write.
-
-    Args:
-        titles: of listings that a person trusts, each with its seller.
-        known: words that are ordinary already.
-        refused: words that are never learned: those of marks.
-    """
-    sellers: dict[str, set[str]] = {}
-    for title, seller in titles:
-        for word in set(words(title).split()):
-            if word.isalpha() and word.isascii() and len(word) >= MIN_LENGTH and word not in known:
-                sellers.setdefault(word, set()).add(seller)
-    return known | {word for word, by in sellers.items() if len(by) >= SELLERS and word not in refused}
