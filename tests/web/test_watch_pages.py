@@ -619,6 +619,9 @@ def test_the_rules_that_ship_are_taken_over_once(market, jo):
     shipped = len(default().rules)
     assert f"{shipped} rules run in their shadow" in said(jo.client, "rules/adopt")
     assert "0 rules run" in said(jo.client, "rules/adopt")
+    page = jo.client.get("/watch/rules/disguised-mark").text
+    assert "disguised = TRUE" in page
+    assert "= True" not in page
 
 
 def test_a_card_is_learned_when_there_is_enough_to_learn_of(market, jo):
@@ -768,6 +771,8 @@ def test_a_holder_says_how_a_mark_is_looked_for_and_what_was_typed_is_never_lost
     assert "It is kept." in page
     note = MarkNote.objects.get()
     assert (note.aliases, note.distinctiveness, note.near) == (["红灯笼", "Red, the Lantern"], 640, True)
+    assert "红灯笼, Red, the Lantern" in mei.client.get("/watch/marks").text
+    assert "红灯笼、Red, the Lantern" in mei.client.get("/watch/marks", headers=CHINESE).text
     assert note.well_known is False
     assert "Red, the Lantern" in mei.client.get("/watch/marks").text
     assert {each.kind for each in Task.objects.all()} == {"redecide", "reverse", "stock"}

@@ -21,7 +21,7 @@ from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.people.actor import Actor
 from chopmark.watch.actions import rules as ruling
 from chopmark.watch.actions.card import card_of, forget_card, learn_card
-from chopmark.watch.features import FEATURES
+from chopmark.watch.features import FEATURES, Value
 from chopmark.watch.queries import history, rules
 from chopmark.watch.queries.history import Tried
 from chopmark.watch.queries.proven import proven_of
@@ -176,9 +176,15 @@ def rule_facts(rule: Rule) -> list[tuple[str, str]]:
 
 
 def example_facts(one: Example) -> dict[str, Any]:
-    """An example row."""
-    values = [{"name": name, "value": str(value)} for name, value in one.values.items()]
+    """An example row; values as conditions write them."""
+    values = [{"name": name, "value": _as_written(value)} for name, value in one.values.items()]
     return {"says": one.words(language()), "values": values}
+
+
+def _as_written(value: Value) -> str:
+    if value is None:
+        return "NULL"
+    return str(value).upper() if isinstance(value, bool) else str(value)
 
 
 def version_facts(one: VersionSummary, names: dict[int, str], current: int) -> dict[str, Any]:
