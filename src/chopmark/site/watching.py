@@ -41,6 +41,7 @@ FOLLOW = timedelta(seconds=2)  # between looks at the registry
 LEAST, SMALL, MOST = 50, 250, 2_000  # listings of a batch: at the least, at first, at the most
 LONG = 1.0  # seconds of a batch, from which on batches shrink
 HELPERS = 64
+ENDING = 8.0  # seconds that all threads have together to end what they do; the supervisor's patience is 15
 
 
 def command(
@@ -94,8 +95,9 @@ def _watch(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
         more = _try("feed", feed.round, lines)
         if not more:
             stop.wait(ROUND)
+    until = time.monotonic() + ENDING
     for each in threads:
-        each.join(5)
+        each.join(max(0.0, until - time.monotonic()))
     feed.close()
     lines.info("stopped")
 
