@@ -126,11 +126,13 @@ def hits(platform, call):
     until(judged, platform)
 
     def found():
-        listed, offset = {}, 0
-        while page := call("GET", f"/watch/hits?limit=100&offset={offset}")["items"]:
-            listed |= {each["item"]: each for each in page}
-            offset += len(page)
-        return listed
+        listed, after = {}, ""
+        for _ in range(100):
+            page = call("GET", f"/watch/hits?limit=100&after={after}")
+            listed |= {each["item"]: each for each in page["items"]}
+            if (after := page["next"]) is None:
+                return listed
+        raise AssertionError(len(listed))
 
     return found
 

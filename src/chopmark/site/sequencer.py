@@ -92,9 +92,10 @@ def sweep_command() -> int:
     if "CHOPMARK_PARENT" in os.environ:
         end_with_parent()
     from chopmark.evidence.actions import sweep  # noqa: PLC0415 (needs the framework to be set up)
+    from chopmark.watch.actions.markset import forget_sets  # noqa: PLC0415 (the same)
 
     removed = sweep(clock.now())
-    structlog.get_logger("sweep").info("swept", uploads=removed)
+    structlog.get_logger("sweep").info("swept", uploads=removed, marks=forget_sets(clock.now()))
     return 0
 
 

@@ -21,8 +21,10 @@ from chopmark.watch.actions import scan as scans
 from chopmark.watch.actions import stock, turn
 from chopmark.watch.actions.marketplace import name_seller
 from chopmark.watch.actions.markset import (
+    KEPT,
     describe_mark,
     follow_rights,
+    forget_sets,
     in_use,
     make_mark_set,
     read_marks,
@@ -31,7 +33,7 @@ from chopmark.watch.actions.review import Opinion, decide_hit
 from chopmark.watch.actions.scan import NewScan, start_scan, work_scan
 from chopmark.watch.actions.turn import work_tasks
 from chopmark.watch.found import PictureHit
-from chopmark.watch.models import Hit, ListingRow, MarkSetRow, RuleCount, Task
+from chopmark.watch.models import Hit, ListingRow, MarkSetRow, RuleCount, Scan, Task
 
 
 def turned(market):
@@ -146,6 +148,27 @@ def test_changed_rights_alone_are_read_anew_and_come_to_the_same_set(market):
     in_pieces = in_use().version
     assert make_mark_set(at=market.world.now()).version == in_pieces
     assert len(read_marks(in_pieces).marks) == 2
+
+
+def test_a_set_that_nobody_needs_is_forgotten_a_week_after_its_use(market):
+    laid(market, raw())
+    start_scan(NewScan(marketplace="demo"), by=market.jo.actor, at=market.world.now())
+    while work_scan(clock=market.world.now):
+        pass
+    named = Scan.objects.get().marks
+    sets = []
+    for day, alias in enumerate(("one", "two", "three"), 1):
+        now = market.world.now() + timedelta(days=day)
+        describe_mark(market.right.id, aliases=[alias], by=market.mei.actor, at=now)
+        follow_rights(now)
+        sets.append(in_use())
+    assert forget_sets(now) == 0
+    assert forget_sets(sets[1].made_at + KEPT) == 1  # from that moment on the second was in use
+    assert [each.path.is_file() for each in sets] == [False, True, True]
+    assert forget_sets(now + 2 * KEPT) == 1
+    assert [each.path.is_file() for each in sets] == [False, False, True]
+    assert in_use() == sets[2]
+    assert read_marks(named).version == named
 
 
 def test_aliases_of_a_person_are_looked_for(market):

@@ -3,6 +3,7 @@
 describe_mark     a person says more of a sign: other names, how distinctive it is
 make_mark_set     from the registry as it is on a day; the same marks have the same version
 follow_rights     by the worker: a new set when rights changed, and tasks for what changed
+forget_sets       by the sweep: files of sets that nobody needs any more
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ _STALE: Final = "marks stale"  # above nought when the set has to be made of eve
 LARGE: Final = 10_000
 """Marks of a set that is made of everything at most once in `REST`, but for a new day."""
 REST: Final = timedelta(minutes=10)
+KEPT: Final = timedelta(days=7)
+"""How long the file of a set stays that came out of use and that no scan names."""
 LATE: Final = timedelta(seconds=10)
 """How much later than it says a note may be seen: it is there once its transaction is over."""
 
@@ -171,6 +174,23 @@ def catch_up(version: str, at: datetime) -> None:
     Task.objects.filter(kind="stock", done_at=None).update(position=0, made_at=at)
     newest = _newest()
     _plan((differing(version, newest.version) if newest is not None else None) or (), at, kinds=("redecide", "stock"))
+
+
+def forget_sets(at: datetime) -> int:
+    """Remove sets that came out of use long ago, since each change of a right leaves one; how many were removed.
+
+    A scan's statement names its set, so that anybody may ask what was looked for: such a set stays, as the scan does.
+    """
+    then = MarkSetRow.objects.filter(used_at__lte=at - KEPT).order_by("-used_at", "version").first()
+    if then is None:
+        return 0
+    scans = Scan.objects.values_list("marks", flat=True)
+    old = MarkSetRow.objects.filter(used_at__lt=then.used_at).exclude(version__in=scans)
+    gone = list(old.values_list("version", flat=True))
+    for version in gone:
+        path_of(version).unlink(missing_ok=True)
+        MarkSetRow.objects.filter(version=version, used_at__lt=then.used_at).delete()
+    return len(gone)
 
 
 def remake_soon() -> None:
