@@ -43,7 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests without the database when asked to: pytest-django raises where one of them opens it."""
+    """Leave out tests without the database when asked to: pytest-django raises where one of them opens it.
+
+    A test that opens the browser without its mark would run among the others, to which Playwright's loop is a stranger.
+    """
+    if stray := [item.nodeid for item in items if _opens_browser(item) and not item.get_closest_marker("browser")]:
+        raise pytest.UsageError(f"without the mark `browser`: {', '.join(stray)}")
     if not config.getoption("--tables"):
         return
     chosen: list[pytest.Item] = []
@@ -53,6 +58,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (chosen if asked or item.get_closest_marker("django_db") else others).append(item)
     items[:] = chosen
     config.hook.pytest_deselected(items=others)
+
+
+def _opens_browser(item: pytest.Item) -> bool:
+    return "browser" in getattr(item, "fixturenames", ())
 
 
 @pytest.hookimpl(trylast=True)

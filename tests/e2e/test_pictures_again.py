@@ -14,6 +14,8 @@ from world import media
 
 import chopmark.web
 
+pytestmark = pytest.mark.browser
+
 BASE = (Path(chopmark.web.__file__).parent / "static" / "chopmark" / "base.js").read_bytes()
 PAGE = b"""<!doctype html><title>t</title><script src="/base.js" defer></script>
 <img id="busy" src="/busy.jpg"><img id="gone" src="/gone.jpg"><img id="good" src="/good.jpg">"""
