@@ -68,7 +68,7 @@ def scan_command(
     from chopmark.watch.queries.scans import scan_of  # noqa: PLC0415
 
     new = NewScan(marketplace=marketplace, source=source or "*.parquet", runner=runner)
-    told = start_scan(new, by=by, at=clock.now(), anywhere=True)
+    told = start_scan(new, by=by, at=clock.now(), anywhere=bool(source), any_cluster=True)
     if wait:
         _carried(by, told, common)
         told = scan_of(by, told.number)

@@ -144,7 +144,7 @@ def test_a_cluster_is_joined_only_where_the_operator_named_it(market, settings):
     with pytest.raises(Refused, match=r"watch\.runner_elsewhere"):
         asked(market, runner="10.0.0.2:6379")
     here = NewScan(marketplace="demo", runner="10.0.0.2:6379")
-    assert start_scan(here, by=market.jo.actor, at=market.world.now(), anywhere=True).state == "waiting"
+    assert start_scan(here, by=market.jo.actor, at=market.world.now(), any_cluster=True).state == "waiting"
 
 
 def test_a_scan_whose_process_always_dies_is_given_up_and_holds_up_no_other(market, monkeypatch):

@@ -88,12 +88,14 @@ def folder_of(number: str) -> Path:
 
 
 @evidence_wiring.answering()
-def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False) -> ScanSummary:
+def start_scan(
+    new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False, any_cluster: bool = False
+) -> ScanSummary:
     """Ask for a scan; the watcher takes it up within seconds.
 
     Args:
-        anywhere: the pattern may lead out of the marketplace's folder, and the runner to any cluster: for who holds the
-            machine, never for a page.
+        anywhere: the pattern may lead out of the marketplace's folder: for who holds the machine, never for a page.
+        any_cluster: the runner may be a cluster that the operator did not name: the same.
 
     Raises:
         Refused: `watch.marketplace_not_found`, `watch.marketplace_stopped`, `watch.scans_full`,
@@ -109,7 +111,7 @@ def start_scan(new: NewScan, *, by: Actor, at: datetime, anywhere: bool = False)
     if _RUNNER.fullmatch(new.runner) is None:
         raise Invalid("watch.scan_runner_malformed")
     # A cluster may run anything in the process that joins it: whose it is, the operator says.
-    if not anywhere and new.runner not in ("native", *settings.CHOPMARK_WATCH_CLUSTERS):
+    if not any_cluster and new.runner not in ("native", *settings.CHOPMARK_WATCH_CLUSTERS):
         raise Refused("watch.runner_elsewhere", runner=new.runner)
     marks, rules = in_use(), rules_in(row.organisation)
     with transaction.atomic():
