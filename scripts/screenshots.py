@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
@@ -86,16 +86,7 @@ def _take(browser: Browser, platform: Running) -> None:
         page = _page(browser, platform, locale, DESKTOP)
         _sign_in(page, password)
         _shoot(page, f"home-{language}")
-        page.goto("/deposits/new")
-        page.locator("[data-choose]").set_input_files([*_new_files(demo, platform.home)])
-        page.locator("[data-digest-text]").last.wait_for()
-        page.wait_for_timeout(1500)  # hashing and the question for earlier deposits
-        _shoot(page, f"deposit-{language}", whole=True)
-        page.goto("/deposits/")
-        _shoot(page, f"deposits-{language}")
-        page.get_by_role("link", name="D-2026-000001").click()
-        page.wait_for_url("**/deposits/*-*")
-        _shoot(page, f"receipt-{language}", whole=True)
+        _deposits(page, language, _new_files(demo, platform.home))
         _evidence(page, language)
         _rights(page, language)
         _watch(page, language)
@@ -132,6 +123,21 @@ def _take(browser: Browser, platform: Running) -> None:
     _verify(page, demo / "tide-song.txt")
     _shoot(page, "verify-phone-zh", show=".verify-verdict")
     page.context.close()
+
+
+def _deposits(page: Page, language: str, new: Sequence[Path]) -> None:
+    """New files on their page, the list, and the receipt of the demo's first work."""
+    page.goto("/deposits/new")
+    page.locator("[data-choose]").set_input_files([*new])
+    page.locator("[data-digest-text]").last.wait_for()
+    page.wait_for_timeout(1500)  # hashing and the question for earlier deposits
+    _shoot(page, f"deposit-{language}", whole=True)
+    page.goto("/deposits/")
+    _shoot(page, f"deposits-{language}")
+    page.goto("/deposits/?q=D-2026-000001")  # statements of the watch are many, and newer
+    page.get_by_role("link", name="D-2026-000001").click()
+    page.wait_for_url("**/deposits/*-*")
+    _shoot(page, f"receipt-{language}", whole=True)
 
 
 def _evidence(page: Page, language: str) -> None:
@@ -176,16 +182,12 @@ def _judged(browser: Browser, platform: Running) -> None:
     """One seller's hits are confirmed and taken down, one hit is dismissed, so that figures have something to say."""
     page = _page(browser, platform, "en-GB", DESKTOP)
     _sign_in(page, _password(platform))
-    for _ in range(WATCH_PATIENCE):
-        page.goto(f"/watch/hits?rule={COPIED}")
-        if page.locator("[data-row]").count():
-            break
-        page.wait_for_timeout(1000)
-    page.goto("/watch/hits?seller=cheap-silk-88&state=open")
+    _when_there(page, f"/watch/hits?rule={COPIED}")
+    _when_there(page, "/watch/hits?seller=cheap-silk-88&state=open")
     page.locator("[data-all]").check()
     page.locator("#many-measure").select_option("takedown")
     page.locator("button[value=confirm]").click()
-    page.goto("/watch/hits?seller=shop-4411&state=open")
+    _when_there(page, "/watch/hits?seller=shop-4411&state=open")
     page.locator("input[name=hit]").first.check()
     page.locator("button[value=dismiss]").click()
     page.goto("/watch/marketplaces/harbour-market/measures?state=waiting")
@@ -195,6 +197,15 @@ def _judged(browser: Browser, platform: Running) -> None:
         page.wait_for_timeout(1000)
         page.reload()
     page.context.close()
+
+
+def _when_there(page: Page, path: str) -> None:
+    """Open a list of hits once it has some: the shop's goods come one by one."""
+    for _ in range(WATCH_PATIENCE):
+        page.goto(path)
+        if page.locator("[data-row]").count():
+            return
+        page.wait_for_timeout(1000)
 
 
 def _watch(page: Page, language: str) -> None:
