@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from world import loud, scans
@@ -15,8 +16,8 @@ from chopmark.watch.results import Total
 TESTS = Path(__file__).resolve().parent.parent
 
 
-def a_scan(tmp_path: Path, **said: object) -> Scan:
-    values = {
+def a_scan(tmp_path: Path, **said: Any) -> Scan:
+    values: dict[str, Any] = {
         "folder": tmp_path / "scan",
         "files": scans.stock(tmp_path / "stock", files=1, rows=250),
         "marks": "m" * 64,
@@ -27,7 +28,7 @@ def a_scan(tmp_path: Path, **said: object) -> Scan:
         "processes": 1,
         "size": 100,
     }
-    return Scan(**{**values, **said})  # type: ignore[arg-type]
+    return Scan(**{**values, **said})
 
 
 @pytest.fixture(autouse=True)

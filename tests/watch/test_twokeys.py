@@ -18,9 +18,9 @@ from chopmark.watch.score import Bound, bound
 from chopmark.watch.twokeys import DISGUISING, SURE_VIEWS, Needs, Outcome, decide
 
 
-def _rule(name: str = "rule", action: str = "takedown", **more: Any) -> Rule:
+def _rule(name: str = "rule", action: Any = "takedown", **more: Any) -> Rule:
     usual: dict[str, Any] = {"zh": "规则", "en": "rule", "reason": "counterfeit", "state": "live"}
-    return Rule(id=name, action=action, condition=parse("disguised"), **{**usual, **more})  # type: ignore[arg-type]
+    return Rule(id=name, action=action, condition=parse("disguised"), **{**usual, **more})
 
 
 RULE = _rule()

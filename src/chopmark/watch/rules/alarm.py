@@ -24,11 +24,10 @@ LEAST_DAYS: Final = 7  # of history, before a jump can be told from growth
 JUMP: Final = 3.0  # times the usual share
 LEAST_FLAGS: Final = 20  # before a share can be called a jump
 CONFIDENCE: Final = 0.999  # that a share lies above, or below, what is usual
-MOST_SHARE: Final[Mapping[Action, float]] = {"watch": 0.9, "review": 0.8, "hold": 0.7, "takedown": 0.7}
-"""Of all candidates (listings in which something was found at all), by the action that the rule proposes.
-
-Where few marks are looked for, two candidates in three may be fakes; what is more than that flags nearly everything.
-"""
+MOST_SHARE: Final[Mapping[Action, float]] = {"watch": 0.5, "review": 0.3, "hold": 0.1, "takedown": 0.1}
+"""Of all candidates (listings in which something was found at all), by the action that the rule proposes."""
+LEAST_SHARED: Final = 2_000  # candidates from which on that share counts: of a small shop's few, most may be fakes
+NEARLY_ALL: Final = 0.8  # of fewer candidates, whatever the action
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +66,9 @@ def alarm(rule: Rule, today: Day, history: Sequence[Day] = ()) -> Alarm | None:
         return Alarm(kind="budget", code="watch.alarm_budget", facts=facts, stops=True)
     if today.seen < LEAST_ROWS:
         return None
-    if today.flagged > MOST_SHARE[rule.action] * today.seen:
-        facts = {"rule": rule.id, "share": _thousandths(today), "most": round(1000 * MOST_SHARE[rule.action])}
+    most = MOST_SHARE[rule.action] if today.seen >= LEAST_SHARED else NEARLY_ALL
+    if today.flagged > most * today.seen:
+        facts = {"rule": rule.id, "share": _thousandths(today), "most": round(1000 * most)}
         return Alarm(kind="everything", code="watch.alarm_everything", facts=facts, stops=True)
     usual = [each.flagged / each.seen for each in history if each.seen >= LEAST_ROWS]
     return _unusual(rule, today, usual) if len(usual) >= LEAST_DAYS else None
