@@ -163,7 +163,7 @@ def hammer(go: Path, url: str, goal: int) -> tuple[int, str]:
 
 
 def complaints(said: str) -> list[str]:
-    """What hammer found wrong. At its goal it drops the request that it happens to have under way, and warns of that."""
+    """What hammer found wrong. The request that it drops at its own goal, and warns of, is none."""
     at_work, reached, leaving = said.partition("Reached tree size goal")
     assert reached, said
     own = [line for line in leaving.splitlines() if not line.endswith("context canceled")]
