@@ -143,6 +143,18 @@ def test_what_cannot_be_judged_holds_up_nobody_and_lies_dead_after_five_tries(ma
     assert not Inbox.objects.exists()
 
 
+def test_what_no_listing_spoiled_is_said_and_counts_against_none(market, monkeypatch):
+    from chopmark.watch.actions import feed  # noqa: PLC0415 (beside its one use)
+
+    market.push(raw())
+    with monkeypatch.context() as broken:
+        broken.setattr(feed, "_claimed", lambda *_args: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            work_feed(clock=market.world.now)
+    assert Inbox.objects.get().tries == 0
+    assert market.work().judged == 1
+
+
 def test_what_a_dead_worker_had_in_hand_counts_a_try_and_goes_on_in_smaller_groups(market):
     market.push(raw(), raw("2"), raw("3"))
     ids = list(Inbox.objects.order_by("pk").values_list("pk", flat=True))

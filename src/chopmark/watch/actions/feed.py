@@ -192,6 +192,8 @@ class _Work:
             _note(self.held, [])
             return done
         _note(self.held, [])
+        if not mine:  # no listing spoiled it
+            raise trouble
         if len(mine) > 1:
             half = len(mine) // 2
             parts = [self._tried(row, limit, [each.pk for each in some]) for some in (mine[:half], mine[half:])]
