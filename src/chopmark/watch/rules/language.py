@@ -3,7 +3,7 @@
     condition = parse("disguised and price_ratio < 0.5")
     condition.text       'disguised AND price_ratio < 0.5'      canonical; what is shown, signed and run
     condition.version    SHA-256 of the text, hex
-    evaluate(condition, row), to_daft(condition), to_duckdb(condition)      three evaluators, one meaning
+    evaluate(condition, row), to_duckdb(condition)      two evaluators, one meaning
     as_test(condition)       a function that says of a row whether the condition is true; several times as fast
 
 The grammar, smaller than SQL on purpose:
@@ -34,7 +34,7 @@ import operator
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, TypeAlias
 
@@ -42,7 +42,6 @@ from chopmark.base.errors import Invalid
 from chopmark.watch.features import FEATURES, Kind, Value
 
 if TYPE_CHECKING:
-    import daft
     from sqlglot import exp
     from sqlglot.tokenizer_core import Token
 
@@ -727,31 +726,3 @@ def _some(tests: tuple[Test, ...]) -> Test:
 def to_duckdb(condition: Condition) -> str:
     """An expression for DuckDB over a relation that has the features as columns."""
     return show(condition.tree, "duckdb")
-
-
-def to_daft(condition: Condition) -> daft.Expression:
-    """An expression for Daft over a frame that has the features as columns."""
-    import daft  # noqa: PLC0415 (half a second that only scans need)
-
-    return daft.sql_expr(show(_without_coalesce(condition.tree)))
-
-
-def _without_coalesce(node: Node) -> Node:
-    """The same without coalesce in lists and between ends: there Daft 0.7.26 panics ("unmaterialized stats").
-
-    Where the column is NULL, the answer is that of the literal, which is known now.
-    """
-    match node:
-        case AllOf(parts):
-            return AllOf(tuple(_without_coalesce(part) for part in parts))
-        case OneOf(parts):
-            return OneOf(tuple(_without_coalesce(part) for part in parts))
-        case Not(part):
-            return Not(_without_coalesce(part))
-        case Among(Coalesce(column, otherwise)) | Between(Coalesce(column, otherwise)):
-            plain = replace(node, operand=column)
-            if _truth(replace(node, operand=otherwise), {}):
-                return OneOf((Missing(column, negated=False), plain))
-            return AllOf((Missing(column, negated=True), plain))
-        case _:
-            return node
