@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 from world import media
+from world.patience import HANG_MS
 
 import chopmark.web
 
@@ -58,7 +59,7 @@ def test_a_picture_comes_though_the_server_was_busy(browser: Browser, place: tup
     address, asked = place
     page = browser.new_page()
     page.goto(address)
-    expect(page.locator("#busy")).to_have_js_property("naturalWidth", media.picture(1).shape[1], timeout=60_000)
+    expect(page.locator("#busy")).to_have_js_property("naturalWidth", media.picture(1).shape[1], timeout=HANG_MS)
     page.wait_for_timeout(12_000)  # two, four and eight seconds
     page.close()
     assert asked["/busy.jpg"] == 3

@@ -57,7 +57,8 @@ def race(first, second):
             connection.close()
     with ThreadPoolExecutor(2) as threads:
         running = [threads.submit(each) for each in (one, other)]
-        print(*(each.result(60) if each.exception(60) is None else type(each.exception()).__name__ for each in running))
+        ended = [each.exception(300) for each in running]
+        print(*(each.result() if error is None else type(error).__name__ for each, error in zip(running, ended)))
 
 def kept():
     with transaction.atomic():
