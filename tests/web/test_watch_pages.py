@@ -474,6 +474,20 @@ def test_an_empty_dashboard_says_how_to_begin(world):
     page = world.person("Bo Wen").client.get("/watch/", headers=CHINESE).text
     assert "尚未扫描任何商品" in page
     assert "登记交易平台" in page
+    assert "已完成" not in page
+
+
+def test_until_the_first_scan_ends_the_dashboard_says_what_is_done_and_what_runs(market):
+    owner, clerk = market.jo.client, market.world.person("Clerk", role="depositor", of=market.jo).client
+    page = owner.get("/watch/").text
+    assert (page.count(">Done</span>"), "/watch/marketplaces/new" in page, "S-2026-" in page) == (2, False, False)
+    assert 'href="/watch/scans">Start a scan' in page
+    assert 'href="/watch/scans">Start a scan' not in clerk.get("/watch/").text
+    scan = start_scan(NewScan(marketplace="demo"), by=market.jo.actor, at=market.world.now())
+    page = owner.get("/watch/", headers=CHINESE).text
+    assert page.count("已完成</span>") == 3
+    assert f'href="/watch/scans/{scan.number}"' in page
+    assert "扫描过程中发现的内容会陆续显示在此页。" in page
 
 
 def test_figures_are_worded_in_the_unit_that_suits():

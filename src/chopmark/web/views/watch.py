@@ -24,12 +24,15 @@ from chopmark.rights.queries.works import works_named
 from chopmark.watch.queries import figures
 from chopmark.watch.queries.figures import Cut, Dashboard, Day, Line, Share
 from chopmark.watch.queries.hits import hits_of
+from chopmark.watch.queries.rules import rules_of
+from chopmark.watch.queries.scans import scans_of
 from chopmark.web.context import actor_of
 from chopmark.web.downloads import attachment
 from chopmark.web.views import watch_hits as hits
 from chopmark.web.views import watch_words as words
 from chopmark.web.views.rights import private
 from chopmark.web.views.watch_nav import watch_nav
+from chopmark.web.views.watch_scans import scan_facts
 
 DAYS: Final = (7, 30, 90, 365)
 USUAL: Final = 30
@@ -62,11 +65,14 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     found = figures.dashboard(actor, at=now, days=days)
     lines = figures.cut_by(actor, cut, at=now, days=days)
     names = names_in(actor, cut, lines, at=now)
+    shops = words.own_marketplaces(actor)
+    empty = not found.scanned and not found.total.flagged and not lines
     context = {
         "watch_nav": watch_nav(request),
         "latest": latest_facts(actor),
         "found": found,
-        "empty": not found.scanned and not found.total.flagged and not lines,
+        "empty": empty,
+        **(beginning(actor, registered=bool(shops)) if empty else {}),
         "shares": share_rows(found),
         "hours": hour_rows(found),
         "drawing": drawing(found.days, first=found.since, last=now.date()),
@@ -78,9 +84,23 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "lines": [line_facts(cut, each, names) for each in lines],
         "export_url": f"{reverse('watch-figures')}?by={cut}&days={days}",
         "may_manage": actor.may("manage_rules"),
-        "marketplaces": words.own_marketplaces(actor),
+        "marketplaces": shops,
     }
     return private(render(request, "watch/dashboard.html", context))
+
+
+def beginning(actor: Actor, *, registered: bool) -> dict[str, Any]:
+    """What there is to do before anything can be found, and what is done of it; the newest scan, while it works."""
+    newest = [scan_facts(actor, each) for each in scans_of(actor, limit=1)]
+    steps = (
+        (reverse("watch-marketplace-new"), _("Register a marketplace"), registered),
+        (reverse("watch-rules"), _("Take over the rules that ship; they begin in their shadow"), bool(rules_of(actor))),
+        (reverse("watch-scans"), _("Start a scan, or push listings through the API"), bool(newest)),
+    )
+    return {
+        "steps": [{"url": url, "text": text, "done": done} for url, text, done in steps],
+        "scan": next((each for each in newest if each["working"]), None),
+    }
 
 
 @require_safe
