@@ -9,7 +9,6 @@ Exit statuses: 0 told to stop; 1 another desk has the home, or the port is taken
 from __future__ import annotations
 
 import errno
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -18,7 +17,7 @@ import httpx
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
-from chopmark.base.parent import end_with_parent
+from chopmark.base.parent import until_told
 from chopmark.desk.clerks import Clerks
 from chopmark.desk.delivery import Courier
 from chopmark.desk.home import DeskHome, held
@@ -49,11 +48,8 @@ def serve(
         ready: told the port when requests are answered.
         complain: told what keeps the desk from running.
     """
-    end_with_parent(MUST_NOT_RUN)
+    stop = until_told(MUST_NOT_RUN)
     configure()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     lines = Lines("desk")
     try:
         with held(home), ExitStack() as opened:

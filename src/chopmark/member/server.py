@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,7 +16,7 @@ from typing import Any
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
-from chopmark.base.parent import end_with_parent
+from chopmark.base.parent import until_told
 from chopmark.member import keys as member_keys
 from chopmark.member.keys import KeyReader
 from chopmark.member.known import key_fetcher
@@ -65,11 +64,8 @@ def serve(
         ready: told the port when requests are answered.
         complain: told what keeps the node from running.
     """
-    end_with_parent(MUST_NOT_RUN)
+    stop = until_told(MUST_NOT_RUN)
     configure()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
     lines = Lines()
     try:
         with held(home), ExitStack() as opened:

@@ -22,7 +22,6 @@ import hmac
 import html
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -37,7 +36,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from chopmark.base import clock, jcs
 from chopmark.base.errors import Invalid
-from chopmark.base.parent import end_with_parent
+from chopmark.base.parent import until_told
 from chopmark.site import demo_goods
 from chopmark.site.child import Child
 from chopmark.site.demo_goods import Good
@@ -443,10 +442,7 @@ def doors_of(place: Path) -> tuple[str, ...]:
 
 def main() -> int:
     """The process."""
-    end_with_parent(CANNOT_LIVE)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE)
     folder, platform = sys.argv[1:]
     return serve(Path(folder), platform, stop)
 

@@ -16,9 +16,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import sys
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -29,7 +27,7 @@ from cyclopts import Parameter
 
 from chopmark.base import clock
 from chopmark.base.errors import Refused, Unavailable
-from chopmark.base.parent import end_with_parent
+from chopmark.base.parent import until_told
 from chopmark.cli import files
 from chopmark.cli.home import home as chosen_home
 from chopmark.cli.home import use_platform
@@ -251,12 +249,8 @@ def courier_command(
     from chopmark.cases.actions import carry  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.evidence import wiring  # noqa: PLC0415
 
-    end_with_parent(CANNOT_LIVE)
-    stop = threading.Event()
+    stop = until_told(CANNOT_LIVE, once=once)
     lines = structlog.get_logger("courier")
-    if not once:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: stop.set())
     done = 0
     while not stop.is_set():
         try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from cyclopts import Parameter
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
+from chopmark.base.parent import until_told
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, print_json
 from chopmark.cli.status import DONE
@@ -32,7 +32,7 @@ from chopmark.evidence.sealing import Seal, make_seal
 from chopmark.evidence.trust import Trust, Use
 from chopmark.ledger.anchor import RFC3161, Anchored, AnchorService
 from chopmark.site.config import Config, read_config
-from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
+from chopmark.site.supervisor import CANNOT_LIVE
 
 if TYPE_CHECKING:
     import structlog
@@ -55,12 +55,7 @@ def command(
     import structlog  # noqa: PLC0415 (other commands import from here, and log nothing)
 
     use_platform()
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
-    stop = threading.Event()
-    if not once:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE, once=once)
     lines = structlog.get_logger("worker")
     try:
         with alone(home()) as name:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
 import sys
 import threading
 import time
@@ -16,12 +14,13 @@ from cyclopts import Parameter
 
 from chopmark.base import clock
 from chopmark.base.errors import Fact, Invalid, Refused, Unavailable
+from chopmark.base.parent import end_with_parent, until_told
 from chopmark.cli.home import use_platform
 from chopmark.cli.words import text
 from chopmark.ledger.log import MAX_BATCH
 from chopmark.ledger.stores import DurabilityLost
 from chopmark.site.config import read_config
-from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
+from chopmark.site.supervisor import CANNOT_LIVE
 
 PATIENCE = 30.0  # seconds that a database, or another writer (a deposit on the command line), is waited for
 
@@ -35,11 +34,7 @@ def command(
 ) -> int:
     """Write the log of this home until told to stop; one batch in hand is finished first."""
     use_platform()
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE)
     lines = structlog.get_logger("sequencer")
     try:
         _run(stop, lines, standby=standby)
@@ -89,8 +84,7 @@ def _run(stop: threading.Event, lines: structlog.stdlib.BoundLogger, *, standby:
 def sweep_command() -> int:
     """Clear away expired uploads and what else nobody came back for."""
     use_platform()
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
+    end_with_parent(CANNOT_LIVE)
     from chopmark.evidence.actions import sweep  # noqa: PLC0415 (needs the framework to be set up)
     from chopmark.watch.actions.markset import forget_sets  # noqa: PLC0415 (the same)
 

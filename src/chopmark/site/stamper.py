@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -15,13 +12,14 @@ from rich.table import Table
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, Unavailable
+from chopmark.base.parent import until_told
 from chopmark.cli.home import use_platform
 from chopmark.cli.output import PLAIN, Common, out, print_json, say
 from chopmark.cli.status import DONE, UNCERTAIN
 from chopmark.cli.words import text
 from chopmark.ledger.anchor import AnchorService
 from chopmark.site.config import Config, read_config
-from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent
+from chopmark.site.supervisor import CANNOT_LIVE
 
 ROUND = 5.0  # seconds between looks at what is due
 SETTLING = timedelta(seconds=30)  # after a turn: a checkpoint signed just before it may not be settled yet
@@ -30,11 +28,7 @@ SETTLING = timedelta(seconds=30)  # after a turn: a checkpoint signed just befor
 def command() -> int:
     """Stamp until told to stop; without any authority there is nothing to do, and it waits for none."""
     use_platform()
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE)
     lines = structlog.get_logger("stamper")
     try:
         found = _services()

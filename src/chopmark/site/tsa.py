@@ -22,7 +22,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -40,13 +39,14 @@ from cyclopts import Parameter
 
 from chopmark.base import clock
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
+from chopmark.base.parent import until_told
 from chopmark.cli.home import home
 from chopmark.cli.output import PLAIN, Common, print_json, say
 from chopmark.cli.status import DONE
 from chopmark.cli.words import text
 from chopmark.ledger.tsa import MAX_REQUEST, Mark, Order, Signer, answer, make_root, make_signer
 from chopmark.site.config import read_config
-from chopmark.site.supervisor import CANNOT_LIVE, end_with_parent, free_port
+from chopmark.site.supervisor import CANNOT_LIVE, free_port
 
 FOLDER = "tsa"
 RENEW_BEFORE = timedelta(days=365)  # a token lives on after its certificate, but should not be born near its end
@@ -167,13 +167,9 @@ def _hold(path: Path, *, wait: bool = True) -> Iterator[None]:
 def signer_command() -> int:
     """Sign what the front asks for, until told to stop."""
     folder = home() / FOLDER
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
     if not (folder / "signer.pem").is_file():
         raise Refused("site.tsa_missing")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE)
     with _hold(folder / "lock", wait=False):
         serve_orders(folder, open_signer(folder, clock.now), stop)
     return DONE
@@ -307,13 +303,9 @@ def serve_command(
 ) -> int:
     """Answer time-stamp requests until told to stop; without a signer of its own, one must be running."""
     folder = home() / FOLDER
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
     if not (folder / "signer.pem").is_file():
         raise Refused("site.tsa_missing")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE)
     process = _start_signer(folder, stop) if signer else None
     server = make_server(folder, host, free_port(host, port, FIRST_PORT, LAST_PORT))
     address = f"http://{host}:{server.effective_port}/"

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import math
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +22,13 @@ from cyclopts import Parameter
 
 from chopmark.base import clock
 from chopmark.base.errors import PlatformError, Refused, Unavailable
+from chopmark.base.parent import until_told
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, print_json
 from chopmark.cli.status import DONE
 from chopmark.cli.words import text
 from chopmark.site.config import read_config
-from chopmark.site.supervisor import end_with_parent
+from chopmark.site.supervisor import CANNOT_LIVE
 
 if TYPE_CHECKING:
     import structlog
@@ -54,12 +53,7 @@ def command(
     import structlog  # noqa: PLC0415 (other commands import from here, and log nothing)
 
     use_platform()
-    if "CHOPMARK_PARENT" in os.environ:
-        end_with_parent()
-    stop = threading.Event()
-    if not once:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: stop.set())
+    stop = until_told(CANNOT_LIVE, once=once)
     lines = structlog.get_logger("watcher")
     if helper:
         with beside(home()) as slot:
