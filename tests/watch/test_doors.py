@@ -76,8 +76,7 @@ def test_a_listing_twice_in_a_push_counts_once_as_it_came_last() -> None:
         "no list": ("application/json", b'{"listings": 5}', "watch.push_malformed"),
         "a number": ("application/json", b"5", "watch.push_malformed"),
         "deep": ("application/json", b"[" * 100_000, "watch.push_malformed"),
-        "not a number": ("application/json", b'[{"price": NaN}]', "watch.push_malformed"),
-        "a number without end": ("application/json", b'[{"price": ' + b"9" * 100_000 + b"}]", "watch.push_malformed"),
+        "not a number": ("application/json", b'{"listings": NaN}', "watch.push_malformed"),
         "1,001 listings": ("application/json", json.dumps([{}] * 1_001).encode(), "watch.push_too_many"),
         "17 MB": ("application/json", b" " * (17 << 20), "watch.push_too_large"),
     }.values(),
@@ -94,12 +93,33 @@ def test_a_hostile_listing_keeps_no_other_out() -> None:
         b"5",
         b"[" * 9_999,
         b'{"item": ' + b"9" * 9_999 + b"}",
+        b'{"item": "2", "seller": "s", "title": NaN}',
         b"x" * (5 << 20),
         json.dumps(ROWS[0]).encode(),
     ]
     found = pushed(b"\n".join(lines), "application/x-ndjson")
     assert [each.item for each in found.listings] == ["1"]
-    assert found.refused == tuple((place, "watch.push_row") for place in range(5))
+    assert found.refused == tuple((place, "watch.push_row") for place in range(6))
+
+
+STRANGE = {
+    "a price": '{"item": "7", "seller": "s", "price": %s}',
+    "a text": '{"item": "7", "seller": "s", "title": %s}',
+    "a name that nobody reads": '{"item": "7", "seller": "s", "more": %s}',
+    "deep": '{"item": "7", "seller": "s", "more": [{"a": [1, {"b": %s}]}]}',
+    "no object": "%s",
+    "a list": "[%s]",
+}
+
+
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "9" * 100_000])
+@pytest.mark.parametrize("row", STRANGE.values(), ids=STRANGE)
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"more": NaN, "listings": [', "]}")])
+def test_a_number_that_is_none_keeps_no_other_listing_out(row: str, token: str, opens: str, closes: str) -> None:
+    rows = [json.dumps(ROWS[0]), row % token, json.dumps(ROWS[1])]
+    found = pushed((opens + ",".join(rows) + closes).encode())
+    assert [each.item for each in found.listings] == ["1", "2"]
+    assert found.refused == ((1, "watch.push_row"),)
 
 
 def test_broken_encoding_is_a_flag() -> None:
@@ -169,9 +189,11 @@ def test_hostile_lines_cost_themselves_alone(tmp_path: Path) -> None:
     assert [each.item for each in listings] == ["2", "3"]
     assert "broken_encoding" in listings[1].flags
     assert told.refused == 4
-    (tmp_path / "b.jsonl").write_text("[" * 99_999 + '\n5\n{"item":"1","seller":"s","title":"t"}\n', "utf-8")
+    (tmp_path / "b.jsonl").write_text(
+        "[" * 99_999 + '\n5\n{"item":"1","seller":"s","title":"t"}\n{"item":"2","seller":"s","title":NaN}\n', "utf-8"
+    )
     told = bring([str(tmp_path / "b.jsonl")], into=tmp_path / "in-b", marketplace="demo")
-    assert (told.listings, told.refused) == (1, 2)
+    assert (told.listings, told.refused) == (1, 3)
 
 
 @pytest.mark.parametrize("name", ["a.xlsx", "a", "a.parquet.gz", "a.zip", "https://a.example.com/list"])

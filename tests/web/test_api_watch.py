@@ -90,6 +90,18 @@ def test_a_listing_with_broken_letters_keeps_no_other_out(market):
     assert flags == {"1": ["broken_encoding"], "2": ["broken_encoding"]}
 
 
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "9" * 50])
+def test_a_number_that_is_none_keeps_no_other_listing_out(market, token):
+    call = Caller(market, market.jo, SCOPES)
+    body = json.dumps({"listings": [raw("1"), raw("2", stock=[{"deep": 4711}]), raw("3")]}).replace("4711", token)
+    said = call("post", "/listings:batch?marketplace=demo", body.encode())
+    assert [each["state"] for each in said.json()["items"]] == ["accepted", "refused", "accepted"], said.content
+    assert said.json()["items"][1]["error"]["code"] == "watch.push_row"
+    market.work(clock=clock.now)
+    assert sorted(ListingRow.objects.values_list("item", flat=True)) == ["1", "3"]
+    assert not any(b"NaN" in bytes(row.body) for row in ListingRow.objects.all())
+
+
 def test_a_full_inbox_says_when_to_come_again(market, monkeypatch):
     monkeypatch.setattr(pushing.take_in, "__kwdefaults__", {"most": 1})
     said = Caller(market, market.jo, SCOPES).push(raw("1"), raw("2"))
@@ -104,7 +116,7 @@ def test_a_full_inbox_says_when_to_come_again(market, monkeypatch):
         (b'{"listings": 3}', 400, "watch.push_malformed"),
         (b"[" * 5000, 400, "watch.push_malformed"),
         (b"[" + b"1," * 1000 + b"1]", 422, "watch.push_too_many"),
-        (b"[NaN]", 400, "watch.push_malformed"),
+        (b'{"listings": NaN}', 400, "watch.push_malformed"),
     ],
 )
 def test_what_is_no_batch_is_refused_whole(market, body, status, code):

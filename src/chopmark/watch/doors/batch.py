@@ -3,7 +3,8 @@
     read("application/json", body, marketplace="demo")      {"listings": [{...}, ...]}, or a list
     read("application/x-ndjson", body, marketplace="demo")  one object a line
 
-What is refused in one listing never keeps the others out. What is no body at all is refused whole.
+What is refused in one listing never keeps the others out, a NaN among them, which JSON does not know but some programs
+write. What is no body at all is refused whole.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from chopmark.base.errors import Invalid
 from chopmark.watch.listing import MAX_BATCH, Classes, Listing, clean
@@ -45,7 +46,7 @@ def read(content_type: str, body: bytes, *, marketplace: str, classes_of: Classe
 
 
 def rows_of(content_type: str, body: bytes) -> list[Any]:
-    """The rows of a body as they came, whatever each of them is.
+    """The rows of a body as they came, whatever each of them is; None for one that cannot be read.
 
     Raises:
         Invalid: as `read`.
@@ -54,12 +55,14 @@ def rows_of(content_type: str, body: bytes) -> list[Any]:
         raise Invalid("watch.push_too_large", limit=MAX_BODY)
     kind = content_type.partition(";")[0].strip().lower()
     if kind == JSON:
-        said = _parse(body)
+        said, strange = _parse(body)
         rows = said.get("listings") if isinstance(said, dict) else said
         if not isinstance(rows, list):
             raise Invalid("watch.push_malformed")
+        if strange:
+            rows = [None if _is_strange(each) else each for each in rows]
     elif kind in LINES:
-        rows = [_line(each) for each in body.splitlines() if each.strip()]
+        rows = [line_of(each) if len(each) <= MAX_LINE else None for each in body.splitlines() if each.strip()]
     else:
         raise Invalid("watch.push_type", type=kind[:80])
     if len(rows) > MAX_BATCH:
@@ -84,29 +87,46 @@ def of_rows(rows: Iterable[object], *, marketplace: str, classes_of: Classes | N
     return Pushed(listings=tuple(found.values()), refused=tuple(refused))
 
 
-def _line(line: bytes) -> object:
-    """One object; what is none is a row that is refused alone."""
-    if len(line) > MAX_LINE:
-        return None
+def line_of(line: bytes) -> object:
+    """What one line says; None, which is no listing, when it cannot be read."""
     try:
-        return _parse(line)
+        said, strange = _parse(line)
     except Invalid:
         return None
+    return None if strange else said
 
 
-def _parse(data: bytes) -> Any:  # noqa: ANN401 (whatever the bytes say)
-    """JSON; broken UTF-8 is repaired so that a flag can say so, numbers that are none are refused."""
+_STRANGE: Final = object()
+"""Stands where a body says NaN, Infinity, or a number so long that it is none of ours."""
+
+
+def _parse(data: bytes) -> tuple[Any, bool]:
+    """What JSON says, and whether `_STRANGE` stands in it; broken UTF-8 is repaired so that a flag can say so."""
+    met = []
+
+    def strange(text: str) -> object:
+        met.append(text[:10])
+        return _STRANGE
+
+    def whole(text: str) -> object:
+        return int(text) if len(text) <= 40 else strange(text)  # a long one would cost the square of its length
+
     try:
-        return json.loads(data.decode("utf-8", "replace"), parse_constant=_refuse, parse_int=_whole)
+        said = json.loads(data.decode("utf-8", "replace"), parse_constant=strange, parse_int=whole)
     except (ValueError, RecursionError) as error:
         raise Invalid("watch.push_malformed") from error
+    return said, bool(met)
 
 
-def _refuse(text: str) -> NoReturn:
-    raise ValueError(text)
-
-
-def _whole(text: str) -> int:
-    if len(text) > 40:  # no number of ours; a long one would cost the square of its length
-        raise ValueError(text[:40])
-    return int(text)
+def _is_strange(row: object) -> bool:
+    """Whether it stands anywhere in a row, however deep."""
+    left = [row]
+    while left:
+        match left.pop():
+            case dict() as named:
+                left += named.values()
+            case list() as several:
+                left += several
+            case value if value is _STRANGE:
+                return True
+    return False

@@ -24,6 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, Self, cast
 
 from chopmark.base.errors import Invalid, Refused
 from chopmark.watch.doors import storage
+from chopmark.watch.doors.batch import line_of
 from chopmark.watch.engine.plan import SIZE
 from chopmark.watch.listing import Classes, Listing, clean
 
@@ -216,10 +217,7 @@ def _lines(file: IO[str]) -> Iterator[str]:
 
 def _json_lines(file: IO[str]) -> Iterator[Raw | None]:
     for line in _lines(file):
-        try:
-            said = json.loads(line) if line.strip() else None
-        except (ValueError, RecursionError):
-            said = None
+        said = line_of(line.encode("utf-8", "replace"))
         yield said if isinstance(said, dict) else None
 
 
