@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -201,6 +202,29 @@ def test_the_name_is_resolved_once_so_that_it_cannot_lead_elsewhere_a_moment_lat
         made.close()
         assert server.asked[0][2] == named
     assert len(answers) == 1
+
+
+def test_a_name_that_is_never_answered_holds_up_no_other_picture():
+    over = threading.Event()
+
+    def resolve(host, _port):
+        if host.endswith("silent-shop.com"):
+            assert over.wait(HANG)
+        return ["127.0.0.1"]
+
+    with shop() as (server, _):
+        named = [f"{each}:{server.server_port}" for each in ("pictures.demo-shop.com", "pictures.silent-shop.com")]
+        made = Fetcher(allow=set(named), pace=Pace(seconds=0.2), resolve=resolve)
+        with pytest.raises(Unavailable, match=r"watch\.picture_silent"):
+            made.fetch(f"http://{named[1]}/good")
+        assert server.asked == []
+        made.close()
+        made = Fetcher(allow=set(named), resolve=resolve)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(made.fetch, f"http://{named[1]}/good")
+            assert made.fetch(f"http://{named[0]}/good").data == DATA
+            over.set()
+        made.close()
 
 
 @pytest.mark.parametrize(

@@ -5,19 +5,18 @@
 Addresses come from strangers. So each is judged before each connection, also after each redirect: the name is resolved
 once, every address that it has must be public (`evidence.capture.addresses`), and the connection goes to one of
 exactly those, so that no second look-up can answer otherwise (DNS rebinding). Bounded in size, in time however slowly
-a host speaks (`watch.timed`), in redirects, connections and pace for each host; nothing is unpacked, no cookie and no
-proxy is used. A host that says "too many" is left alone for as long as it asks. What was fetched is kept by
-`watch.shelf`.
+a host speaks (`watch.timed`) or its name is found (`evidence.capture.lookups`), in redirects, connections and pace for
+each host; nothing is unpacked, no cookie and no proxy is used. A host that says "too many" is left alone for as long as
+it asks. What was fetched is kept by `watch.shelf`.
 """
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.capture import addresses
+from chopmark.evidence.capture.lookups import WITHIN, Lookups, Resolve, by_machine
 from chopmark.watch.listing import Picture, address_is_allowed, address_is_public
 from chopmark.watch.shelf import MAX_SIZE, Fetched
 
@@ -37,7 +37,6 @@ BUSY: Final = frozenset({429, 503})
 HOSTS: Final = 64
 """Hosts to which connections are kept."""
 USER_AGENT: Final = "chopmark (pictures of listings)"
-Resolve = Callable[[str, int], Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +55,6 @@ class Pace:
     gap: float = 0.02
     rest: float = 60.0
     silent: int = 4
-
-
-def resolved(host: str, port: int) -> Sequence[str]:
-    """The addresses of a name, as text."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 @dataclass(slots=True)
@@ -94,12 +87,12 @@ class Fetcher:
         *,
         allow: Collection[str] = (),
         pace: Pace | None = None,
-        resolve: Resolve = resolved,
+        resolve: Resolve = by_machine,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._allow, self._pace = frozenset(allow), pace or Pace()
-        self._resolve, self._clock, self._sleep = resolve, clock, sleep
+        self._lookups, self._clock, self._sleep = Lookups(resolve), clock, sleep
         self._context = ssl.create_default_context()
         self._lock = threading.Lock()
         self._time = threading.local()
@@ -144,7 +137,7 @@ class Fetcher:
         except (httpx.InvalidURL, UnicodeError) as error:
             raise Refused("watch.address_refused", host="", why="malformed") from error
         port = asked.port or (443 if asked.scheme == "https" else 80)
-        there = self._judged(asked, port, url)
+        there = self._judged(asked, port, url, until)
         headers = {"Host": asked.netloc.decode("ascii"), **({"If-None-Match": etag} if etag else {})}
         with self._turn(asked.scheme, asked.host, port, until) as host:
             try:
@@ -196,13 +189,13 @@ class Fetcher:
         if host.silent >= self._pace.silent:
             host.until, host.silent = self._clock() + self._pace.rest, 0
 
-    def _judged(self, asked: httpx.URL, port: int, url: str) -> str:
+    def _judged(self, asked: httpx.URL, port: int, url: str, until: float) -> str:
         """The address to connect to, when all that the name has may be contacted."""
         allowed = f"{asked.host}:{port}" in self._allow and address_is_allowed(url, self._allow)
         if not allowed and not address_is_public(url):
             raise Refused("watch.address_refused", host=asked.host[:100], why="private")
         try:
-            found = self._resolve(asked.host, port)
+            found = self._lookups(asked.host, port, max(0.0, min(WITHIN, until - self._clock())))
         except (OSError, UnicodeError) as error:
             raise Unavailable("watch.picture_silent", host=asked.host) from error
         for each in () if allowed else found:

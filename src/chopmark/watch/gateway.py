@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from chopmark.base import clock, jcs
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.capture import addresses
-from chopmark.watch.fetch import Resolve, resolved
+from chopmark.evidence.capture.lookups import LOOKUPS, Resolve
 
 Kind = Literal["hold", "takedown", "restore"]
 State = Literal["done", "refused", "gone"]
@@ -188,7 +188,7 @@ class HttpGateway:
         secret: str,
         *,
         allow: Collection[str] = (),
-        resolve: Resolve = resolved,
+        resolve: Resolve = LOOKUPS,
         patience: float = PATIENCE,
     ) -> None:
         self._name, self._target, self._secret = name, must_be_target(target), secret

@@ -23,15 +23,15 @@ from urllib.parse import urlsplit
 
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence.capture import addresses
+from chopmark.evidence.capture.lookups import LOOKUPS, Resolve
 
 CHUNK: Final = 64 * 1024
 MAX_HEAD: Final = 64 * 1024
-DIAL_PATIENCE: Final = 10.0  # seconds for a connection to be made
+DIAL_PATIENCE: Final = 10.0  # seconds for a name to be found, and for a connection to be made
 HEAD_PATIENCE: Final = 30.0  # seconds for the head of a request to arrive
 IDLE_PATIENCE: Final = 60.0  # seconds without a byte in either direction
 HOP: Final = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"proxy-authorization", b"te"})
 
-Resolve = Callable[[str, int], Sequence[str]]
 Dial = Callable[[str, int], socket.socket]
 Heard = Callable[[str, dict[str, object]], None]
 
@@ -72,13 +72,12 @@ def resolve(host: str, port: int) -> Sequence[str]:
     """The addresses of a name by this machine's own resolver, each once, in its order.
 
     Raises:
-        Unavailable: `capture.name_unknown`.
+        Unavailable: `capture.name_unknown`, also when it does not answer in `DIAL_PATIENCE`.
     """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return LOOKUPS(host, port, DIAL_PATIENCE)
     except (OSError, UnicodeError) as error:
         raise Unavailable("capture.name_unknown", host=host) from error
-    return tuple(dict.fromkeys(str(each[4][0]) for each in found))
 
 
 def dial(address: str, port: int) -> socket.socket:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from chopmark.base.errors import Invalid, Unavailable
 from chopmark.evidence.capture import guard
+from chopmark.evidence.capture.lookups import Resolve
 
 Mode = Literal["automatic", "live", "operator"]
 MAX_URL: Final = 2048  # characters, as the courts' own services allow
@@ -146,7 +147,7 @@ class Station:
     second_egress: tuple[str, int] | None = None
     image: str = ""
     name: str = "local"
-    resolve: guard.Resolve = guard.resolve
+    resolve: Resolve = guard.resolve
     dial: guard.Dial = guard.dial
 
     def program(self) -> Path:
