@@ -14,6 +14,7 @@ from chopmark.base import clock
 from chopmark.cli.app import build, run
 from chopmark.cli.watch import Far
 from chopmark.watch.actions.feed import work_feed
+from chopmark.watch.actions.letting_go import let_go_of_scans
 from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import Opinion, decide_hit
 from chopmark.watch.engine.schema import table_of
@@ -98,6 +99,19 @@ def test_a_scan_is_carried_here_searched_backwards_and_tried_with_new_rules(watc
     _, [other] = watch("backtest", "--rules", str(tmp_path / "rules.toml"))
     assert (other["rule"], other["difference"][0]) == ("named", "+")
     assert watch("scan", "demo", str(tmp_path / "none-*.parquet"))[1]["trouble"] == "watch.scan_empty"
+
+
+def test_a_scan_whose_files_were_let_go_is_left_out_of_a_back_test_which_says_so(watch, market, tmp_path, capsys):
+    parquet.write_table(table_of([clean(raw("1"), marketplace="demo")]), tmp_path / "stock.parquet")
+    numbers = [watch("scan", "demo", str(tmp_path / "*.parquet"))[1]["number"] for _ in range(2)]
+    Scan.objects.filter(number=numbers[0]).update(ended_at=clock.now() - timedelta(days=31))
+    assert let_go_of_scans(clock.now(), days=30) == 1
+    organisation = str(market.jo.actor.organisation_id)
+    assert run(build(), ["watch", "backtest", "--organisation", organisation, "--json"]) == 0
+    printed = capsys.readouterr()
+    assert {each["rows"] for each in json.loads(printed.out)} == {1}
+    assert numbers[0] in printed.err
+    assert numbers[1] not in printed.err
 
 
 def test_rules_are_proposed_and_moved_on(watch, tmp_path):

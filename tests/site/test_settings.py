@@ -49,6 +49,8 @@ RIGHT = {
         "watch_clusters",
         ("ray-head:6379", "ray://10.0.0.5:10001"),
     ),
+    "days of a scan's files": ({"CHOPMARK_WATCH_SCAN_DAYS": "30"}, "watch_scan_days", 30),
+    "a scan's files for ever": ({"CHOPMARK_WATCH_SCAN_DAYS": "0"}, "watch_scan_days", 0),
     "hosts": ({"CHOPMARK_ALLOWED_HOSTS": "a.example, b.example"}, "allowed_hosts", ("a.example", "b.example")),
 }
 
@@ -92,6 +94,9 @@ WRONG = {
     "a storage with a name and a password": ({"CHOPMARK_WATCH_STORAGE": "https://a:b@c.example/"}, "chopmark.E026"),
     "a cluster without a port": ({"CHOPMARK_WATCH_CLUSTERS": "ray-head"}, "chopmark.E027"),
     "a cluster over http": ({"CHOPMARK_WATCH_CLUSTERS": "http://ray-head:6379"}, "chopmark.E027"),
+    "days before the scan": ({"CHOPMARK_WATCH_SCAN_DAYS": "-1"}, "chopmark.E028"),
+    "days of centuries": ({"CHOPMARK_WATCH_SCAN_DAYS": "36501"}, "chopmark.E028"),
+    "half a day": ({"CHOPMARK_WATCH_SCAN_DAYS": "0.5"}, "chopmark.E028"),
     "a network with host bits": ({"CHOPMARK_TRUSTED_PROXIES": "10.0.0.1/8"}, "chopmark.E011"),
 }
 

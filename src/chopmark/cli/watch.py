@@ -205,7 +205,11 @@ def backtest_command(
 
     kept = rules_in(by.organisation_id)
     asked = _read_rules(rules) if rules is not None else kept
-    own = [wiring.folder("scans") / each.number / "results" for each in scans_of(by)]
+    scans = scans_of(by)
+    gone = [each.number for each in scans if each.let_go_at is not None]
+    if gone and not results:
+        say("cli.watch.left_out", common, scans=", ".join(gone))
+    own = [wiring.folder("scans") / each.number / "results" for each in scans]
     files = results or [str(each / "part-*.parquet") for each in own if any(each.glob("part-*.parquet"))]
     if not files:
         raise Invalid("watch.backtest_unreadable", problem="no results")

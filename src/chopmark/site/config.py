@@ -358,6 +358,16 @@ class Config:
             "name any. Default: none.",
         ),
     )
+    watch_scan_days: int = field(
+        default=400,
+        metadata=_about(
+            "chopmark.E028",
+            "CHOPMARK_WATCH_SCAN_DAYS",
+            "a whole number of days, up to 36500; 0 keeps them for ever",
+            "How long after its end the files of a scan's results are kept; the sweep removes older ones. Rows of such "
+            "a scan can no longer be proven or counted in back-tests; its hits and its statement stay.",
+        ),
+    )
 
     @property
     def https(self) -> bool:
@@ -672,6 +682,13 @@ def _interval(raw: object) -> float:
     return float(seconds)
 
 
+def _days(raw: object) -> int:
+    text = str(raw) if isinstance(raw, int) and not isinstance(raw, bool) else _text(raw)
+    if re.fullmatch(r"[0-9]{1,5}", text) is None or int(text) > 36_500:
+        raise ValueError("not a whole number of days from 0 to 36500")
+    return int(text)
+
+
 def _size(raw: object) -> int:
     if isinstance(raw, int) and not isinstance(raw, bool):
         size = raw
@@ -739,6 +756,7 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "media_model": _model,
     "watch_storage": _storage,
     "watch_clusters": _clusters,
+    "watch_scan_days": _days,
 }
 
 

@@ -86,10 +86,12 @@ def sweep_command() -> int:
     use_platform()
     end_with_parent(CANNOT_LIVE)
     from chopmark.evidence.actions import sweep  # noqa: PLC0415 (needs the framework to be set up)
+    from chopmark.watch.actions.letting_go import let_go_of_scans  # noqa: PLC0415 (the same)
     from chopmark.watch.actions.markset import forget_sets  # noqa: PLC0415 (the same)
 
-    removed = sweep(clock.now())
-    structlog.get_logger("sweep").info("swept", uploads=removed, marks=forget_sets(clock.now()))
+    config, _ = read_config()
+    removed, scans = sweep(clock.now()), let_go_of_scans(clock.now(), days=config.watch_scan_days)
+    structlog.get_logger("sweep").info("swept", uploads=removed, scans=scans, marks=forget_sets(clock.now()))
     return 0
 
 

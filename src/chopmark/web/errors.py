@@ -33,6 +33,7 @@ _UNAUTHENTICATED = frozenset(("people.sign_in_first", "people.key_unknown", "peo
 _ENDINGS: Mapping[str, HTTPStatus] = {
     "not_found": HTTPStatus.NOT_FOUND,
     "_expired": HTTPStatus.GONE,
+    "_let_go": HTTPStatus.GONE,
     "too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "too_fast": HTTPStatus.TOO_MANY_REQUESTS,
     "length_missing": HTTPStatus.LENGTH_REQUIRED,

@@ -251,6 +251,7 @@ class Migration(migrations.Migration):
                 ('remaining', models.IntegerField(null=True)),
                 ('root', models.BinaryField(max_length=32, null=True)),
                 ('deposit', models.UUIDField(null=True)),
+                ('let_go_at', models.DateTimeField(null=True)),
                 ('marketplace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='scans', to='watch.marketplace')),
             ],
         ),

@@ -72,6 +72,7 @@ class Scan(models.Model):
     remaining = models.IntegerField(null=True)  # seconds
     root = models.BinaryField(max_length=32, null=True)  # over the result rows, RFC 6962
     deposit = models.UUIDField(null=True)  # of the statement that carries the root
+    let_go_at = models.DateTimeField(null=True)  # when its files of results were removed
 
     class Meta:
         """Newest first; those that wait."""

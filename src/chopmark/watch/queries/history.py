@@ -13,6 +13,7 @@ from chopmark.watch import wiring
 from chopmark.watch.models import RuleVersion, Scan
 from chopmark.watch.queries import access
 from chopmark.watch.queries.rules import rule_at, rules_in
+from chopmark.watch.queries.scans import must_have_files
 
 SHOWN = 20
 MAX_SCANS = 20
@@ -36,6 +37,7 @@ class Tried:
 
     Attributes:
         scans: numbers of the scans whose results were asked, each marketplace's newest.
+        left_out: numbers of those that would have been, had their files not been let go.
         rows: candidates in them; flagged, licensed, alone, added, removed: see `rules.backtest.Counted`.
         against: the version in force that it was compared with, None where it is itself that one or none is.
         sample: some of those that it adds, drawn at random.
@@ -44,6 +46,7 @@ class Tried:
     seq: int
     against: int | None
     scans: tuple[str, ...]
+    left_out: tuple[str, ...]
     rows: int
     flagged: int
     licensed: int
@@ -60,7 +63,8 @@ def try_rule(actor: Actor, name: str, seq: int, *, at: datetime) -> Tried:
         at: rules that have expired by then do not count as others.
 
     Raises:
-        Refused: `watch.rule_not_found`, `watch.history_empty` while no scan is over; what people's `must` raises.
+        Refused: `watch.rule_not_found`, `watch.history_empty` while no scan is over, `watch.scan_let_go` when the files
+            of all of them were; what people's `must` raises.
         Invalid: `watch.backtest_unreadable`.
     """
     from chopmark.watch.rules.backtest import backtest, sample  # noqa: PLC0415 (loads a database engine)
@@ -71,8 +75,11 @@ def try_rule(actor: Actor, name: str, seq: int, *, at: datetime) -> Tried:
     rule = rule_at(row, seq)
     compared = row.state in ("live", "shadow") and row.version != seq
     before = rule_at(row) if compared else None
-    numbers = _newest(actor)
-    files = [str(each) for number in numbers for each in _results(number)]
+    newest = _newest(actor)
+    kept = [each for each in newest if each.let_go_at is None]
+    if newest and not kept:
+        must_have_files(newest[0])
+    files = [str(each) for scan in kept for each in _results(scan.number)]
     if not files:
         raise Refused("watch.history_empty")
     live = rules_in(row.organisation).in_state("live", on=at.date())
@@ -81,7 +88,8 @@ def try_rule(actor: Actor, name: str, seq: int, *, at: datetime) -> Tried:
     return Tried(
         seq=seq,
         against=row.version if compared else None,
-        scans=tuple(numbers),
+        scans=tuple(each.number for each in kept),
+        left_out=tuple(each.number for each in newest if each.let_go_at is not None),
         rows=counted.rows,
         flagged=counted.flagged,
         licensed=counted.licensed,
@@ -92,12 +100,12 @@ def try_rule(actor: Actor, name: str, seq: int, *, at: datetime) -> Tried:
     )
 
 
-def _newest(actor: Actor) -> list[str]:
+def _newest(actor: Actor) -> list[Scan]:
     """The newest scan of each marketplace that came to its end."""
     rows = Scan.objects.filter(organisation=actor.organisation_id, state="done").order_by("-ended_at", "-number")
-    newest: dict[object, str] = {}
-    for marketplace, number in rows.values_list("marketplace", "number")[:1000]:
-        newest.setdefault(marketplace, number)
+    newest: dict[object, Scan] = {}
+    for each in rows[:1000]:
+        newest.setdefault(each.marketplace_id, each)
     return list(newest.values())[:MAX_SCANS]
 
 

@@ -16,13 +16,14 @@ def proof_of_hit(actor: Actor, which: UUID | str) -> tuple[bytes, bytes]:
 
     Raises:
         Refused: `watch.hit_not_found`, `watch.hit_unscanned` when no scan found it, `watch.scan_not_found`,
-            `watch.scan_unfinished`; what people's `must` raises.
+            `watch.scan_unfinished`, `watch.scan_let_go`; what people's `must` raises.
         Invalid: `watch.results_malformed`.
     """
     hit = access.hit(actor, which)
     if hit.scan is None:
         raise Refused("watch.hit_unscanned", number=hit.number)
     scan = access.scan(actor, hit.scan)
+    scans.must_have_files(scan)
     file, row = _place(wiring.folder("scans") / scan.number, hit.item, hit.right, hit.number)
     return scans.proof_of(actor, scan.pk, _index(wiring.folder("scans") / scan.number, file), row)
 

@@ -25,6 +25,7 @@ class ScanSummary:
         counted: partitions that the first pass has counted; None where there is none, or nobody knows yet.
         rate: listings a second of the pass that it is in. remaining: seconds of it; None when not known.
         root: over its results; deposit: of the statement that carries it. None until it is over.
+        let_go_at: since when there are no files of its results any more; None while there are.
     """
 
     id: UUID
@@ -49,6 +50,7 @@ class ScanSummary:
     remaining: int | None
     root: bytes | None
     deposit: UUID | None
+    let_go_at: datetime | None
 
     @property
     def counting(self) -> bool:
@@ -80,7 +82,7 @@ def proof_of(actor: Actor, which: UUID | str, partition: int, row: int) -> tuple
     """That a row is a result of a scan: the proof, and the statement's bytes, whose digest the scan's deposit has.
 
     Raises:
-        Refused: `watch.scan_not_found`, `watch.scan_unfinished`; what people's `must` raises.
+        Refused: `watch.scan_not_found`, `watch.scan_unfinished`, `watch.scan_let_go`; what people's `must` raises.
         Invalid: `watch.results_malformed`, `ledger.index_outside`.
     """
     from chopmark.watch.engine import reading  # noqa: PLC0415 (loads what reads Parquet)
@@ -89,8 +91,19 @@ def proof_of(actor: Actor, which: UUID | str, partition: int, row: int) -> tuple
     scan = access.scan(actor, which)
     if scan.root is None:  # before the last partition there is no root that a proof could lead to
         raise Refused("watch.scan_unfinished", done=scan.partitions_done, partitions=scan.partitions)
+    must_have_files(scan)
     folder = wiring.folder("scans") / scan.number
     return reading.proof(folder, partition, row).encode(), (folder / TOTAL).read_bytes()
+
+
+def must_have_files(scan: Scan) -> None:
+    """Stop where the files of a scan's results were let go (`actions.letting_go`).
+
+    Raises:
+        Refused: `watch.scan_let_go`.
+    """
+    if scan.let_go_at is not None:
+        raise Refused("watch.scan_let_go", number=scan.number, date=f"{scan.let_go_at:%Y-%m-%d}")
 
 
 def summary_of(row: Scan) -> ScanSummary:
@@ -118,4 +131,5 @@ def summary_of(row: Scan) -> ScanSummary:
         remaining=row.remaining,
         root=bytes(row.root) if row.root is not None else None,
         deposit=row.deposit,
+        let_go_at=row.let_go_at,
     )

@@ -286,7 +286,10 @@ def stop(request: HttpRequest, which: str) -> HttpResponse:
     "/scans/{which}/proofs/{partition}/{row}", operation_id="prove_result", summary="Prove one result", response=Shown
 )
 def prove(request: HttpRequest, which: str, partition: Place, row: Place) -> HttpResponse:
-    """A row of a scan with its way up to the root, and the scan's statement, whose digest was deposited."""
+    """A row of a scan with its way up to the root, and the scan's statement, whose digest was deposited.
+
+    410 once the files of its results were let go (`let_go_at` of the scan).
+    """
     proof, content = scans.proof_of(caller(request), which, partition, row)
     return answer({"proof": jcs.decode(proof), "statement": jcs.decode(content)})
 
@@ -501,6 +504,7 @@ def _scan(each: ScanSummary) -> dict[str, Any]:
         "made_at": clock.to_text(each.made_at),
         "started_at": moment(each.started_at),
         "ended_at": moment(each.ended_at),
+        "let_go_at": moment(each.let_go_at),
         "links": {"self": f"/api/v1/watch/scans/{each.number}", "page": f"/watch/scans/{each.number}"},
     }
 

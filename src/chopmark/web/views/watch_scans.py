@@ -71,6 +71,7 @@ def scan_facts(actor: Actor, one: ScanSummary) -> dict[str, Any]:
         "made_at": one.made_at,
         "started_at": one.started_at,
         "ended_at": one.ended_at,
+        "let_go_at": one.let_go_at,
         "partitions": one.partitions,
         "done": one.partitions_done,
         "counted": one.counted,
