@@ -55,7 +55,10 @@ def build() -> App:
         "office": ("import", "fetch", "list", "waiting", "vouch", "code"),
         "mandate": ("give", "accept", "revoke", "list"),
         "work": ("add", "list", "show"),
-        "watch": ("scan", "feed", "reverse", "rules", "backtest", "hits", "measures", "sellers", "marks", "card"),
+        "watch": (
+            *("scan", "feed", "reverse", "rules", "backtest", "hits", "decisions", "prove"),
+            *("measures", "sellers", "marks", "card"),
+        ),
         "media": ("fingerprint", "match", "index", "ignore", "unignore", "ignored"),
         "member": ("init", "serve", "status", "audit", "card", "keys", "add-log", "rotate"),
     }.items():

@@ -4,6 +4,7 @@
     feed      listings of files go the way of the feed
     reverse   which listings of scanned stocks hold a name
     rules, backtest, hits, measures, sellers, marks, card
+    decisions, prove    decisions on a hit with their proofs; a proof checked without a platform
 
 The same actions as the pages; whoever holds the machine acts as an owner of its organisation.
 """
@@ -14,7 +15,7 @@ import fcntl
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -24,8 +25,9 @@ from cyclopts.validators import Number
 from rich.table import Table
 from rich.text import Text
 
-from chopmark.base import clock
-from chopmark.base.errors import Invalid, PlatformError, Refused
+from chopmark.base import clock, jcs
+from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
+from chopmark.cli import files
 from chopmark.cli.home import home, use_platform
 from chopmark.cli.output import PLAIN, Common, out, print_json, progress, say
 from chopmark.cli.status import DONE, FAILED
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from chopmark.cli.output import Bar
     from chopmark.people.actor import Actor
     from chopmark.watch.marks import Mark
+    from chopmark.watch.queries.decisions import Decided
     from chopmark.watch.queries.hits import HitSummary
     from chopmark.watch.queries.marketplaces import SellerSummary
     from chopmark.watch.queries.measures import MeasureSummary
@@ -46,6 +49,8 @@ LOOK: Final = 0.5  # seconds between looks at a scan
 PATIENCE: Final = 600  # times that a full inbox is waited for, a few seconds each
 MAX_RULES: Final = 4_000_000  # bytes of a file of rules
 MAX_SHOWN: Final = 1_000
+MAX_SHEET: Final = 1 << 16  # bytes of a sheet of decisions
+MAX_PROOF: Final = 1 << 20  # bytes of a proof
 
 Limit = Annotated[int, Parameter(validator=Number(gte=1), help=text("cli.watch.limit"))]
 Organisation = Annotated[str | None, Parameter(help=text("cli.option.organisation"))]
@@ -280,6 +285,56 @@ def hits_command(
         return [_hit(each) if common.json else _hit_row(_hit(each)) for each in found.items], found.next
 
     return _listed(page, _HIT, limit, common)
+
+
+def decisions_command(
+    number: Annotated[str, Parameter(help=text("cli.watch.hit"))],
+    /,
+    *,
+    save: Annotated[Path | None, Parameter(help=text("cli.watch.save"))] = None,
+    limit: Limit = 100,
+    organisation: Organisation = None,
+    common: Common = PLAIN,
+) -> int:
+    """Show what was decided of a hit, oldest first, and save the proofs; 1 when nothing was decided."""
+    by = _actor(organisation)
+    from chopmark.watch.queries.decisions import decisions_of  # noqa: PLC0415 (the framework is set up only now)
+
+    if save is not None:
+        save.mkdir(parents=True, exist_ok=True)
+
+    def page(after: str, size: int) -> tuple[list[dict[str, Any]], str]:
+        found = decisions_of(by, number, after=int(after or 0), limit=size)
+        if save is not None:
+            _save(by, found.number, found.items, save)
+        rows = [_decided(each) for each in found.items]
+        return [each if common.json else _decided_row(each) for each in rows], str(found.next or "")
+
+    return _listed(page, ("place", "step", "by", "why", "action", "at", "sheet"), limit, common)
+
+
+def prove_command(
+    proof: Annotated[Path, Parameter(help=text("cli.watch.proof"))],
+    sheet: Annotated[Path, Parameter(help=text("cli.watch.sheet"))],
+    /,
+    *,
+    common: Common = PLAIN,
+) -> int:
+    """Check that a decision stands in a sheet, by these two files alone; `chopmark verify` checks the sheet's receipt.
+
+    Asks no platform, no home and no network.
+    """
+    from chopmark.watch.decisions import Proof, Sheet, check  # noqa: PLC0415 (loads more than other commands need)
+
+    stated = Sheet.parse(files.read(sheet, MAX_SHEET))
+    record = check(Proof.parse(files.read(proof, MAX_PROOF)), stated)
+    if common.json:
+        print_json({"record": record, "sheet": stated.number, "root": stated.root.hex()})
+        return DONE
+    facts = {"number": seen(record["number"]), "place": record["place"], "sheet": seen(stated.number)}
+    say("cli.watch.proven", common, **facts, root=stated.root.hex())
+    _table([_decided_row(_record_row(record, stated.number))], ("place", "step", "by", "why", "action", "at", "sheet"))
+    return DONE
 
 
 def measures_command(
@@ -540,6 +595,40 @@ def _in_words(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of a reason, with words for those that are codes."""
     kinds = ("action", "view", "stage")
     return {**facts, **{name: text(f"cli.state.{name}_{facts[name] or 'none'}") for name in kinds if name in facts}}
+
+
+def _decided(each: Decided) -> dict[str, Any]:
+    row = _record_row(jcs.decode(each.record), each.sheet)
+    return {**row, "deposit": str(each.deposit) if each.deposit else None}
+
+
+def _record_row(record: Mapping[str, Any], sheet: str) -> dict[str, Any]:
+    """A decision's record as a row of a list."""
+    kept = ("place", "step", "before", "after", "why", "measure", "in_force", "source", "marks", "rules", "at")
+    return {**{name: record[name] for name in kept}, "by": record["who"], "sheet": sheet}
+
+
+def _decided_row(said: Mapping[str, Any]) -> dict[str, Any]:
+    action = text(f"cli.state.action_{said['measure'] or 'none'}")
+    return {**_worded(said, step="step", by="by"), "action": action}
+
+
+def _save(by: Actor, number: str, decided: Iterable[Decided], folder: Path) -> None:
+    """Each proof, each sheet and, as far as the log has published it, each sheet's receipt."""
+    from chopmark.watch.queries.decisions import sheet_receipt  # noqa: PLC0415 (the framework is set up)
+
+    sheets = {}
+    for each in decided:
+        if each.proof:
+            files.write(folder / f"{number}-{each.place}.json", each.proof, force=False)
+            sheets[each.sheet] = each
+    for name, each in sheets.items():
+        files.write(folder / f"{name}.json", each.content, force=False)
+        if each.deposit is not None:
+            with suppress(Unavailable):  # not published yet: the same command saves it later
+                files.write(
+                    folder / f"{name}.json.tlog-proof", sheet_receipt(by, number, name).tlog_proof(), force=True
+                )
 
 
 def _measure(each: MeasureSummary) -> dict[str, Any]:

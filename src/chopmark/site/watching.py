@@ -1,9 +1,9 @@
 """`chopmark watcher`: the process that judges listings, sends measures and carries scans; nothing is decided here.
 
 A home has one; `watcher.lock` sees to that. The feed has the process's own thread, so that a listing waits neither for
-a marketplace that answers slowly nor for a scan: measures, scans, changed rights and second looks at pictures have
-threads of theirs, and a scan's work is in processes of its own. It is no vital part: without it listings wait in the
-inbox. It ends with its parent, and what it had in hand then is taken up again.
+a marketplace that answers slowly nor for a scan: measures, scans, changed rights, second looks at pictures and what is
+stated of decisions have threads of theirs, and a scan's work is in processes of its own. It is no vital part: without
+it listings wait in the inbox. It ends with its parent, and what it had in hand then is taken up again.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ def _watch(stop: threading.Event, lines: structlog.stdlib.BoundLogger) -> None:
             ("measures", _measures),
             ("scans", lambda: _scans(stop)),
             ("rights", _rights),
+            ("decisions", _decisions),
             ("looks", Looks().round),
         )
     ]
@@ -197,7 +198,7 @@ def _once(lines: structlog.stdlib.BoundLogger) -> int:
     give_back(clock.now())
     feed = Feed()
     looks = Looks()
-    while feed.round() or _rights() or looks.round() or _measures() or _scans(threading.Event()):
+    while feed.round() or _rights() or looks.round() or _measures() or _scans(threading.Event()) or _decisions():
         lines.info("worked", judged=feed.judged)
     feed.close()
     return feed.judged
@@ -216,6 +217,13 @@ def _measures() -> bool:
 
     config, _ = read_config()
     return send_measures(connect_over_http(config.capture_allow), clock=clock.now) > 0
+
+
+def _decisions() -> bool:
+    """State what was decided, where a sheet is due; whether one was."""
+    from chopmark.watch.actions.state_decisions import state_decisions  # noqa: PLC0415 (as above)
+
+    return state_decisions(clock=clock.now) > 0
 
 
 def _scans(stop: threading.Event) -> bool:

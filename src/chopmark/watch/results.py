@@ -315,9 +315,9 @@ def prove(rows: Sequence[bytes], index: int, lines: Sequence[bytes], part: int) 
     return Proof(
         row=rows[index] if 0 <= index < len(rows) else b"",
         index=index,
-        path=tuple(_path(rows, index)),
+        path=tuple(path_up(tree.leaf_hashes(rows), index)),
         part=lines[part] if 0 <= part < len(lines) else b"",
-        part_path=tuple(_path(lines, part)),
+        part_path=tuple(path_up(tree.leaf_hashes(lines), part)),
     )
 
 
@@ -347,8 +347,13 @@ def check(proof: Proof, total: Total) -> tuple[dict[str, Any], Part]:
     return row, part
 
 
-def _path(entries: Sequence[bytes], index: int) -> list[bytes]:
-    levels = [tree.leaf_hashes(entries)]
+def path_up(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Sibling hashes from a leaf up to the root, given all leaf hashes.
+
+    Raises:
+        Invalid: `ledger.index_outside`.
+    """
+    levels = [leaves]
     while len(levels[-1]) > 1:
         levels.append(tree.next_level(levels[-1]))
-    return tree.inclusion_proof(index, len(entries), lambda level, at: levels[level][at])
+    return tree.inclusion_proof(index, len(leaves), lambda level, at: levels[level][at])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -18,8 +20,9 @@ from chopmark.evidence.actions import NewDeposit
 from chopmark.people.actor import Actor
 from chopmark.people.queries import organisation_name
 from chopmark.watch import life
+from chopmark.watch.decisions import DECISIONS, NONCE_SIZE, Asked, Record, Who, findings
 from chopmark.watch.life import Event
-from chopmark.watch.models import Hit, HitEvent, Seller, Serial
+from chopmark.watch.models import DecisionRecord, Hit, HitEvent, Seller, Serial
 
 MAX_NOTE = 500
 
@@ -61,6 +64,9 @@ def move_to(name: str, last: int) -> None:
 def step(hit: Hit, event: Event, *, by: By, at: datetime, facts: Mapping[str, Any] | None = None) -> HitEvent:
     """Move a hit along its life, in the row and in its history. The row must be locked; it is not saved here.
 
+    Of a step that decides a record is written for the ledger: the row must say what was judged, and still say which
+    measure is in force.
+
     Raises:
         Refused: `watch.hit_state_wrong`.
     """
@@ -70,12 +76,17 @@ def step(hit: Hit, event: Event, *, by: By, at: datetime, facts: Mapping[str, An
     return note(hit, event, before=before, by=by, at=at, facts=facts)
 
 
+def decide(hit: Hit, what: Asked, *, at: datetime, facts: Mapping[str, Any]) -> HitEvent:
+    """Write what the rules decide of a hit that stays where it is; recorded as `step` does."""
+    return note(hit, what, by=THE_RULES, at=at, facts=facts)
+
+
 def note(
     hit: Hit, kind: str, *, by: By, at: datetime, before: str | None = None, facts: Mapping[str, Any] | None = None
 ) -> HitEvent:
     """One more line in a hit's history."""
     person = by if isinstance(by, Actor) else None
-    return HitEvent.objects.create(
+    event = HitEvent.objects.create(
         hit=hit,
         kind=kind,
         before=hit.state if before is None else before,
@@ -85,6 +96,59 @@ def note(
         facts=dict(facts or {}),
         at=at,
     )
+    if kind in DECISIONS:
+        _record(hit, event, by)
+    return event
+
+
+def _record(hit: Hit, event: HitEvent, by: By) -> None:
+    """The decision as the ledger will know it, in the transaction that decides: there with it, or not at all."""
+    facts: Mapping[str, Any] = event.facts
+    record = Record(
+        number=hit.number,
+        place=DecisionRecord.objects.filter(hit=hit).count() + 1,
+        marketplace=hit.marketplace.name,
+        item=hit.item,
+        version=hit.version,
+        listing=hashlib.sha256(bytes(hit.listing)).hexdigest(),
+        right=hit.right,
+        right_number=hit.right_number,
+        marks=hit.marks,
+        rules=tuple((name, version) for name, version in hit.rules),
+        found=findings(hit.found),
+        outcome=hit.outcome,
+        score=hit.score,
+        keys=tuple(hit.keys),
+        step=event.kind,
+        before=event.before,
+        after=event.after,
+        why=facts.get("why", ""),
+        measure=facts.get("measure", "takedown" if event.kind == "automatic" else ""),
+        in_force=hit.measure,
+        source=_source(facts),
+        who=_who(hit, by),
+        at=event.at,
+    )
+    DecisionRecord.objects.create(
+        hit=hit,
+        event=event,
+        place=record.place,
+        organisation=hit.marketplace.organisation,
+        body=record.encode(secrets.token_bytes(NONCE_SIZE)),
+        at=event.at,
+    )
+
+
+def _source(facts: Mapping[str, Any]) -> str:
+    """Where a decision comes from, of what its step says."""
+    return facts.get("source") or ("audit" if "audit" in facts else "alarm" if "rule" in facts else "review")
+
+
+def _who(hit: Hit, by: By) -> Who:
+    """Whose reviewer decided, or the rules; never who."""
+    if not isinstance(by, Actor):
+        return "rules"
+    return "marketplace" if by.organisation_id == hit.marketplace.organisation else "holder"
 
 
 def recount(hits: Sequence[Hit]) -> None:

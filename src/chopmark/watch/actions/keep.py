@@ -19,7 +19,7 @@ from django.db.models import F
 from chopmark.watch import judge, life, sampling, wiring
 from chopmark.watch import listing as listings
 from chopmark.watch.actions.bulk import is_shared
-from chopmark.watch.actions.common import THE_RULES, count, note, recount, step, take_numbers
+from chopmark.watch.actions.common import THE_RULES, count, decide, note, recount, step, take_numbers
 from chopmark.watch.actions.markset import differing, in_use
 from chopmark.watch.actions.measure import ask, take_back
 from chopmark.watch.judge import ORDER, Verdict
@@ -104,7 +104,8 @@ def keep(
 def _locked(row: Marketplace, batch: Sequence[Judged]) -> dict[tuple[str, str], Hit]:
     """The hits of these listings, by item and right; always in one order, so that workers do not wait in a circle."""
     items = {each.listing.item for each in batch}
-    rows = Hit.objects.select_for_update().filter(marketplace=row, item__in=items).order_by("pk")
+    rows = Hit.objects.filter(marketplace=row, item__in=items).select_related("marketplace").order_by("pk")
+    rows = rows.select_for_update(of=("self",))
     return {(hit.item, hit.right): hit for hit in rows}
 
 
@@ -213,6 +214,7 @@ class _Work:
             self._follow(hit, verdict)
             self.new.append(hit.pk)
         elif hit.state == "confirmed" and hit.removed_at is not None and newer:
+            decide(hit, "again", at=self.at, facts={**self._facts(verdict), "measure": "takedown"})
             hit.measure, hit.removed_at = "", None  # it came back as it was
             ask(hit, "takedown", reason=hit.why, by=THE_RULES, at=self.at, automatic=hit.automatic)
             if hit.automatic:
@@ -257,6 +259,8 @@ class _Work:
             step(hit, "automatic", by=THE_RULES, at=self.at, facts=self._facts(verdict))
             hit.automatic = True
         if hit.measure != decided.measure:  # a hold that is in force is not another one
+            if decided.measure == "hold":
+                decide(hit, "hold", at=self.at, facts={**self._facts(verdict), "measure": "hold"})
             ask(hit, decided.measure, reason="", by=THE_RULES, at=self.at, automatic=True)
             self.automatic += 1
             self._draw_automatic(hit)

@@ -20,7 +20,7 @@ from django.db.models import Q
 from chopmark.base.errors import Refused
 from chopmark.evidence import wiring
 from chopmark.people.actor import Actor
-from chopmark.watch.actions.common import THE_RULES, must_read, recount, state_on_ledger, step
+from chopmark.watch.actions.common import THE_RULES, decide, must_read, recount, state_on_ledger, step
 from chopmark.watch.actions.measure import take_back
 from chopmark.watch.models import Hit, Measure, RuleChange, RuleCount, RuleRow, RuleVersion
 from chopmark.watch.queries import access
@@ -173,6 +173,8 @@ def _call_back(row: RuleRow, at: datetime) -> None:
     for hit in back:
         if hit.state == "confirmed":
             step(hit, "undo", by=THE_RULES, at=at, facts={"rule": row.name, "why": row.why})
+        else:
+            decide(hit, "recall", at=at, facts={"rule": row.name, "why": row.why})
         hit.automatic = False
         take_back(hit, by=THE_RULES, at=at)
         hit.save()

@@ -511,4 +511,41 @@ class Migration(migrations.Migration):
             model_name='vote',
             index=models.Index(fields=['organisation', '-id'], name='watch_vote_newest'),
         ),
+        migrations.CreateModel(
+            name='DecisionSheet',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('number', models.CharField(max_length=24, unique=True)),
+                ('organisation', models.UUIDField()),
+                ('count', models.IntegerField()),
+                ('leaves', models.BinaryField()),
+                ('content', models.BinaryField()),
+                ('deposit', models.UUIDField(null=True)),
+                ('made_at', models.DateTimeField()),
+                ('stated_at', models.DateTimeField(null=True)),
+            ],
+            options={
+                'indexes': [
+                    models.Index(fields=['organisation', '-made_at'], name='watch_sheet_newest'),
+                    models.Index(condition=models.Q(('deposit', None)), fields=['id'], name='watch_sheet_waits'),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name='DecisionRecord',
+            fields=[
+                ('id', models.BigAutoField(primary_key=True, serialize=False)),
+                ('place', models.IntegerField()),
+                ('organisation', models.UUIDField()),
+                ('body', models.BinaryField()),
+                ('at', models.DateTimeField()),
+                ('event', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='decision', to='watch.hitevent')),
+                ('hit', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='watch.hit')),
+                ('sheet', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='records', to='watch.decisionsheet')),
+            ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('sheet', None)), fields=['organisation', 'id'], name='watch_decision_waits')],
+                'constraints': [models.UniqueConstraint(fields=('hit', 'place'), name='watch_decision_place')],
+            },
+        ),
     ]

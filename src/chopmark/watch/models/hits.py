@@ -244,3 +244,54 @@ class Measure(models.Model):
     def __str__(self) -> str:
         """Kind and state."""
         return f"{self.kind} {self.state}"
+
+
+class DecisionSheet(models.Model):
+    """Decisions of one organisation's marketplaces that are stated on the ledger together."""
+
+    id = models.BigAutoField(primary_key=True)
+    number = models.CharField(max_length=24, unique=True)  # DS-2026-000001
+    organisation = models.UUIDField()  # runs the marketplaces
+    count = models.IntegerField()
+    leaves = models.BinaryField()  # hashes of the records in order, 32 bytes each: a proof reads nothing else
+    content = models.BinaryField()  # canonical JSON, `watch.decisions.Sheet`
+    deposit = models.UUIDField(null=True)  # of the content, private; None until it is made
+    made_at = models.DateTimeField()
+    stated_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """An organisation's newest; those that are not stated."""
+
+        indexes = (
+            models.Index(fields=("organisation", "-made_at"), name="watch_sheet_newest"),
+            models.Index(fields=("id",), name="watch_sheet_waits", condition=models.Q(deposit=None)),
+        )
+
+    def __str__(self) -> str:
+        """Its short number."""
+        return self.number
+
+
+class DecisionRecord(models.Model):
+    """One decision on a hit, in the bytes that the ledger knows; written with it, and changed by nothing."""
+
+    id = models.BigAutoField(primary_key=True)
+    hit = models.ForeignKey(Hit, on_delete=models.CASCADE, related_name="decisions")
+    event = models.OneToOneField(HitEvent, on_delete=models.CASCADE, related_name="decision")
+    place = models.IntegerField()  # of the hit's decisions, from 1
+    organisation = models.UUIDField()  # ran the marketplace then
+    body = models.BinaryField()  # canonical JSON, `watch.decisions.Record`
+    at = models.DateTimeField()
+    sheet = models.ForeignKey(DecisionSheet, on_delete=models.PROTECT, null=True, related_name="records")
+
+    class Meta:
+        """A hit's in order; those that stand in no sheet."""
+
+        constraints = (models.UniqueConstraint(fields=("hit", "place"), name="watch_decision_place"),)
+        indexes = (
+            models.Index(fields=("organisation", "id"), name="watch_decision_waits", condition=models.Q(sheet=None)),
+        )
+
+    def __str__(self) -> str:
+        """Its place among the decisions on its hit."""
+        return str(self.place)

@@ -16,7 +16,7 @@ from chopmark.rights.queries.works import works_named
 from chopmark.watch import listing as listings
 from chopmark.watch.life import REOPENING
 from chopmark.watch.listing import Listing
-from chopmark.watch.models import Hit, Seller, Vote
+from chopmark.watch.models import DecisionRecord, Hit, Seller, Vote
 from chopmark.watch.queries import access, measures
 from chopmark.watch.queries.marketplaces import SellerSummary, seller_summary
 from chopmark.watch.queries.measures import MeasureSummary
@@ -93,7 +93,12 @@ class HitsPage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A line of a hit's history."""
+    """A line of a hit's history.
+
+    Attributes:
+        place: of the hit's decisions, where it is one and on the ledger; else 0. sheet: number of the sheet that it
+            stands in. deposit: of the sheet.
+    """
 
     kind: str
     before: str
@@ -102,6 +107,9 @@ class Step:
     user: int | None
     facts: Mapping[str, Any]
     at: datetime
+    place: int = 0
+    sheet: str = ""
+    deposit: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +242,7 @@ def story_of(row: Hit, actor: Actor) -> HitStory:
     events = list(row.events.order_by("-pk")[:MAX_STEPS])[::-1]
     opened = row.events.filter(kind__in=REOPENING, after="open").order_by("-pk").values_list("at", flat=True)[:1]
     theirs = row.events.filter(kind="matter").exclude(organisation=mine).exists()
+    stated = _stated([each.pk for each in events])
     votes = list(Vote.objects.filter(hit=row).order_by("-pk")[:MAX_STEPS])[::-1]
     opinions = tuple(_opinion(each, list(opened)) for each in votes)
     return HitStory(
@@ -260,12 +269,20 @@ def story_of(row: Hit, actor: Actor) -> HitStory:
                 user=each.user,
                 facts={} if each.kind == "matter" and each.organisation != mine else each.facts,
                 at=each.at,
+                **stated.get(each.pk, {}),
             )
             for each in events
         ),
         measures=tuple(map(measures.summary_of, row.measures.select_related("marketplace").order_by("pk"))),
         opinions=tuple(each if each.organisation == mine else replace(each, note="") for each in opinions),
     )
+
+
+def _stated(events: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """Of those lines of a history that are decisions on the ledger, where they stand there."""
+    rows = DecisionRecord.objects.filter(event__in=events, sheet__deposit__isnull=False)
+    found = rows.values_list("event", "place", "sheet__number", "sheet__deposit")
+    return {event: {"place": place, "sheet": number, "deposit": deposit} for event, place, number, deposit in found}
 
 
 def _by_state(rows: QuerySet[Hit]) -> dict[str, int]:

@@ -29,6 +29,7 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "watch.listing_changed": HTTPStatus.CONFLICT,
     "watch.push_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "watch.scan_unfinished": HTTPStatus.CONFLICT,
+    "watch.sheet_unstated": HTTPStatus.CONFLICT,
 }
 PENDING_RETRY = 1  # seconds until an entry that waits is normally published
 

@@ -24,8 +24,9 @@ from chopmark.watch.actions import hand_over, review, rules, scan
 from chopmark.watch.actions.push import Pushed, push_listings
 from chopmark.watch.actions.review import Many, Opinion, Said
 from chopmark.watch.doors import batch
-from chopmark.watch.queries import figures, hits, queue, scans
+from chopmark.watch.queries import decisions, figures, hits, queue, scans
 from chopmark.watch.queries import rules as rules_kept
+from chopmark.watch.queries.decisions import Decided
 from chopmark.watch.queries.figures import Line, Share
 from chopmark.watch.queries.hits import Filters, HitStory, HitSummary
 from chopmark.watch.queries.rules import RuleSummary
@@ -35,6 +36,7 @@ from chopmark.web.api import problems, schemas
 from chopmark.web.api.auth import MEMBERS, caller
 from chopmark.web.api.shown import answer, moment, page
 from chopmark.web.api.watch_markets import After, measure_shown
+from chopmark.web.downloads import TLOG_PROOF, ReceiptForm, attachment
 from chopmark.web.errors import language_of
 
 listed = Router(tags=["Listings"], auth=MEMBERS)
@@ -56,6 +58,7 @@ Name = Annotated[str, Query(max_length=40, description="Short name of a marketpl
 Short = Annotated[str, Query(max_length=40)]
 Limit = Annotated[int, Query(ge=1, le=hits.MAX_PAGE)]
 Place = Annotated[int, Path(ge=0, lt=2**31)]
+Taken = Annotated[int, Query(ge=0, lt=2**31, description="`place` of the last one already seen.")]
 Days = Annotated[int, Query(ge=1, le=figures.MAX_DAYS)]
 
 
@@ -199,6 +202,35 @@ def found(  # noqa: PLR0917 (ninja reads the parameters of a call from here)
 def one(request: HttpRequest, which: str) -> HttpResponse:
     """With what was found where, the feature row that the rules saw, reasons, measures and history."""
     return answer(_story(hits.hit_of(caller(request), which), language_of(request)))
+
+
+@router.get(
+    "/hits/{which}/decisions", operation_id="list_decisions", summary="Decisions on a hit, proven", response=Several
+)
+def decided(request: HttpRequest, which: str, after: Taken = 0, limit: Limit = 50) -> HttpResponse:
+    """Oldest first: each record, and once it stands in a sheet (within ten minutes) its proof, sheet and receipt.
+
+    No person is named. `chopmark watch prove` checks a proof with its sheet without the platform.
+    """
+    some = decisions.decisions_of(caller(request), which, after=after, limit=limit)
+    items = [_decided(each, some.number) for each in some.items]
+    return page(request, {"items": items}, str(some.next or ""))
+
+
+@router.get(
+    "/hits/{which}/decisions/{sheet}/receipt.tlog-proof",
+    operation_id="get_sheet_receipt",
+    summary="Receipt of a sheet of decisions",
+    response={200: None, **Trouble},
+)
+def sheet_receipt(request: HttpRequest, which: str, sheet: str) -> HttpResponse:
+    """For whoever may see the hit; 409 until the sheet is on the ledger."""
+    form = ReceiptForm(form=TLOG_PROOF)
+    data = form.write(decisions.sheet_receipt(caller(request), which, sheet))
+    response = HttpResponse(data, content_type=form.media_type)
+    response["Content-Disposition"] = attachment(f"{sheet[:24]}.{form.ending}")
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @router.post("/hits/{which}/decision", operation_id="decide_hit", summary="Decide a hit", response=Shown)
@@ -440,6 +472,21 @@ def _hit(each: HitSummary) -> dict[str, Any]:
     }
 
 
+def _decided(each: Decided, number: str) -> dict[str, Any]:
+    receipt = f"/api/v1/watch/hits/{number}/decisions/{each.sheet}/receipt.tlog-proof"
+    return {
+        "place": each.place,
+        "step": each.step,
+        "at": clock.to_text(each.at),
+        "record": jcs.decode(each.record),
+        "sheet": each.sheet or None,
+        "proof": jcs.decode(each.proof) if each.proof else None,
+        "statement": jcs.decode(each.content) if each.content else None,
+        "deposit": str(each.deposit) if each.deposit else None,
+        "links": {"receipt": receipt if each.deposit else None},
+    }
+
+
 def _story(each: HitStory, language: Language) -> dict[str, Any]:
     return {
         **_hit(each.summary),
@@ -461,6 +508,7 @@ def _story(each: HitStory, language: Language) -> dict[str, Any]:
                 "after": one.after,
                 "facts": dict(one.facts),
                 "at": clock.to_text(one.at),
+                "sheet": one.sheet or None,
             }
             for one in each.history
         ],

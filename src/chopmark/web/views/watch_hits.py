@@ -27,10 +27,10 @@ from chopmark.watch import life
 from chopmark.watch.actions import hand_over, review
 from chopmark.watch.actions.review import Ask, Many, Opinion
 from chopmark.watch.life import Answer
-from chopmark.watch.queries import hits, pictures, proofs
+from chopmark.watch.queries import decisions, hits, pictures, proofs
 from chopmark.watch.queries.hits import Filters, HitStory
 from chopmark.web.context import actor_of
-from chopmark.web.downloads import attachment
+from chopmark.web.downloads import TLOG_PROOF, ReceiptForm, attachment
 from chopmark.web.turns import turn
 from chopmark.web.views import watch_words as words
 from chopmark.web.views.casework import tell
@@ -322,6 +322,29 @@ def _proof(actor: Actor, number: str) -> tuple[bytes, bytes]:
         return proofs.proof_of_hit(actor, number)
 
 
+@require_safe
+def decision(request: HttpRequest, number: str, place: int) -> HttpResponse:
+    """That a decision stands in a sheet: its record, which names nobody, and the way to the sheet's root."""
+    one = decisions.decision_of(actor_of(request), number, place)
+    return _file(f"{number}-{place}.json", one.proof)
+
+
+@require_safe
+def decision_sheet(request: HttpRequest, number: str, place: int) -> HttpResponse:
+    """The sheet that the proof leads to; its digest is on the ledger."""
+    one = decisions.decision_of(actor_of(request), number, place)
+    return _file(f"{one.sheet}.json", one.content)
+
+
+@require_safe
+def decision_receipt(request: HttpRequest, number: str, place: int) -> HttpResponse:
+    """The sheet's receipt, also for the right's holder, whose deposit it is not."""
+    actor = actor_of(request)
+    one = decisions.decision_of(actor, number, place)
+    data = ReceiptForm(form=TLOG_PROOF).write(decisions.sheet_receipt(actor, number, one.sheet))
+    return _file(f"{one.sheet}.json.{TLOG_PROOF}", data)
+
+
 def _file(name: str, data: bytes) -> HttpResponse:
     response = HttpResponse(data, content_type="application/octet-stream")
     response["Content-Disposition"] = attachment(name)
@@ -341,5 +364,12 @@ urlpatterns = [
     path("watch/hits/<str:number>/pictures/<int:place>.png", picture, name="watch-hit-picture"),
     path("watch/hits/<str:number>/proof.json", proof, name="watch-hit-proof"),
     path("watch/hits/<str:number>/scan.json", proof_total, name="watch-hit-proof-scan"),
+    path("watch/hits/<str:number>/decisions/<int:place>/proof.json", decision, name="watch-hit-decision"),
+    path("watch/hits/<str:number>/decisions/<int:place>/sheet.json", decision_sheet, name="watch-hit-decision-sheet"),
+    path(
+        "watch/hits/<str:number>/decisions/<int:place>/sheet.json.tlog-proof",
+        decision_receipt,
+        name="watch-hit-decision-receipt",
+    ),
     path("watch/works/<str:number>.png", work, name="watch-work"),
 ]

@@ -120,6 +120,9 @@ STEP_WORDS = {
     "refused": gettext_lazy("The marketplace refused"),
     "matter": gettext_lazy("Handed over to a matter"),
     "redecide": gettext_lazy("Judged anew"),
+    "hold": gettext_lazy("Held back by two keys, without a person"),
+    "again": gettext_lazy("It came back; its takedown is asked for again"),
+    "recall": gettext_lazy("Called back: the alarm of its rule rang"),
 }
 ANSWERS: Final = ("acknowledged", "done", "refused")
 """Steps of a hit that its marketplace takes."""
@@ -435,8 +438,8 @@ def who(names: Mapping[int, str], user: int | None, *, mine: bool) -> str:
     return names.get(user, _("A former member")) if mine else _("Somebody of another organisation")
 
 
-def step_facts(one: Step, actor: Actor, names: Mapping[int, str]) -> dict[str, Any]:
-    """A line of a hit's history."""
+def step_facts(one: Step, actor: Actor, names: Mapping[int, str], *, own: bool) -> dict[str, Any]:
+    """A line of a hit's history; `own` for whoever runs the marketplace, whose deposits the sheets are."""
     facts = one.facts
     told = [in_words(STEP_WHY_WORDS, facts["why"]) if facts.get("why") else ""]
     told += [in_words(OUTCOME_WORDS, facts["measure"]) if facts.get("measure") else ""]
@@ -446,6 +449,9 @@ def step_facts(one: Step, actor: Actor, names: Mapping[int, str]) -> dict[str, A
         "who": _who_did(one, actor, names),
         "told": " · ".join(each for each in told if each),
         "at": one.at,
+        "sheet": one.sheet,
+        "place": one.place,
+        "deposit_url": reverse("deposit", args=[one.deposit]) if own and one.deposit is not None else "",
     }
 
 
@@ -526,7 +532,7 @@ def story_facts(actor: Actor, one: HitStory, shown: Mapping[int, str]) -> dict[s
         "seller_hits": [
             {"text": in_words(STATE_WORDS, state), "count": count} for state, count in one.seller_hits.items()
         ],
-        "history": [step_facts(each, actor, names) for each in one.history],
+        "history": [step_facts(each, actor, names, own=runs) for each in one.history],
         "opinions": [opinion_facts(each, actor, names) for each in one.opinions],
         "measures": [measure_facts(each, own=runs) for each in one.measures],
         "why": in_words(WHY_WORDS, one.why) if one.why else "",
