@@ -12,7 +12,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from world.market import NAMED, raw
 from world.patience import HANG
 
@@ -22,6 +23,7 @@ from chopmark.cli.app import main
 from chopmark.evidence import queries, wiring
 from chopmark.evidence.models import Deposit
 from chopmark.ledger.policy import policy_text
+from chopmark.site import watching
 from chopmark.watch import listing, sampling
 from chopmark.watch.actions import state_decisions as stating
 from chopmark.watch.actions.judging import judge_of
@@ -237,6 +239,27 @@ def test_a_sheet_is_stated_once_in_ten_minutes_and_never_of_nothing(market, ann)
     sheets = list(DecisionSheet.objects.order_by("pk"))
     assert [(each.number[:3], each.count) for each in sheets] == [("DS-", 1), ("DS-", 1)]
     assert DecisionRecord.objects.filter(sheet=None).count() == 0
+
+
+def test_the_watcher_states_what_was_decided(market, ann, monkeypatch):
+    monkeypatch.setattr(clock, "now", market.world.now)
+    say(market, market.hit(), FAKE, ann)
+    assert watching._decisions()
+    assert not watching._decisions()
+    assert DecisionSheet.objects.get().deposit is not None
+
+
+def test_while_it_is_too_early_nobody_waits_for_a_lock(market, ann):
+    """The watcher asks every second, and on SQLite each transaction that may write keeps all others waiting."""
+    hit, other = market.hit(raw("1")), market.hit(raw("2"))
+    say(market, hit, FAKE, ann)
+    stated(market)
+    say(market, other, FINE, ann)
+    with CaptureQueriesContext(connection) as asked:
+        assert stated(market, later=EVERY / 2) == 0
+    ours = [each["sql"] for each in asked if "watch_" in each["sql"]]
+    assert ours
+    assert all(each.startswith("SELECT") for each in ours)
 
 
 def test_a_clock_that_went_back_states_all_the_same(market, ann):
