@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import cv2
@@ -86,6 +87,47 @@ def test_places_in_a_mirrored_query_are_places_that_its_reader_sees():
 def test_the_same_features_give_the_same_answer():
     upright, _ = searched(edits.edited("cropped to 50 %", scene(0), (), 1))
     assert features.verify(upright, kept(0)) == features.verify(upright, kept(0)) is not None
+
+
+def test_features_of_the_mirrored_picture_are_those_of_a_picture_that_was_mirrored():
+    alike = every = 0
+    for number in range(MANY):
+        pixels = decoded(number).pixels  # as wide as the working size: nothing is scaled, which is not quite symmetric
+        _, mirrored = features.of_query(decoded(number))
+        anew, _ = features.of_query(replace(decoded(number), pixels=np.ascontiguousarray(pixels[:, ::-1])))
+        assert mirrored.mirrored
+        assert not anew.mirrored
+        rows = {row.tobytes() for row in anew.rows}
+        alike += sum(row.tobytes() in rows for row in mirrored.rows)
+        every += len(anew)
+    assert every == MANY * 1500
+    assert alike >= 0.998 * every
+
+
+def pairs_of_opencv(query: Features, reference: Features) -> list[list[int]]:
+    nearest = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(query.bits, reference.bits, k=2)
+    return [
+        [first.queryIdx, first.trainIdx]
+        for first, second in nearest
+        if first.distance <= features._MOST_DISTANCE and first.distance < features._RATIO * second.distance
+    ]
+
+
+def test_pairs_are_those_of_another_matcher():
+    for number in range(MANY):
+        for query in searched(jpeg(scene(number), 60)):
+            twice = replace(kept(number), rows=np.concatenate([kept(number).rows, kept(number).rows[:200]]))
+            for reference in (kept(number), kept((number + 1) % MANY), twice):
+                pairs = features._pairs(query, reference)
+                assert pairs.tolist() == pairs_of_opencv(query, reference)
+                assert len(pairs)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_reference_of_one_feature_makes_no_pairs(count):
+    query, reference = searched(jpeg(scene(0)))[0], replace(kept(0), rows=kept(0).rows[:count])
+    assert features._pairs(query, reference).shape == (0, 2)
+    assert features._pairs(replace(query, rows=query.rows[:0]), kept(0)).shape == (0, 2)
 
 
 def test_features_are_spread_over_the_picture():

@@ -203,6 +203,47 @@ def test_a_listing_full_of_killers_costs_no_more_than_a_few_of_them(workshop):
     assert len(spoiled.asked) <= 10
 
 
+def test_pictures_are_looked_at_closely_some_at_a_time_and_as_alone(workshop):
+    many = [media.jpeg(media.picture(2)[60 + number :, 80:][:, ::-1]) for number in range(looking.CLOSE + 3)]
+    lists = [of(each) for each in (*many, BLANK)]
+    together, alone = Spoiled(workshop), Spoiled(workshop)
+    first, _ = looker(together, *many, BLANK, patience=math.inf)
+    second, _ = looker(alone, *many, BLANK, patience=math.inf, batch=1)
+    seen = first.look(lists, NOW)
+    assert seen == second.look(lists, NOW)
+    assert all(each[0].close and [part.name for part in each[0].prints] == ["plain", "mirrored"] for each in seen[:-1])
+    assert seen[-1] == ()
+    assert max(count for operation, count in together.asked if operation == "closely") == looking.CLOSE
+    assert {count for _, count in alone.asked} == {1}
+
+
+def test_patience_bounds_how_many_are_begun(workshop):
+    files = [media.jpeg(media.picture(number)) for number in range(50, 58)]
+    ticks = iter(range(10**6))
+    spoiled = Spoiled(workshop)
+    made, _ = looker(spoiled, *files, patience=2.5 * looking.DEAR, clock=lambda: float(next(ticks)))
+    found = made.looked([of(each) for each in files], NOW)
+    assert [count for operation, count in spoiled.asked if operation == "closely"] == [2]
+    assert len(found.glanced) == len(files) - 2
+
+
+def test_one_that_kills_its_decoder_when_looked_at_closely_spoils_no_other(workshop):
+    class Picky(Spoiled):
+        def ask(self, operation, files, given, limits=None):
+            if operation == "sketches":
+                return self.within.ask(operation, files, given, limits)
+            return super().ask(operation, files, given, limits)
+
+    near = media.jpeg(media.picture(1)[:, ::-1], 70)
+    spoiled = Picky(workshop, near)
+    made, _ = looker(spoiled, COPY, near, CROP, patience=math.inf)
+    [[copy], [killer], [crop]] = made.look([of(COPY), of(near), of(CROP)], NOW)
+    assert (bool(copy.prints), bool(killer.prints), bool(crop.prints)) == (True, False, True)
+    assert (copy.close, killer.close, crop.close) == (True, True, True)
+    assert made.troubles == {"media.decoder_died": 1}
+    assert [count for _, count in spoiled.asked] == [2, 1, 1, 1]
+
+
 def test_one_killer_among_very_many_is_found_by_halving(workshop):
     files = [media.png(np.full((8, 8, 3), number, np.uint8)) for number in range(100)]
     killer = b"kill"
@@ -236,6 +277,20 @@ def test_an_answer_that_cannot_be_read_is_a_decoder_that_died(answer):
 
     made, _ = looker(Mad(), COPY)
     assert made.look([of(COPY)], NOW) == [()]
+    assert made.troubles == {"media.decoder_died": 1}
+
+
+@pytest.mark.parametrize(
+    "answer", [b"\xff", cbor.encode([b""]), cbor.encode([[b"", b""]]), cbor.encode([[b"", b"", 1]])]
+)
+def test_a_close_look_that_cannot_be_read_is_a_decoder_that_died(workshop, answer):
+    class Mad(Spoiled):
+        def ask(self, operation, *args):
+            return answer if operation == "closely" else super().ask(operation, *args)
+
+    made, _ = looker(Mad(workshop), COPY)
+    [[seen]] = made.look([of(COPY)], NOW)
+    assert (seen.close, seen.prints) == (True, ())
     assert made.troubles == {"media.decoder_died": 1}
 
 

@@ -64,6 +64,7 @@ def operations(model: str) -> Mapping[str, Callable[[Sequence[BinaryIO], Mapping
         "brightness": brightness,
         "shown": shown,
         "sketches": sketches,
+        "closely": closely,
     }
 
 
@@ -169,8 +170,11 @@ def brightness(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limi
     size = os.fstat(file.fileno()).st_size
     if size > limits.size:
         raise Invalid("media.too_large", size=size, most=limits.size)
-    side = int(given["side"])
-    pixels = picture.luma(file.read(), least=side).pixels
+    return _bright(file.read(), int(given["side"]))
+
+
+def _bright(data: bytes, side: int) -> bytes:
+    pixels = picture.luma(data, least=side).pixels
     scale = side / max(pixels.shape)
     if scale < 1:
         to = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
@@ -214,12 +218,39 @@ def sketches(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits
     return cbor.encode(made)
 
 
-def _luma(data: bytes, limits: Limits) -> picture.Luma:
+def closely(files: Sequence[BinaryIO], given: Mapping[str, Any], limits: Limits) -> bytes:
+    """What local features and logos are found by, of pictures that lie one behind the other, of `given.sizes` bytes.
+
+    CBOR, for each: its local features as it is and mirrored (both empty where it is too plain), and its brightness
+    with sides up to `given.side` (empty for 0); or why not. As with `sketches`, one that kills its decoder spoils all.
+    """
+    [file] = files
+    made: list[list[bytes] | str] = []
+    for size in given["sizes"]:
+        data = file.read(int(size))
+        try:
+            near = _near(_luma(data, limits, least=features.DECODED))
+            made.append([*near, _bright(data, int(given["side"])) if given["side"] else b""])
+        except Invalid as error:
+            made.append(error.code)
+    return cbor.encode(made)
+
+
+def _near(luma: picture.Luma) -> tuple[bytes, bytes]:
+    plain, mirrored = features.of_query(luma)
+    try:
+        picture.must_be_distinctive(picture.of_pixels(luma.pixels), features=len(plain))
+    except Invalid:
+        return b"", b""
+    return plain.encode(), mirrored.encode()
+
+
+def _luma(data: bytes, limits: Limits, least: int = decode.LEAST) -> picture.Luma:
     if len(data) > limits.size:
         raise Invalid("media.too_large", size=len(data), most=limits.size)
     if sniff(data[:HEAD]).kind != "picture":
         raise Invalid("media.picture_unknown")
-    return picture.luma(data)
+    return picture.luma(data, least=least)
 
 
 def _sketch(some: dict[int, picture.Luma], made: list[bytes | str]) -> None:

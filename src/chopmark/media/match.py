@@ -191,11 +191,16 @@ class Library:
     ) -> Iterable[Match]:
         """By codes, with what local features say of the same file; by local features alone."""
         asked = features_of(query)
-        proposed = {file for each in asked for file, _ in self._pool.candidates(each)} | self._resembling(query)
         seen = sorted(by_code, key=lambda file: by_code[file][0][0])[: features.CANDIDATES * 2]
+        known = self._resembling(query) | (set(seen) & set(self._features)) if asked else set()
+        proposed: dict[int, list[features.Features]] = defaultdict(list, {file: list(asked) for file in known})
+        for each in asked:
+            for file, _ in self._pool.candidates(each):
+                if file not in known:
+                    proposed[file].append(each)  # a picture that votes as it is need not be compared mirrored
         overlaps: dict[int, features.Overlap] = {}
-        for file in proposed | (set(seen) & set(self._features)) if asked else ():
-            over = overlap(asked, self._features[file])
+        for file, those in proposed.items():
+            over = overlap(those, self._features[file])
             if over is not None:
                 overlaps[file] = over
         for file, hits in by_code.items():

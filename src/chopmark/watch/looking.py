@@ -20,15 +20,16 @@ import hashlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from chopmark.base import cbor
 from chopmark.base.errors import Invalid, Refused, Unavailable
+from chopmark.media.fingerprint import Print
 from chopmark.media.guard import Limits
 from chopmark.media.workshop import Workshop
 from chopmark.watch.found import Looked
@@ -44,11 +45,14 @@ GOT: Final = 64
 PATIENCE: Final = 2.0  # seconds of close looks at pictures without a near code, for one call
 THREADS: Final = 8
 TOGETHER: Final = 8  # pictures that one thread reads from a folder in one go
+CLOSE: Final = 8
+"""Pictures that one process looks at closely: starting it costs half as much as looking at one."""
+DEAR: Final = 0.05
+"""Seconds of such a look, about; so many are begun as patience has room for."""
 TROUBLES: Final = 3
 """Pictures of one listing that kill their decoders or cost too much, before its others are not looked at."""
 LIMITS: Final = Limits(size=8_000_000, cpu=5, wall=10.0, memory=1_000_000_000, answer=4_000_000)
 """Of one picture."""
-_COSTLY: Final = frozenset({"media.too_costly", "media.decoder_died"})
 
 Pictures = Sequence[Picture]
 T = TypeVar("T")
@@ -203,97 +207,135 @@ class Looker:
 
     def _sketch(self, batch: Sequence[_One], costly: Counter[int]) -> None:
         """Sketches of those that have bytes and are not known yet."""
-        new = [one for one in batch if one.data and one.seen is None]
-        while new:
-            heavy, count = 0, 0
-            while count < len(new) and (not count or heavy + len(new[count].data) <= HEAVY):
-                heavy += len(new[count].data)
-                count += 1
-            self._sketch_or_halve(new[:count], costly)
-            new = new[count:]
 
-    def _sketch_or_halve(self, some: Sequence[_One], costly: Counter[int]) -> None:
+        def take(one: _One, sketch: bytes) -> None:
+            one.seen = Seen(picture=0, sha256=one.sha256, sketch=sketch)
+
+        new = [one for one in batch if one.data and one.seen is None]
+        for some in _light(new, len(new)):
+            self._ask_or_halve(some, costly, _Question("sketches", {}, _is_sketch, take))
+
+    def _close(self, some: Sequence[_One], costly: Counter[int]) -> None:
+        """Local features, and brightness where logos are looked for; a plain picture has only that."""
+
+        def take(one: _One, found: list[bytes]) -> None:
+            plain, mirrored, gray = found
+            prints = (Print(name="plain", data=plain), Print(name="mirrored", data=mirrored)) if plain else ()
+            one.seen = replace(_known(one), prints=prints, gray=gray)
+
+        side = GRAY_SIDE if self._matcher.logos else 0
+        for each in _light(some, CLOSE):
+            self._ask_or_halve(each, costly, _Question("closely", {"side": side}, _is_close, take))
+        for one in some:  # whatever came of it
+            one.seen = replace(_known(one), close=True)
+
+    def _ask_or_halve(self, some: Sequence[_One], costly: Counter[int], question: _Question) -> None:
         new: list[_One] = []
         for one in some:
-            if all(costly[place] >= TROUBLES for place in one.listings):
+            if _tired(one, costly):
                 one.trouble = "media.too_costly"
             else:
                 new.append(one)
         if not new:
             return
         try:
-            answers = self._sketches([one.data for one in new])
+            answers = self._answers([one.data for one in new], question)
         except Invalid as error:
             if len(new) == 1:
                 costly.update(new[0].listings)
                 new[0].trouble = error.code
                 return
             for half in (new[: len(new) // 2], new[len(new) // 2 :]):  # one of them killed the process: which?
-                self._sketch_or_halve(half, costly)
+                self._ask_or_halve(half, costly, question)
             return
         for one, answer in zip(new, answers, strict=True):
             if isinstance(answer, str):
-                one.trouble = answer
+                one.trouble = answer[:64]
             else:
-                one.seen = Seen(picture=0, sha256=one.sha256, sketch=answer)
+                question.take(one, answer)
 
-    def _sketches(self, data: Sequence[bytes]) -> list[bytes | str]:
-        """Of each its sketch, or the code of why there is none.
+    def _answers(self, data: Sequence[bytes], question: _Question) -> list[Any]:
+        """Of each what was asked for, or the code of why there is none; read strictly.
 
         Raises:
             Invalid: `media.too_costly`, `media.decoder_died`.
         """
         limits = replace(LIMITS, answer=LIMITS.answer * len(data)) if len(data) > 1 else LIMITS
-        body = self._workshop.ask("sketches", [b"".join(data)], {"sizes": [len(each) for each in data]}, limits)
-        return _read(body, len(data))
+        given = {"sizes": [len(each) for each in data], **question.given}
+        body = self._workshop.ask(question.operation, [b"".join(data)], given, limits)
+        try:
+            said = cbor.decode(body)
+        except Invalid as error:
+            raise Invalid("media.decoder_died", signal=0) from error
+        sound = isinstance(said, list) and len(said) == len(data)
+        if not sound or not all(isinstance(each, str) or question.sound(each) for each in said):
+            raise Invalid("media.decoder_died", signal=0)
+        return list(said)
 
     def _closely(self, batch: Sequence[_One], costly: Counter[int], left: float) -> float:
         """Look closely where that is worth it, remember all, keep what shows something; the time that is left."""
-        here = [(one, one.seen) for one in batch if one.seen is not None]
-        near = self._matcher.near([seen for _, seen in here])
-        for (one, sketched), hit in zip(here, near, strict=True):
-            seen = sketched
-            tired = all(costly[place] >= TROUBLES for place in one.listings)
-            if one.data and not seen.close and not tired and (hit or left > 0):
-                started = self._clock()
-                seen = self._close(seen, one, costly)
-                left -= 0 if hit else self._clock() - started
+        here = [one for one in batch if one.seen is not None]
+        near = self._matcher.near([_known(one) for one in here])
+        new = [(one, hit) for one, hit in zip(here, near, strict=True) if one.data and not _known(one).close]
+        self._close([one for one, hit in new if hit and not _tired(one, costly)], costly)
+        others = [one for one, hit in new if not hit]
+        while left > 0 and others:
+            count = int(min(CLOSE, left / DEAR)) or 1
+            some, others = others[:count], others[count:]
+            started = self._clock()
+            self._close([one for one in some if not _tired(one, costly)], costly)
+            left -= self._clock() - started
+        for one, hit in zip(here, near, strict=True):
+            seen = _known(one)
             if self._cache is not None and one.data:
                 self._cache.keep_seen(seen)
             shows = hit or (seen.close and bool(self._matcher.find([seen])))
-            one.glanced = not seen.close and not tired
+            one.glanced = not seen.close and not _tired(one, costly)
             one.seen = seen if shows else None
             if shows and self._cache is not None and one.data:
                 self._cache.hold(one.data)
         return left
 
-    def _close(self, seen: Seen, one: _One, costly: Counter[int]) -> Seen:
-        """With its local features, and its brightness where logos are looked for; a plain picture has only that."""
-        prints, gray = seen.prints, seen.gray
-        try:
-            if self._matcher.logos:
-                gray = self._workshop.ask("brightness", [one.data], {"side": GRAY_SIDE}, LIMITS)
-            prints = self._workshop.fingerprint(one.data, LIMITS, query=True).prints
-        except Invalid as error:
-            if error.code in _COSTLY:
-                costly.update(one.listings)
-                one.trouble = error.code
-        return replace(seen, prints=prints, gray=gray, close=True)
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What the cage is asked of pictures: the operation, what it is told, whether an answer is sound, who takes it."""
+
+    operation: str
+    given: Mapping[str, int]
+    sound: Callable[[object], bool]
+    take: Callable[[_One, Any], None]
 
 
-def _read(body: bytes, count: int) -> list[bytes | str]:
-    """What the cage answered, read strictly.
+def _is_sketch(answer: object) -> bool:
+    return isinstance(answer, bytes)
 
-    Raises:
-        Invalid: `media.decoder_died`.
-    """
-    try:
-        said = cbor.decode(body)
-    except Invalid as error:
-        raise Invalid("media.decoder_died", signal=0) from error
-    if not isinstance(said, list) or len(said) != count or not all(isinstance(each, bytes | str) for each in said):
-        raise Invalid("media.decoder_died", signal=0)
-    return [each if isinstance(each, bytes) else each[:64] for each in said]
+
+def _is_close(answer: object) -> bool:
+    return isinstance(answer, list) and len(answer) == 3 and all(isinstance(each, bytes) for each in answer)
+
+
+def _tired(one: _One, costly: Counter[int]) -> bool:
+    """Whether all listings that have it cost too much already."""
+    return all(costly[place] >= TROUBLES for place in one.listings)
+
+
+def _known(one: _One) -> Seen:
+    """What is seen of one that was sketched."""
+    if one.seen is None:
+        raise AssertionError("sketched before")
+    return one.seen
+
+
+def _light(some: Sequence[_One], most: int) -> Iterator[Sequence[_One]]:
+    """So many at a time, and no more than `HEAVY` bytes."""
+    while some:
+        heavy, count = 0, 0
+        while count < min(most, len(some)) and (not count or heavy + len(some[count].data) <= HEAVY):
+            heavy += len(some[count].data)
+            count += 1
+        yield some[:count]
+        some = some[count:]
 
 
 def _batched(values: Sequence[T], size: int) -> Iterator[Sequence[T]]:
