@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.base.parent import end_with_parent
+from chopmark.watch.cluster import must_answer
 
 if TYPE_CHECKING:
     from chopmark.watch.engine.run import Progress, Scan
@@ -49,8 +50,11 @@ def carry(scan: Scan, *, progress: Callable[[Told], None], stop: Callable[[], bo
     """Run a scan in a process of its own; the statement's bytes, None when `stop` said so before the end.
 
     Raises:
-        Refused, Invalid, Unavailable: what `engine.run.run` raises; `watch.scan_died` when the process ended otherwise.
+        Refused, Invalid, Unavailable: what `engine.run.run` raises; `watch.scan_died` when the process ended otherwise;
+            `watch.cluster_unreachable` when the cluster does not answer, before anything is begun.
     """
+    if scan.runner != "native":
+        must_answer(scan.runner)
     asked = {**asdict(scan), "folder": str(scan.folder), "files": list(scan.files)}
     environment = {**os.environ, "CHOPMARK_PARENT": str(os.getpid())}
     with subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import socket
 from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
@@ -18,7 +19,7 @@ from chopmark.watch.actions import scan as scans
 from chopmark.watch.actions.marketplace import stop_marketplace
 from chopmark.watch.actions.rules import stop_rule
 from chopmark.watch.actions.scan import NewScan, keep_results, start_scan, stock_of, stop_scan, work_scan
-from chopmark.watch.driver import Told
+from chopmark.watch.driver import Told, carry
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.listing import clean
 from chopmark.watch.models import AuditSample, Figure, Hit, Partition, RuleCount, Scan
@@ -169,6 +170,72 @@ def test_a_scan_whose_process_always_dies_is_given_up_and_holds_up_no_other(mark
     )
     assert work_scan(clock=market.world.now, processes=1) == second.number
     assert scan_of(market.jo.actor, second.number).state == "done"
+
+
+@pytest.fixture
+def nobody():
+    """The address of a cluster that is not there, and stays away."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
+
+
+def on(market, runner):
+    """A scan on a cluster."""
+    new = NewScan(marketplace="demo", runner=runner)
+    return start_scan(new, by=market.jo.actor, at=market.world.now(), any_cluster=True)
+
+
+def test_a_scan_whose_cluster_does_not_answer_waits_says_why_and_lets_others_go_first(market, nobody):
+    laid(market, raw("1"))
+    first, second = on(market, nobody), asked(market)
+    assert work_scan(clock=market.world.now, processes=1) == ""
+    told = scan_of(market.jo.actor, first.number)
+    assert (told.state, told.trouble, told.facts["runner"]) == ("running", "watch.cluster_unreachable", nobody)
+    assert "deaths" not in told.facts
+    assert work_scan(clock=market.world.now, processes=1) == second.number
+    assert scan_of(market.jo.actor, second.number).state == "done"
+    assert work_scan(clock=market.world.now, processes=1) == ""
+    assert scan_of(market.jo.actor, first.number).facts["tries"] == 1  # it rests
+    stop_scan(first.number, by=market.jo.actor, at=market.world.now())
+    assert work_scan(clock=market.world.now, processes=1) == ""
+
+
+def test_a_cluster_that_never_answers_is_given_up_and_its_silence_is_no_death(market, nobody, monkeypatch):
+    laid(market, raw("1"))
+    made = on(market, nobody)
+    Scan.objects.update(facts={"deaths": scans.DEATHS - 1, "got": [0, 0]})
+    for tries in range(1, scans.CLUSTER_TRIES):
+        assert work_scan(clock=market.world.now, processes=1) == ""
+        assert scan_of(market.jo.actor, made.number).facts["tries"] == tries
+        market.world.at += timedelta(seconds=scans.CLUSTER_REST)
+    assert scan_of(market.jo.actor, made.number).facts["deaths"] == scans.DEATHS - 1
+    assert work_scan(clock=market.world.now, processes=1) == made.number
+    told = scan_of(market.jo.actor, made.number)
+    assert (told.state, told.trouble) == ("failed", "watch.cluster_unreachable")
+
+
+def test_a_cluster_that_answers_again_ends_the_waiting_and_the_next_silence_is_counted_anew(market, nobody, monkeypatch):
+    laid(market, raw("1"))
+    made = on(market, nobody)
+    silent = [True, True, False, True]
+
+    def joined(job, *, progress, stop):
+        if silent.pop(0):
+            return carry(job, progress=progress, stop=stop)
+        progress(Told(partitions=9, done=1, scanned=1, hits=0, rate=1.0, remaining=1.0))
+        assert scan_of(market.jo.actor, made.number).trouble == ""
+        raise Unavailable("watch.scan_died", status=1)
+
+    monkeypatch.setattr(scans, "carry", joined)
+    for _ in range(2):
+        assert work_scan(clock=market.world.now, processes=1) == ""
+        market.world.at += timedelta(seconds=scans.CLUSTER_REST)
+    with pytest.raises(Unavailable, match=r"watch\.scan_died"):
+        work_scan(clock=market.world.now, processes=1)
+    assert work_scan(clock=market.world.now, processes=1) == ""
+    told = scan_of(market.jo.actor, made.number)
+    assert (told.facts["tries"], told.facts["deaths"], told.partitions_done) == (1, 1, 1)
 
 
 def test_a_scan_that_always_raises_what_nobody_expected_is_given_up_too(market, monkeypatch):

@@ -23,6 +23,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from chopmark.base import clock as clocks
 from chopmark.base import jcs
 from chopmark.base.errors import Invalid, PlatformError, Refused, Unavailable
 from chopmark.evidence import wiring as evidence_wiring
@@ -36,6 +37,7 @@ from chopmark.watch.actions.markset import catch_up, in_use, path_of
 from chopmark.watch.actions.pictureset import path_of as path_of_pictures
 from chopmark.watch.actions.pictureset import version_in_use
 from chopmark.watch.actions.rules import count_rules
+from chopmark.watch.cluster import CODE as UNREACHABLE
 from chopmark.watch.driver import Told, carry
 from chopmark.watch.engine.manifest import write_whole
 from chopmark.watch.judge import Signals, Verdict
@@ -60,6 +62,11 @@ MAX_WAITING: Final = 20
 OVER: Final = ("done", "failed", "stopped")
 DEATHS: Final = 3
 """Times running that a scan's process may die with nothing done in between: then it would die for ever."""
+CLUSTER_TRIES: Final = 120
+"""Times running that a scan asks for a cluster that does not answer, before it fails: for an hour, where nothing else
+is to be scanned meanwhile."""
+CLUSTER_REST: Final = 30
+"""Seconds between two of them, in which other scans have their turn."""
 _RUNNER = re.compile(r"native|(ray://)?[A-Za-z0-9.-]{1,200}:[0-9]{1,5}")
 
 
@@ -171,6 +178,9 @@ def work_scan(
 ) -> str:
     """Carry the oldest scan that is not over; its number, empty when there is none or it goes on later.
 
+    One whose cluster does not answer lets others go first for a while, and fails after `CLUSTER_TRIES`: a network that
+    is down for minutes costs nothing of what was done, and a machine that is gone for good holds up nobody.
+
     Args:
         tell: called when the scan's row says anew how far it is.
 
@@ -178,23 +188,19 @@ def work_scan(
         Unavailable: `ledger.database_unavailable`, `evidence.busy` and what else deposits raise.
     """
     with evidence_wiring.answering():
-        row = (
-            Scan.objects.filter(state__in=("running", "waiting")).order_by("made_at").select_related("marketplace")[:1]
-        )
-        scan = next(iter(row), None)
+        at = clock()
+        rows = Scan.objects.filter(state__in=("running", "waiting")).order_by("made_at").select_related("marketplace")
+        scan = next((each for each in rows if not _rests(each, at)), None)
         if scan is None:
             return ""
         Scan.objects.filter(pk=scan.pk, state="waiting").update(state="running", started_at=clock())
     try:
         over = _carry(scan, _Follow(scan, clock, tell), clock, stop, processes)
-    except Unavailable as error:
-        if error.code != "watch.scan_incomplete" and not (error.code == "watch.scan_died" and _dies_for_ever(scan)):
-            raise
-        _fail(scan, error, clock())
-        return scan.number
-    except (Refused, Invalid) as error:
-        if error.code == "watch.scan_running":  # what a killed watcher left still ends
+    except (Refused, Invalid, Unavailable) as error:
+        if _goes_on_later(scan, error, clock()):
             return ""
+        if isinstance(error, Unavailable) and not _is_over(scan, error):
+            raise
         _fail(scan, error, clock())
         return scan.number
     except Exception:  # whatever one scan raises, again and again: the others go on
@@ -203,6 +209,34 @@ def work_scan(
         _fail(scan, Unavailable("watch.scan_died", status=0), clock())
         return scan.number
     return scan.number if over else ""
+
+
+def _rests(scan: Scan, at: datetime) -> bool:
+    """Whether its cluster was asked in vain a moment ago."""
+    again = scan.facts.get("again", 0) if scan.trouble == UNREACHABLE else 0
+    return 0 < again - clocks.to_seconds(at) <= CLUSTER_REST  # a clock that was set back lets nobody wait
+
+
+def _goes_on_later(scan: Scan, error: PlatformError, at: datetime) -> bool:
+    """Whether nothing is wrong with it: what a killed watcher left still ends, or its cluster may yet answer."""
+    return error.code == "watch.scan_running" or (error.code == UNREACHABLE and not _asked_in_vain(scan, error, at))
+
+
+def _is_over(scan: Scan, error: Unavailable) -> bool:
+    """Whether to give it up."""
+    died = error.code == "watch.scan_died"
+    return _dies_for_ever(scan) if died else error.code in (UNREACHABLE, "watch.scan_incomplete")
+
+
+def _asked_in_vain(scan: Scan, error: PlatformError, at: datetime) -> bool:
+    """Note that its cluster did not answer, which is no death; whether it was asked often enough."""
+    with evidence_wiring.answering():
+        scan.refresh_from_db()
+        tries = scan.facts.get("tries", 0) + 1 if scan.trouble == UNREACHABLE else 1
+        told = {**scan.facts, **error.facts, "tries": tries, "again": clocks.to_seconds(at) + CLUSTER_REST}
+        rows = Scan.objects.filter(pk=scan.pk).exclude(state__in=OVER)
+        rows.update(trouble=UNREACHABLE, facts=told, rate=0, remaining=None)
+    return bool(tries >= CLUSTER_TRIES)
 
 
 def _dies_for_ever(scan: Scan) -> bool:
@@ -214,7 +248,7 @@ def _dies_for_ever(scan: Scan) -> bool:
         scan.refresh_from_db()
         got = [scan.counted or 0, scan.partitions_done]
         deaths = scan.facts.get("deaths", 0) + 1 if scan.facts.get("got") == got else 1
-        Scan.objects.filter(pk=scan.pk).exclude(state__in=OVER).update(facts={"deaths": deaths, "got": got})
+        Scan.objects.filter(pk=scan.pk).exclude(state__in=OVER).update(trouble="", facts={"deaths": deaths, "got": got})
     return bool(deaths >= DEATHS)
 
 
@@ -316,6 +350,7 @@ class _Follow:
                 scanned=told.scanned,
                 rate=round(told.rate),
                 remaining=None if told.remaining is None else round(told.remaining),
+                trouble="",  # whatever it waited for is there
             )
             self._stopped = rows.filter(state="stopped").exists()
             if at - self._kept >= KEEP:
