@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +26,7 @@ from chopmark.watch.decisions import (
     findings,
     prove,
 )
+from chopmark.watch.results import levels_of
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TELLS: set[str] = {"found", "watch", "leave"}
@@ -60,9 +62,9 @@ def record(place: int = 1, *, nonce: bytes = bytes(16), **more) -> bytes:
     return Record(place=place, **said).encode(nonce)
 
 
-def sheet_of(records: list[bytes]) -> tuple[Sheet, list[bytes]]:
+def sheet_of(records: list[bytes]) -> tuple[Sheet, list[Sequence[bytes]]]:
     leaves = tree.leaf_hashes(records)
-    return Sheet.of("DS-2026-000001", leaves, first=NOON, last=NOON + timedelta(minutes=9)), leaves
+    return Sheet.of("DS-2026-000001", leaves, first=NOON, last=NOON + timedelta(minutes=9)), levels_of(leaves)
 
 
 def climb(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
@@ -88,9 +90,9 @@ def test_every_step_of_a_hit_s_life_decides_or_is_said_not_to():
 @given(st.integers(1, 40), st.data())
 def test_each_record_of_a_sheet_is_proven_by_hashes_alone(size, data):
     records = [record(place) for place in range(1, size + 1)]
-    sheet, leaves = sheet_of(records)
+    sheet, levels = sheet_of(records)
     which = data.draw(st.integers(0, size - 1))
-    proof = Proof.parse(prove(records[which], leaves, sheet.number).encode())
+    proof = Proof.parse(prove(records[which], levels, sheet.number).encode())
     assert check(proof, Sheet.parse(sheet.content()))["place"] == which + 1
     leaf = hashlib.sha256(b"\x00" + records[which]).digest()
     assert climb(leaf, which, size, list(proof.path)).hex() == json.loads(sheet.content())["root"]
@@ -99,8 +101,8 @@ def test_each_record_of_a_sheet_is_proven_by_hashes_alone(size, data):
 @given(st.data())
 def test_one_changed_byte_of_proof_or_sheet_leads_nowhere(data):
     records = [record(place) for place in range(1, 6)]
-    sheet, leaves = sheet_of(records)
-    papers = [prove(records[2], leaves, sheet.number).encode(), sheet.content()]
+    sheet, levels = sheet_of(records)
+    papers = [prove(records[2], levels, sheet.number).encode(), sheet.content()]
     which = data.draw(st.integers(0, 1))
     spoiled = bytearray(papers[which])
     spoiled[data.draw(st.integers(0, len(spoiled) - 1))] ^= data.draw(st.integers(1, 255))
@@ -120,23 +122,23 @@ def _differs_in(one: bytes, other: bytes, names: tuple[bytes, ...]) -> bool:
 
 def test_a_proof_of_another_sheet_is_none_of_this_one():
     records = [record(place) for place in (1, 2)]
-    sheet, leaves = sheet_of(records)
-    proof = prove(records[0], leaves, "DS-2026-000002")
+    sheet, levels = sheet_of(records)
+    proof = prove(records[0], levels, "DS-2026-000002")
     with pytest.raises(Invalid, match=r"watch\.decision_proof_wrong"):
         check(proof, sheet)
 
 
 def test_what_is_no_record_is_proven_by_no_sheet():
     row = b'{"form":"chopmark-watch-result-v1"}'
-    sheet, leaves = sheet_of([row])
+    sheet, levels = sheet_of([row])
     with pytest.raises(Invalid, match=r"watch\.decision_proof_wrong"):
-        check(prove(row, leaves, sheet.number), sheet)
+        check(prove(row, levels, sheet.number), sheet)
 
 
 def test_a_record_that_the_sheet_was_not_made_of_gets_no_proof():
-    _, leaves = sheet_of([record(1), record(2)])
+    _, levels = sheet_of([record(1), record(2)])
     with pytest.raises(Invalid, match=r"watch\.decision_altered"):
-        prove(record(1, why="genuine"), leaves, "DS-2026-000001")
+        prove(record(1, why="genuine"), levels, "DS-2026-000001")
 
 
 @pytest.mark.parametrize("data", [b"{}", b"[]", b"7", b'{"form":"chopmark-watch-decisions-v1"}'])

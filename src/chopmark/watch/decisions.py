@@ -2,7 +2,7 @@
 
     Record(...).encode()                     canonical JSON of one decision; its hash is a leaf of a sheet's tree
     Sheet.of(number, leaves, ...).content()  canonical JSON of a sheet; its digest is a private deposit on the ledger
-    prove(record, leaves, number)            the record with its way up
+    prove(record, levels, number)            the record with its way up
     check(proof, sheet)                      the record, or refused: needs no platform, no home and no network
 
 The tree is that of RFC 6962, as for scans. Each record carries a nonce, so that who is shown one of a sheet cannot
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Final, Literal, get_args
 
@@ -86,7 +86,8 @@ class Record:
 
     def encode(self, nonce: bytes) -> bytes:
         """Canonical JSON, never longer than a few kilobytes."""
-        return jcs.encode({**asdict(self), "form": RECORD_FORM, "at": clock.to_text(self.at), "nonce": nonce.hex()})
+        said = {each.name: getattr(self, each.name) for each in fields(self)}
+        return jcs.encode({**said, "form": RECORD_FORM, "at": clock.to_text(self.at), "nonce": nonce.hex()})
 
 
 def findings(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,17 +215,17 @@ class Proof:
         return proof
 
 
-def prove(record: bytes, leaves: Sequence[bytes], sheet: str) -> Proof:
-    """The proof of a record, given the leaf hashes of its sheet in order.
+def prove(record: bytes, levels: Sequence[Sequence[bytes]], sheet: str) -> Proof:
+    """The proof of a record, given what `results.levels_of` says of the leaf hashes of its sheet, in order.
 
     Raises:
         Invalid: `watch.decision_altered` when the record is none of them.
     """
     leaf = tree.leaf_hash(record)
-    if leaf not in leaves:
+    if leaf not in levels[0]:
         raise Invalid("watch.decision_altered")
-    index = leaves.index(leaf)
-    return Proof(record=record, sheet=sheet, index=index, path=tuple(path_up(leaves, index)))
+    index = levels[0].index(leaf)
+    return Proof(record=record, sheet=sheet, index=index, path=tuple(path_up(levels, index)))
 
 
 def check(proof: Proof, sheet: Sheet) -> dict[str, Any]:

@@ -315,9 +315,9 @@ def prove(rows: Sequence[bytes], index: int, lines: Sequence[bytes], part: int) 
     return Proof(
         row=rows[index] if 0 <= index < len(rows) else b"",
         index=index,
-        path=tuple(path_up(tree.leaf_hashes(rows), index)),
+        path=tuple(path_up(levels_of(tree.leaf_hashes(rows)), index)),
         part=lines[part] if 0 <= part < len(lines) else b"",
-        part_path=tuple(path_up(tree.leaf_hashes(lines), part)),
+        part_path=tuple(path_up(levels_of(tree.leaf_hashes(lines)), part)),
     )
 
 
@@ -347,13 +347,18 @@ def check(proof: Proof, total: Total) -> tuple[dict[str, Any], Part]:
     return row, part
 
 
-def path_up(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Sibling hashes from a leaf up to the root, given all leaf hashes.
+def levels_of(leaves: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """The complete subtrees over leaf hashes, level by level: what any number of ways up is read from."""
+    levels = [leaves]
+    while len(levels[-1]) > 1:
+        levels.append(tree.next_level(levels[-1]))
+    return levels
+
+
+def path_up(levels: Sequence[Sequence[bytes]], index: int) -> list[bytes]:
+    """Sibling hashes from a leaf up to the root, given what `levels_of` says.
 
     Raises:
         Invalid: `ledger.index_outside`.
     """
-    levels = [leaves]
-    while len(levels[-1]) > 1:
-        levels.append(tree.next_level(levels[-1]))
-    return tree.inclusion_proof(index, len(leaves), lambda level, at: levels[level][at])
+    return tree.inclusion_proof(index, len(levels[0]), lambda level, at: levels[level][at])

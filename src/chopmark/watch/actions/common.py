@@ -104,9 +104,10 @@ def note(
 def _record(hit: Hit, event: HitEvent, by: By) -> None:
     """The decision as the ledger will know it, in the transaction that decides: there with it, or not at all."""
     facts: Mapping[str, Any] = event.facts
+    before = DecisionRecord.objects.filter(hit=hit).order_by("-place")
     record = Record(
         number=hit.number,
-        place=DecisionRecord.objects.filter(hit=hit).count() + 1,
+        place=1 + (before.values_list("place", flat=True).first() or 0),
         marketplace=hit.marketplace.name,
         item=hit.item,
         version=hit.version,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +16,7 @@ from chopmark.people.queries import organisation_name
 from chopmark.watch import decisions
 from chopmark.watch.models import DecisionRecord, DecisionSheet
 from chopmark.watch.queries import access
+from chopmark.watch.results import levels_of
 
 MAX_PAGE = 100
 
@@ -65,9 +67,10 @@ def decisions_of(actor: Actor, which: UUID | str, *, after: int = 0, limit: int 
     found = list(hit.decisions.filter(place__gt=after).select_related("event").order_by("place")[: size + 1])
     page = found[:size]
     sheets = DecisionSheet.objects.in_bulk({each.sheet_id for each in page if each.sheet_id is not None})
+    trees = {pk: levels_of(_leaves(each)) for pk, each in sheets.items()}
     return DecidedPage(
         number=hit.number,
-        items=tuple(_decided(each, sheets.get(each.sheet_id or 0)) for each in page),
+        items=tuple(_decided(each, sheets, trees) for each in page),
         next=page[-1].place if len(found) > size else 0,
     )
 
@@ -115,14 +118,20 @@ def sheet_receipt(actor: Actor, which: UUID | str, sheet: str) -> Receipt:
     return evidence.receipt_for(owner, row.deposit)
 
 
-def _decided(row: DecisionRecord, sheet: DecisionSheet | None) -> Decided:
+def _decided(
+    row: DecisionRecord, sheets: Mapping[int, DecisionSheet], trees: Mapping[int, Sequence[Sequence[bytes]]]
+) -> Decided:
     record = bytes(row.body)
     bare = Decided(
         place=row.place, step=row.event.kind, at=row.at, record=record, sheet="", proof=b"", content=b"", deposit=None
     )
-    if sheet is None:
+    if row.sheet_id is None:
         return bare
-    joined = bytes(sheet.leaves)
-    leaves = [joined[at : at + tree.HASH_SIZE] for at in range(0, len(joined), tree.HASH_SIZE)]
-    proof = decisions.prove(record, leaves, sheet.number).encode()
+    sheet = sheets[row.sheet_id]
+    proof = decisions.prove(record, trees[row.sheet_id], sheet.number).encode()
     return replace(bare, sheet=sheet.number, proof=proof, content=bytes(sheet.content), deposit=sheet.deposit)
+
+
+def _leaves(sheet: DecisionSheet) -> list[bytes]:
+    joined = bytes(sheet.leaves)
+    return [joined[at : at + tree.HASH_SIZE] for at in range(0, len(joined), tree.HASH_SIZE)]
