@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from pyarrow import parquet
-from world.market import Market, raw
+from world.market import NAMED, Market, raw
 from world.pages import PageWorld
 
 from chopmark.base import clock
@@ -17,11 +18,13 @@ from chopmark.watch.actions.feed import work_feed
 from chopmark.watch.actions.letting_go import let_go_of_scans
 from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import Opinion, decide_hit
+from chopmark.watch.actions.rules import propose_rule
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.gateway import Answer
 from chopmark.watch.listing import clean
 from chopmark.watch.models import Hit, ListingRow, Marketplace, MarkNote, Scan
 from chopmark.watch.queries.scans import summary_of
+from chopmark.watch.rules.language import parse
 
 RULE = """
 [loud]
@@ -98,6 +101,19 @@ def test_a_scan_is_carried_here_searched_backwards_and_tried_with_new_rules(watc
     (tmp_path / "rules.toml").write_text(RULE.replace("loud", "named"))
     _, [other] = watch("backtest", "--rules", str(tmp_path / "rules.toml"))
     assert (other["rule"], other["difference"][0]) == ("named", "+")
+    wide = replace(NAMED, condition=parse("text_score >= 1"))
+    propose_rule(wide, by=market.jo.actor, at=market.world.now())
+    assert watch("rules", "named", "--to", "shadow")[1][0]["trial"] == 2
+    _, counted = watch("backtest")
+    assert [(each["rule"], each["difference"]) for each in counted] == [
+        ("named", ""),
+        ("replica", ""),
+        ("named", "+0 -0"),
+    ]
+    assert [each["alone"] for each in counted] == [1, 0, 1]
+    assert watch("rules", "named", "--end-trial")[1][0]["trial"] is None
+    assert watch("rules", "named", "--end-trial") == (1, "watch.rule_no_trial")
+    assert watch("rules", "--end-trial")[1] == "cli.watch.rule_missing"
     assert watch("scan", "demo", str(tmp_path / "none-*.parquet"))[1]["trouble"] == "watch.scan_empty"
 
 

@@ -456,10 +456,10 @@ def test_lines_of_a_manifest_print_back(tmp_path: Path, monkeypatch: pytest.Monk
     for line in (scan.folder / "manifest.jsonl").read_bytes().splitlines():
         entry = manifest.parse(line)
         assert isinstance(entry, Done)
-        assert entry.counts["review"] == entry.part.hits == entry.counts["fired:replica"]
-        assert entry.counts["sifted"] == entry.counts["asked:replica"] == entry.part.results
-        assert entry.counts["asked:try"] == entry.part.results
-        assert 0 <= entry.counts["alone:try"] <= entry.counts["fired:try"] < entry.counts["asked:try"]
+        assert entry.counts["review"] == entry.part.hits == entry.counts[f"fired:replica:{'1' * 64}"]
+        assert entry.counts["sifted"] == entry.counts[f"asked:replica:{'1' * 64}"] == entry.part.results
+        asked, fired, alone = (entry.counts[f"{what}:try:{'2' * 64}"] for what in ("asked", "fired", "alone"))
+        assert 0 <= alone <= fired < asked == entry.part.results
         for bad in (line.replace(b'"size":', b'"size": '), line.replace(b'{"counts"', b'{"count"'), b"[]"):
             with pytest.raises(Invalid):
                 manifest.parse(bad)

@@ -22,9 +22,10 @@ from chopmark.watch.deciding import deciding
 from chopmark.watch.features import FEATURES, ROW, Value, row
 from chopmark.watch.judge import Decided
 from chopmark.watch.rules.alarm import Day, alarm
-from chopmark.watch.rules.backtest import backtest, sample
+from chopmark.watch.rules.backtest import backtest, backtest_trials, sample
 from chopmark.watch.rules.language import MAX_DEPTH, as_test, evaluate, parse, to_duckdb
 from chopmark.watch.rules.rule import (
+    MAX_RULES,
     Example,
     Rule,
     RuleSet,
@@ -483,7 +484,7 @@ def test_scope_expiry_and_state_decide_where_a_rule_counts():
     ):
         assert bool(_decided(rule_set([rule]), values).fired) is wanted
     shadow = _decided(rule_set([in_state(live, "shadow")]), here)
-    assert (shadow.fired, shadow.shadow) == ((), (("cheap", True),))
+    assert (shadow.fired, shadow.shadow) == ((), (("cheap", live.version, True),))
 
 
 # ---------------------------------------------------------------- tables and history
@@ -539,13 +540,62 @@ def test_live_rules_and_those_in_their_shadow_are_asked_and_no_others():
         decided = _decided(rules, given_row)
         for said, state in ((decided.asked, "live"), (decided.shadow, "shadow")):
             listed = [each for each in rules.rules if each.state == state]
-            assert dict(said) == {each.id: evaluate(each.effective, given_row) is True for each in listed}
-    assert {yes for each in rows for _, yes in _decided(rules, each).asked} == {True, False}
+            assert said == tuple(
+                (each.id, each.version, evaluate(each.effective, given_row) is True) for each in listed
+            )
+    assert {yes for each in rows for _, _, yes in _decided(rules, each).asked} == {True, False}
+
+
+def test_a_version_in_its_shadow_is_asked_beside_the_one_in_force_and_flags_nothing():
+    live, trial = in_state(_rule(), "live"), in_state(_rule(condition="price_ratio < 0.9"), "shadow")
+    rules = rule_set([trial, live, in_state(_rule("other"), "shadow")])
+    assert (rules.rules[0], rules.get("cheap"), rules.trials) == (live, live, (trial,))
+    assert [each.id for each in rules.standing] == ["cheap", "other"]
+    decided = _decided(rules, row({"price_ratio": 0.7}))
+    assert (decided.fired, decided.asked) == ((), (("cheap", live.version, False),))
+    assert decided.shadow[0] == ("cheap", trial.version, True)
+    assert parse_rules(encode_rules(rules)) == rules
+
+
+@pytest.mark.parametrize(
+    "states", [("live", "live"), ("shadow", "shadow"), ("draft", "shadow"), ("stopped", "shadow"), ("live", "draft")]
+)
+def test_no_other_two_versions_of_a_rule_run_beside_each_other(states):
+    one, other = (in_state(_rule(flags_a_day=at), state) for at, state in enumerate(states, 1))
+    with pytest.raises(Invalid, match=r"watch\.rules_twice"):
+        rule_set([one, other])
+    with pytest.raises(Invalid, match=r"watch\.rules_twice"):  # its own text is no other version
+        rule_set([in_state(one, "live"), in_state(one, "shadow")])
+    with pytest.raises(Invalid, match=r"watch\.rules_twice"):
+        rule_set([in_state(one, "live"), in_state(other, "shadow"), in_state(_rule(flags_a_day=9), "shadow")])
+
+
+def test_each_of_as_many_rules_as_there_may_be_has_room_for_a_trial():
+    rules = [_rule(f"r{at}") for at in range(MAX_RULES)]
+    trials = [in_state(_rule(f"r{at}", flags_a_day=7), "shadow") for at in range(MAX_RULES)]
+    full = rule_set([*(in_state(each, "live") for each in rules), *trials])
+    assert len(parse_rules(encode_rules(full)).rules) == 2 * MAX_RULES
+    with pytest.raises(Invalid, match=r"watch\.rules_too_many"):
+        rule_set([*full.rules, _rule("one-more")])
 
 
 def test_no_rules_flag_nothing():
     decided = _decided(rule_set([]), dict(ROW))
     assert (decided.measure, decided.fired, decided.asked, decided.shadow) == ("none", (), (), ())
+
+
+def test_a_back_test_compares_a_trial_with_the_version_in_force_beside_it(history):
+    files, rows = history
+    live = in_state(_rule(condition="licensed OR price_ratio < 0.5"), "live")
+    trial, other = in_state(_rule(condition="NOT licensed"), "shadow"), in_state(_rule("other", "disguised"), "live")
+    flagged = {each.version: [evaluate(each.effective, said) is True for said in rows] for each in (live, trial, other)}
+    [told] = backtest_trials(files, rule_set([trial, live, other, in_state(_rule("third"), "shadow")]))
+    was, now, else_ = (flagged[each.version] for each in (live, trial, other))
+    assert (told.rule, told.version, told.flagged) == ("cheap", trial.version, sum(now))
+    assert told.added == sum(new and not old for new, old in zip(now, was, strict=True)) > 0
+    assert told.removed == sum(old and not new for new, old in zip(now, was, strict=True)) > 0
+    assert told.alone == sum(new and not also for new, also in zip(now, else_, strict=True))
+    assert backtest_trials(files, rule_set([live, other])) == ()
 
 
 def test_a_back_test_counts_what_the_rules_say_row_by_row(history):

@@ -183,6 +183,28 @@ def test_a_hit_becomes_a_matter_once(market):
     assert Caller(market, market.mei, ("watch:write", "deposits:write"))("post", path).status_code == 201
 
 
+def test_a_trial_runs_beside_the_version_in_force_and_ends(market):
+    owner, reader = Caller(market, market.jo), Caller(market, market.jo, ("watch:read",))
+    said = {**jcs.decode(encode_rule(NAMED)), "flags_a_day": 1}
+    assert owner("post", "/watch/rules", {"rule": said}).json()["trial"] is None
+    assert owner("post", "/watch/rules/named/state", {"state": "shadow", "version": 1}).status_code == 409
+    told = owner("post", "/watch/rules/named/state", {"state": "shadow"}).json()
+    assert (told["state"], told["version"], told["rule"]["flags_a_day"]) == ("live", 1, 10_000)
+    assert (told["trial"]["version"], told["trial"]["rule"]) == (2, said)
+    market.hit(raw("1"))
+    market.hit(raw("2"))
+    story = reader("get", "/watch/rules/named").json()
+    days = {each["version"]: (each["seen"], each["fired"], each["alone"]) for each in story["days"]}
+    assert days == {1: (2, 2, 0), 2: (2, 2, 0)}
+    assert reader("delete", "/watch/rules/named/trial").status_code == 403
+    assert owner("delete", "/watch/rules/named/trial?version=1").json()["code"] == "watch.rule_no_trial"
+    ended = owner("delete", "/watch/rules/named/trial?version=2").json()
+    assert (ended["state"], ended["version"], ended["trial"]) == ("live", 1, None)
+    assert owner("delete", "/watch/rules/named/trial").status_code == 409
+    changes = reader("get", "/watch/rules/named").json()["changes"]
+    assert [(each["version"], each["state"]) for each in changes[:2]] == [(2, "ended"), (2, "shadow")]
+
+
 def test_rules_are_proposed_tried_and_stopped(market):
     owner = Caller(market, market.jo)
     said = {**jcs.decode(encode_rule(NAMED)), "id": "loud", "condition": "text_score>=900  and not licensed"}

@@ -17,16 +17,17 @@ from django.test import Client
 from django.utils import translation
 from django.utils.html import escape
 from PIL import Image
-from world.market import BEFORE, NAMED, Market, raw
+from world.market import BEFORE, NAMED, Market, key, raw
 from world.pages import PageWorld
 from world.rights import filed, lantern, verified
 
+from chopmark.base import clock
 from chopmark.watch import life, sampling
 from chopmark.watch.actions.marketplace import NewMarketplace, change_marketplace
 from chopmark.watch.actions.markset import make_mark_set
 from chopmark.watch.actions.measure import send_measures
 from chopmark.watch.actions.review import Opinion, claim_review, decide_hit
-from chopmark.watch.actions.rules import propose_rule
+from chopmark.watch.actions.rules import count_rules, propose_rule
 from chopmark.watch.actions.scan import NewScan, start_scan
 from chopmark.watch.found import View
 from chopmark.watch.models import Hit, Inbox, MarkNote, Measure, RuleChange, RuleRow, Scan, Seller, Task, Vote
@@ -163,6 +164,7 @@ def forbidden(number):
         (f"hits/{number}/golden", {"answer": "confirm"}),
         ("hits/many", {**yes, "hit": number}),
         ("rules/named/move", {"to": "stopped"}),
+        ("rules/named/move", {"to": "ended", "seq": "1"}),
         ("rules/named/try", {"seq": "1"}),
         ("rules/adopt", {}),
         ("rules/card", {}),
@@ -552,6 +554,9 @@ def test_a_rule_is_proposed_put_in_its_shadow_published_and_stopped(market, jo):
     assert "Draft" in page
     refused = said(jo.client, "rules/cheap-lanterns/move", to="shadow", seq="1")
     assert "needs at least 3 examples" in refused
+    assert "is in force, and this is its very text" in said(jo.client, "rules/named/move", to="shadow", seq="1")
+    assert ">Into its shadow" not in jo.client.get("/watch/rules/named").text
+    said(jo.client, "rules/named/move", to="stopped", why="a pause")
     assert "counts what it would flag" in said(jo.client, "rules/named/move", to="shadow", seq="1")
     assert "It is in force." in said(jo.client, "rules/named/move", to="live", seq="1")
     assert "too many complaints" in said(jo.client, "rules/named/move", to="stopped", why="too many complaints")
@@ -576,9 +581,57 @@ def test_a_newer_version_of_a_rule_is_shown_before_it_is_let_in(market, jo):
     assert "<dd>77</dd>" in shown
     assert "Precision" not in shown
     assert "Publish · version 2</button>" in page
-    assert "nothing of the rule is in force" in page
     said(jo.client, "rules/named/move", to="live", seq="2")
     assert "not in force" not in jo.client.get("/watch/rules/named").text
+
+
+def test_a_trial_stands_beside_the_version_in_force_day_by_day(market, jo):
+    newer = replace(NAMED, condition=parse("text_score >= 500 AND title_length < 17"), flags_a_day=77)
+    propose_rule(newer, by=jo.actor, at=market.world.now())
+    assert "counts what it would flag" in said(jo.client, "rules/named/move", to="shadow", seq="2")
+    market.push(raw("1"), raw("2", title="RED LANTERN lamp of a long name"))
+    market.work()
+    page = jo.client.get("/watch/rules/named").text
+    assert "not in force" not in page
+    shown = page.split('aria-labelledby="head-trial"')[1].split("</section>")[0]
+    assert "Version 2 in its shadow, beside version 1 in force" in shown
+    assert "title_length &lt; 17" in shown
+    assert "<dd>77</dd>" in shown
+    cells = [each.split("</td>")[0] for each in shown.split('<td class="num"')[1:]]
+    assert [each.split(">")[1] for each in cells] == ["2 / 2 · 100.0 %", "1 / 2 · 50.0 %", "0"]
+    assert "would have been stopped" not in shown
+    assert "version 2 in its shadow" in jo.client.get("/watch/rules").text
+    chinese = jo.client.get("/watch/rules/named", headers={"Accept-Language": "zh-Hans"}).text
+    assert "第 2 版试运行，第 1 版同时生效" in chinese
+    assert "no more. Look again" in said(jo.client, "rules/named/move", to="ended", seq="1")
+    assert "The trial is over." in said(jo.client, "rules/named/move", to="ended", seq="2")
+    assert "Trial ended" in jo.client.get("/watch/rules/named").text
+    assert "head-trial" not in jo.client.get("/watch/rules/named").text
+    assert (RuleRow.objects.get(name="named").state, RuleRow.objects.get(name="named").version) == ("live", 1)
+
+
+def test_a_third_version_takes_the_place_of_the_trial_only_when_asked(market, jo):
+    second, third = (replace(NAMED, condition=parse(f"text_score >= {least}")) for least in (400, 300))
+    propose_rule(second, by=jo.actor, at=market.world.now())
+    said(jo.client, "rules/named/move", to="shadow", seq="2")
+    propose_rule(third, by=jo.actor, at=market.world.now())
+    page = jo.client.get("/watch/rules/named").text
+    assert "Version 3, not in force" in page
+    assert "takes the place of the trial that runs" in page
+    assert page.count("Publish · version ") == 2
+    said(jo.client, "rules/named/move", to="shadow", seq="3")
+    assert "Version 3 in its shadow, beside version 1 in force" in jo.client.get("/watch/rules/named").text
+
+
+def test_a_trial_that_an_alarm_would_stop_says_so(market, jo):
+    wide = replace(NAMED, condition=parse("text_score >= 300"), flags_a_day=1)
+    propose_rule(wide, by=jo.actor, at=market.world.now())
+    said(jo.client, "rules/named/move", to="shadow", seq="2")
+    count_rules(jo.actor.organisation_id, {key(wide): (9, 3, 0)}, at=clock.now())
+    page = jo.client.get("/watch/rules/named").text
+    assert "this version would have been stopped today" in page
+    assert 'class="alert alert-danger' not in page
+    assert RuleRow.objects.get(name="named").state == "live"
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,11 @@ REPLICA = Rule(
 )
 
 
+def key(rule: Rule) -> tuple[str, str]:
+    """As counts name a version of a rule."""
+    return rule.id, rule.version
+
+
 def raw(item: str = "1", title: str = "RED LANTERN lamp", **more: Any) -> dict[str, Any]:
     """A listing as a marketplace sends it."""
     return {

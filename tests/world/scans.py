@@ -90,8 +90,8 @@ def decide(row: Mapping[str, Value]) -> Decided:
         keys=("text",) if fired else (),
         reasons=(("watch.because_replica", {"words": int(row["replica_words"] or 0)}),) if fired else (),
         fired=(("replica", "v1"),) if fired else (),
-        asked=(("replica", fired),),
-        shadow=(("try", row["position"] == 0),),
+        asked=(("replica", "1" * 64, fired),),
+        shadow=(("try", "2" * 64, row["position"] == 0),),
     )
 
 

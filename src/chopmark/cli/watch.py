@@ -153,6 +153,7 @@ def rules_command(
     *,
     propose: Annotated[Path | None, Parameter(help=text("cli.watch.propose"))] = None,
     to: Annotated[Literal["shadow", "live", "stopped"] | None, Parameter(help=text("cli.watch.to"))] = None,
+    end_trial: Annotated[bool, Parameter(negative="", help=text("cli.watch.end_trial"))] = False,
     default: Annotated[bool, Parameter(negative="", help=text("cli.watch.default"))] = False,
     organisation: Organisation = None,
     common: Common = PLAIN,
@@ -162,13 +163,15 @@ def rules_command(
     from chopmark.watch.actions import rules  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.watch.queries.rules import rule_of, rules_of  # noqa: PLC0415
 
-    if to is not None and not name:
+    if (to is not None or end_trial) and not name:
         raise Refused("cli.watch.rule_missing")
     at = clock.now()
     if default:
         shown: Sequence[RuleSummary] = rules.adopt_default_rules(by=by, at=at)
     elif propose is not None:
         shown = [rules.propose_rule(each, by=by, at=at) for each in _read_rules(propose).rules]
+    elif end_trial:
+        shown = [rules.end_trial(name, by=by, at=at)]
     elif to == "stopped":
         shown = [rules.stop_rule(name, by=by, at=at)]
     elif to is not None:
@@ -182,14 +185,16 @@ def rules_command(
             "name": each.name,
             "state": each.state,
             "version": each.version,
+            "trial": each.trial.seq if each.trial is not None else None,
             "action": each.rule.action,
             "sha-256": each.rule.version,
             "condition": each.rule.condition.text,
         }
         for each in shown
     ]
-    columns = ("name", "state", "version", "action", "condition")
-    _shown(rows if common.json else [_worded(each, state="rule", action="action") for each in rows], columns, common)
+    columns = ("name", "state", "version", "trial", "action", "condition")
+    worded = [_worded({**each, "trial": each["trial"] or ""}, state="rule", action="action") for each in rows]
+    _shown(rows if common.json else worded, columns, common)
     return DONE
 
 
@@ -201,12 +206,15 @@ def backtest_command(
     organisation: Organisation = None,
     common: Common = PLAIN,
 ) -> int:
-    """Count what rules would have flagged in the results of scans, and against the version in force: +1,204 -35."""
+    """Count what rules would have flagged in the results of scans, and against the version in force: +1,204 -35.
+
+    Without a file each version that counts in the shadow beside one in force is compared with that one.
+    """
     by = _actor(organisation)
     from chopmark.watch import wiring  # noqa: PLC0415 (the framework is set up only now)
     from chopmark.watch.queries.rules import rules_in  # noqa: PLC0415
     from chopmark.watch.queries.scans import scans_of  # noqa: PLC0415
-    from chopmark.watch.rules.backtest import backtest  # noqa: PLC0415
+    from chopmark.watch.rules.backtest import backtest, backtest_trials  # noqa: PLC0415
 
     kept = rules_in(by.organisation_id)
     asked = _read_rules(rules) if rules is not None else kept
@@ -218,7 +226,9 @@ def backtest_command(
     files = results or [str(each / "part-*.parquet") for each in own if any(each.glob("part-*.parquet"))]
     if not files:
         raise Invalid("watch.backtest_unreadable", problem="no results")
-    before = {each.id: each for each in kept.rules} if rules is not None else None
+    before = {each.id: each for each in kept.standing} if rules is not None else None
+    counted = [(each, before is not None) for each in backtest(files, asked.standing, before=before)]
+    counted += [(each, True) for each in backtest_trials(files, asked)]
     rows = [
         {
             "rule": each.rule,
@@ -226,10 +236,10 @@ def backtest_command(
             "flagged": each.flagged,
             "licensed": each.licensed,
             "alone": each.alone,
-            "difference": each.difference if before is not None else "",
+            "difference": each.difference if compared else "",
             "sha-256": each.version,
         }
-        for each in backtest(files, asked.rules, before=before)
+        for each, compared in counted
     ]
     _shown(rows, ("rule", "rows", "flagged", "licensed", "alone", "difference"), common)
     return DONE

@@ -34,8 +34,8 @@ def deciding(rules: RuleSet, *, on: date, card: Card, bounds: Mapping[str, Bound
             keys=outcome.keys,
             reasons=tuple((each.code, each.facts) for each in outcome.reasons),
             fired=tuple((each.id, each.version) for each in found),
-            asked=tuple((each.id, yes) for each, yes in asked),
-            shadow=tuple((each.id, each.fires(row)) for each in shadow),
+            asked=tuple((each.id, each.version, yes) for each, yes in asked),
+            shadow=tuple((each.id, each.version, each.fires(row)) for each in shadow),
         )
 
     return decide

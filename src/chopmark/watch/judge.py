@@ -112,7 +112,7 @@ class Decided:
         automatic: whether it may go out without a person: two kinds of evidence, and nothing against it.
         score: calibrated, 0 to 1000.
         keys: kinds of evidence. fired: rules, as (id, version).
-        shadow: rules that only count, as (id, fired). asked: live rules, as (id, fired).
+        shadow: rules that only count, as (id, version, fired). asked: live rules, the same.
     """
 
     measure: Kind
@@ -121,8 +121,8 @@ class Decided:
     keys: tuple[str, ...] = ()
     reasons: tuple[tuple[str, Mapping[str, Fact]], ...] = ()
     fired: tuple[tuple[str, str], ...] = ()
-    asked: tuple[tuple[str, bool], ...] = ()
-    shadow: tuple[tuple[str, bool], ...] = ()
+    asked: tuple[tuple[str, str, bool], ...] = ()
+    shadow: tuple[tuple[str, str, bool], ...] = ()
 
 
 Decide = Callable[[Mapping[str, Value]], Decided]

@@ -10,7 +10,7 @@ from pyarrow import parquet
 from world.market import NAMED, raw
 
 from chopmark.base.errors import Refused
-from chopmark.watch.actions.rules import propose_rule
+from chopmark.watch.actions.rules import propose_rule, shadow_rule
 from chopmark.watch.actions.scan import NewScan, start_scan, stock_of, work_scan
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.listing import clean
@@ -54,6 +54,10 @@ def test_a_hit_of_a_scan_is_proven_by_its_number_and_its_rule_is_tried_again(sca
     tried = try_rule(jo, "named", 2, at=now())
     assert (tried.flagged, tried.alone, tried.added, tried.removed, tried.against) == (1, 0, 0, 1, 1)
     assert tried.sample == ()
+    shadow_rule("named", by=jo, at=now())
+    assert try_rule(jo, "named", 2, at=now()) == tried  # as a trial it is still compared with the version in force
+    assert try_rule(jo, "named", 1, at=now()).against is None
+    assert try_rule(jo, "replica", 1, at=now()).alone == 0  # what is in force flags it too
     clerk = scanned.world.person("Clerk", role="depositor", of=scanned.jo)
     with pytest.raises(Refused, match=r"people\.not_allowed"):
         try_rule(clerk.actor, "named", 1, at=now())

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
-from world.market import raw
+from world.market import NAMED, key, raw
 
 from chopmark.rights.actions import interest
 from chopmark.rights.actions.interest import NewInterest, end_interest
@@ -96,7 +96,7 @@ def test_what_a_rule_asked_for_before_its_alarm_stopped_it_waits_for_persons(mar
     )
     market.world.at += timedelta(seconds=1)
     with transaction.atomic():
-        assert count_rules(organisation, {"named": (1_000, 999, 0)}, at=market.world.now()) == ("named",)
+        assert count_rules(organisation, {key(NAMED): (1_000, 999, 0)}, at=market.world.now()) == ("named",)
     for hit in (sent, hold, down, own):
         hit.refresh_from_db()
     assert [(each.state, each.measure) for each in (sent, hold, down, own)] == [

@@ -5,26 +5,29 @@ from __future__ import annotations
 import fcntl
 import socket
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 
 import pytest
 from pyarrow import parquet
-from world.market import raw
+from world.market import NAMED, raw
 
 from chopmark.base.errors import Invalid, Refused, Unavailable
 from chopmark.evidence.queries import deposit_of
 from chopmark.watch import listing as listings
 from chopmark.watch.actions import scan as scans
 from chopmark.watch.actions.marketplace import stop_marketplace
-from chopmark.watch.actions.rules import stop_rule
+from chopmark.watch.actions.rules import propose_rule, publish_rule, shadow_rule, stop_rule
 from chopmark.watch.actions.scan import NewScan, keep_results, start_scan, stock_of, stop_scan, work_scan
 from chopmark.watch.driver import Told, carry
 from chopmark.watch.engine.schema import table_of
 from chopmark.watch.listing import clean
 from chopmark.watch.models import AuditSample, Figure, Hit, Partition, RuleCount, Scan
+from chopmark.watch.queries.rules import rule_of
 from chopmark.watch.queries.scans import proof_of, scan_of, scans_of
 from chopmark.watch.results import Proof, Total, check
+from chopmark.watch.rules.language import parse
 
 
 def laid(market, *batch):
@@ -303,6 +306,25 @@ def test_rules_are_counted_by_what_they_were_asked(market):
     told = RuleCount.objects.get(rule__name="replica")
     assert (told.seen, told.fired) == (51, 1)
     assert Partition.objects.get().rows < 20
+
+
+def test_a_scan_counts_the_versions_that_it_began_with_beside_each_other(market):
+    """Whatever was published meanwhile: what the first version flags says nothing of the one that took its place."""
+    by, wide = market.jo.actor, replace(NAMED, condition=parse("text_score >= 300"))
+    narrow = replace(NAMED, condition=parse("text_score >= 500 AND title_length < 17"), flags_a_day=77)
+    propose_rule(narrow, by=by, at=market.world.now())
+    shadow_rule("named", by=by, at=market.world.now())
+    laid(market, raw("1"), raw("2"), raw("3", title="RED LANTERN lamp of a long name"), raw("4", title="blue lamp"))
+    made = asked(market)
+    publish_rule("named", by=by, at=market.world.now())
+    propose_rule(wide, by=by, at=market.world.now())
+    shadow_rule("named", by=by, at=market.world.now())
+    assert work_scan(clock=market.world.now, processes=1) == made.number
+    counts = RuleCount.objects.filter(rule__name="named").order_by("seq")
+    assert list(counts.values_list("seq", "seen", "fired", "alone")) == [(1, 3, 3, 0), (2, 3, 2, 0)]
+    told = rule_of(by, "named").summary
+    assert (told.state, told.version, told.trial.seq) == ("live", 2, 3)
+    assert {version for hit in Hit.objects.all() for _, version in hit.rules} == {NAMED.version}
 
 
 def test_an_organisation_has_only_so_many_scans_waiting(market, monkeypatch):

@@ -385,20 +385,20 @@ def put_to_audit(row: Marketplace, unflagged: Iterable[Listing], at: datetime) -
     )
 
 
-def rule_counts(verdicts: Iterable[Verdict]) -> Mapping[str, tuple[int, int, int]]:
-    """By rule: candidates that it was asked about, that it fired on, and that it alone fired on."""
-    seen: Counter[str] = Counter()
-    fired: Counter[str] = Counter()
-    alone: Counter[str] = Counter()
+def rule_counts(verdicts: Iterable[Verdict]) -> Mapping[tuple[str, str], tuple[int, int, int]]:
+    """By rule and version: candidates that it was asked about, fired on, and in its shadow alone fired on."""
+    seen: Counter[tuple[str, str]] = Counter()
+    fired: Counter[tuple[str, str]] = Counter()
+    alone: Counter[tuple[str, str]] = Counter()
     for verdict in verdicts:
         decided = verdict.decided
-        live = any(yes for _, yes in decided.asked)
-        for name, yes in (*decided.asked, *decided.shadow):
-            seen[name] += 1
-            fired[name] += yes
-        for name, yes in decided.shadow:
-            alone[name] += yes and not live
-    return {name: (seen[name], fired[name], alone[name]) for name in sorted(seen)}
+        live = any(yes for _, _, yes in decided.asked)
+        for name, version, yes in (*decided.asked, *decided.shadow):
+            seen[name, version] += 1
+            fired[name, version] += yes
+        for name, version, yes in decided.shadow:
+            alone[name, version] += yes and not live
+    return {each: (seen[each], fired[each], alone[each]) for each in sorted(seen)}
 
 
 def unsaid(row: Marketplace, item: str, verdicts: Iterable[Verdict]) -> list[Verdict]:

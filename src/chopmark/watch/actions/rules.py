@@ -2,16 +2,17 @@
 
 Each version is a statement on the ledger before it is anything else here, so that what a hit was found with can be
 shown later. What a rule does beyond its budget, or to nearly everything, stops it at once (`count_rules`), with what
-it asked for and nobody has sent yet: a person publishes it again, or not. A new text for a live rule counts once it is
-published; to see both side by side, propose it under another name and put that in the shadow.
+it asked for and nobody has sent yet: a person publishes it again, or not. Beside a version in force another one may
+count in its shadow, its trial: nothing that is done with a trial takes anything out of force, until it is published.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Literal
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
@@ -24,11 +25,9 @@ from chopmark.watch.actions.common import THE_RULES, decide, must_read, recount,
 from chopmark.watch.actions.measure import take_back
 from chopmark.watch.models import Hit, Measure, RuleChange, RuleCount, RuleRow, RuleVersion
 from chopmark.watch.queries import access
-from chopmark.watch.queries.rules import RuleSummary, rule_at, summary_of
+from chopmark.watch.queries.rules import HISTORY, RuleSummary, rule_at, summary_of
 from chopmark.watch.rules.alarm import Day, alarm
 from chopmark.watch.rules.rule import AUTOMATIC, MAX_RULES, Rule, State, default, encode_rule, must_be_ready
-
-HISTORY: Final = 28  # days that an alarm compares with
 
 
 @wiring.answering()
@@ -72,29 +71,64 @@ def propose_rule(rule: Rule, *, by: Actor, at: datetime) -> RuleSummary:
 
 @wiring.answering()
 def shadow_rule(name: str, *, by: Actor, at: datetime, seq: int | None = None) -> RuleSummary:
-    """Let a version, by default the newest, count what it would flag and do nothing.
+    """Let a version, by default the newest, count what it would flag and do nothing; beside the one in force, if any.
+
+    One version at a time counts beside the one in force: another one takes its place.
 
     Raises:
-        Refused: `watch.rule_not_found`, `watch.rule_examples_few`, `watch.rule_examples_wrong`; what people's `must`
-            raises.
+        Refused: `watch.rule_not_found`, `watch.rule_examples_few`, `watch.rule_examples_wrong`; `watch.rule_is_live`
+            where the very text is in force; what people's `must` raises.
     """
-    return _to("shadow", name, seq, by=by, at=at)
+    with transaction.atomic():
+        row, version = _chosen(name, seq, by)
+        if row.state == "live":
+            _try_beside(row, version, by=by, at=at)
+        elif (row.state, row.version) != ("shadow", version.seq):
+            _move(row, "shadow", version.seq, by=by, at=at)
+    return summary_of(row)
 
 
 @wiring.answering()
 def publish_rule(name: str, *, by: Actor, at: datetime, seq: int | None = None) -> RuleSummary:
-    """Put a version, by default the newest, in force.
+    """Put a version, by default the newest, in force; a trial that is published is none any more, another goes on.
 
     Raises:
-        Refused: as `shadow_rule`; `watch.rule_untried` where a rule whose measures may be automatic never ran in its
-            shadow.
+        Refused: `watch.rule_not_found`, `watch.rule_examples_few`, `watch.rule_examples_wrong`; `watch.rule_untried`
+            where a version whose measures may be automatic never ran in its shadow; what people's `must` raises.
     """
-    return _to("live", name, seq, by=by, at=at)
+    with transaction.atomic():
+        row, version = _chosen(name, seq, by)
+        tried = RuleChange.objects.filter(rule=row, seq=version.seq, state__in=("shadow", "live")).exists()
+        if rule_at(row, version.seq).action in AUTOMATIC and not tried:
+            raise Refused("watch.rule_untried", rule=name)
+        if (row.state, row.version) != ("live", version.seq):
+            _move(row, "live", version.seq, by=by, at=at)
+    return summary_of(row)
+
+
+@wiring.answering()
+def end_trial(name: str, *, by: Actor, at: datetime, seq: int | None = None) -> RuleSummary:
+    """End what counts in the shadow beside the version in force; that one goes on, and what was counted stays.
+
+    Args:
+        seq: the version that is meant; by default whichever it is.
+
+    Raises:
+        Refused: `watch.rule_not_found`, `watch.rule_no_trial` where none, or another one, runs beside it; what
+            people's `must` raises.
+    """
+    with transaction.atomic():
+        row = _locked(name, by)
+        if row.trial is None or seq not in (None, row.trial):
+            raise Refused("watch.rule_no_trial", rule=name)
+        _end(row, row.trial, by=by, at=at)
+        row.save()
+    return summary_of(row)
 
 
 @wiring.answering()
 def stop_rule(name: str, *, by: Actor, at: datetime, why: str = "") -> RuleSummary:
-    """Take a rule out of force; hits that it found stay.
+    """Take a rule out of force, and end its trial; hits that it found stay.
 
     Raises:
         Refused: `watch.rule_not_found`; what people's `must` raises.
@@ -130,33 +164,68 @@ def adopt_default_rules(*, by: Actor, at: datetime, live: bool = False) -> tuple
     return tuple(summary_of(RuleRow.objects.get(organisation=by.organisation_id, name=each.name)) for each in made)
 
 
-def count_rules(organisation: UUID, counts: Mapping[str, tuple[int, int, int]], *, at: datetime) -> tuple[str, ...]:
-    """Add to the day's counts of rules, and stop those whose alarm says so; their names. In a transaction.
+def count_rules(
+    organisation: UUID, counts: Mapping[tuple[str, str], tuple[int, int, int]], *, at: datetime
+) -> tuple[str, ...]:
+    """Add to the day's counts of versions, and stop the rules whose alarm says so; their names. In a transaction.
+
+    Each count goes to the version that was asked, whichever is in force by now: a scan may have begun hours ago. Only
+    what the version in force flagged stops a rule.
 
     Args:
-        counts: by rule: candidates that it was asked about, fired, fired alone in the shadow.
+        counts: by rule and digest of its version (hexadecimal): candidates that it was asked about, fired, fired alone
+            in the shadow.
     """
     if not counts:
         return ()
     stopped = []
-    rows = RuleRow.objects.filter(organisation=organisation, name__in=sorted(counts)).order_by("name")
+    versions = _versions(organisation, counts)
+    rows = RuleRow.objects.filter(organisation=organisation, pk__in=versions).order_by("name")
     for row in rows.select_for_update():  # nobody publishes another version between count and alarm
-        seen, fired, alone = counts[row.name]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO watch_rulecount (rule_id, seq, day, seen, fired, alone) VALUES (%s, %s, %s, %s, %s, %s) "
-                "ON CONFLICT (rule_id, day, seq) DO UPDATE SET seen = watch_rulecount.seen + excluded.seen, "
-                "fired = watch_rulecount.fired + excluded.fired, alone = watch_rulecount.alone + excluded.alone",
-                [row.pk, row.version, at.date(), seen, fired, alone],
-            )
-        if fired and row.state == "live":
-            days = {each.day: Day(seen=each.seen, flagged=each.fired) for each in _recent(row, at)}
-            ringing = alarm(rule_at(row), days.pop(at.date()), tuple(days.values()))
-            if ringing is not None and ringing.stops:
-                _move(row, "stopped", row.version, by=None, at=at, why=ringing.code, facts=dict(ringing.facts))
-                _call_back(row, at)
-                stopped.append(row.name)
+        told = {_running(row, seqs): counts[row.name, digest] for digest, seqs in versions[row.pk].items()}
+        for seq, three in told.items():
+            _add(row, seq, three, at)
+        _, fired, _ = told.get(row.version, (0, 0, 0))
+        if fired and row.state == "live" and _rings(row, at):
+            stopped.append(row.name)
     return tuple(stopped)
+
+
+def _versions(organisation: UUID, asked: Iterable[tuple[str, str]]) -> Mapping[int, Mapping[str, Sequence[int]]]:
+    """By rule and digest, the numbers of the versions with this text: an old text may have been proposed again."""
+    names = {(name, bytes.fromhex(digest)) for name, digest in asked}
+    found: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    rows = RuleVersion.objects.filter(rule__organisation=organisation, sha256__in={digest for _, digest in names})
+    for rule, name, seq, digest in rows.values_list("rule", "rule__name", "seq", "sha256"):
+        if (name, bytes(digest)) in names:
+            found[rule][bytes(digest).hex()].append(seq)
+    return found
+
+
+def _running(row: RuleRow, seqs: Sequence[int]) -> int:
+    """Which of the versions with the same text was asked: one that runs now, or else the newest."""
+    return max(seqs, key=lambda seq: (seq == row.version, seq == row.trial, seq))
+
+
+def _add(row: RuleRow, seq: int, three: tuple[int, int, int], at: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO watch_rulecount (rule_id, seq, day, seen, fired, alone) VALUES (%s, %s, %s, %s, %s, %s) "
+            "ON CONFLICT (rule_id, day, seq) DO UPDATE SET seen = watch_rulecount.seen + excluded.seen, "
+            "fired = watch_rulecount.fired + excluded.fired, alone = watch_rulecount.alone + excluded.alone",
+            [row.pk, seq, at.date(), *three],
+        )
+
+
+def _rings(row: RuleRow, at: datetime) -> bool:
+    """Whether the counts of the version in force stop it; then it is stopped."""
+    days = {each.day: Day(seen=each.seen, flagged=each.fired) for each in _recent(row, at)}
+    ringing = alarm(rule_at(row), days.pop(at.date()), tuple(days.values()))
+    if ringing is None or not ringing.stops:
+        return False
+    _move(row, "stopped", row.version, by=None, at=at, why=ringing.code, facts=dict(ringing.facts))
+    _call_back(row, at)
+    return True
 
 
 def _call_back(row: RuleRow, at: datetime) -> None:
@@ -187,20 +256,38 @@ def _recent(row: RuleRow, at: datetime) -> list[RuleCount]:
     return list(rows.order_by("-day")[: HISTORY + 1])
 
 
-def _to(state: State, name: str, seq: int | None, *, by: Actor, at: datetime) -> RuleSummary:
-    with transaction.atomic():
-        row = _locked(name, by)
-        version = RuleVersion.objects.filter(rule=row, **({"seq": seq} if seq else {})).order_by("-seq").first()
-        if version is None:
-            raise Refused("watch.rule_not_found")
-        rule = rule_at(row, version.seq)
-        must_be_ready(rule)
-        tried = RuleChange.objects.filter(rule=row, seq=version.seq, state__in=("shadow", "live")).exists()
-        if state == "live" and rule.action in AUTOMATIC and not tried:
-            raise Refused("watch.rule_untried", rule=name)
-        if (row.state, row.version) != (state, version.seq):
-            _move(row, state, version.seq, by=by, at=at)
-    return summary_of(row)
+def _chosen(name: str, seq: int | None, by: Actor) -> tuple[RuleRow, RuleVersion]:
+    """A rule, locked, and a version of it that is ready to run."""
+    row = _locked(name, by)
+    version = RuleVersion.objects.filter(rule=row, **({"seq": seq} if seq else {})).order_by("-seq").first()
+    if version is None:
+        raise Refused("watch.rule_not_found")
+    must_be_ready(rule_at(row, version.seq))
+    return row, version
+
+
+def _try_beside(row: RuleRow, version: RuleVersion, *, by: Actor, at: datetime) -> None:
+    """The version counts in the shadow of the one in force."""
+    if _says_the_same(row, version.seq, row.version):
+        raise Refused("watch.rule_is_live", rule=row.name, version=row.version)
+    if row.trial == version.seq:
+        return
+    if row.trial is not None:
+        _end(row, row.trial, by=by, at=at)
+    row.trial = version.seq
+    row.save()
+    _note(row, "shadow", version.seq, by=by, at=at)
+
+
+def _end(row: RuleRow, trial: int, *, by: Actor | None, at: datetime) -> None:
+    """Of a trial that takes no force; whoever asks saves the row."""
+    _note(row, "ended", trial, by=by, at=at)
+    row.trial = None
+
+
+def _says_the_same(row: RuleRow, one: int, other: int) -> bool:
+    """Whether two versions have one text: who goes back to an old one proposes it once more."""
+    return RuleVersion.objects.filter(rule=row, seq__in=(one, other)).values("sha256").distinct().count() == 1
 
 
 def _locked(name: str, by: Actor) -> RuleRow:
@@ -218,8 +305,27 @@ def _move(
     why: str = "",
     facts: Mapping[str, object] | None = None,
 ) -> None:
+    """The version in force, or in its shadow alone, is `seq` from now on; no trial is left beside what needs none."""
+    if row.trial == seq:
+        row.trial = None  # it goes on in force: that is no end
+    elif row.trial is not None and (state != "live" or _says_the_same(row, row.trial, seq)):
+        _end(row, row.trial, by=by, at=at)
     row.state, row.version, row.why, row.changed_at = state, seq, why[:64], at
     row.save()
+    _note(row, state, seq, by=by, at=at, why=why, facts=facts)
+
+
+def _note(
+    row: RuleRow,
+    state: State | Literal["ended"],
+    seq: int,
+    *,
+    by: Actor | None,
+    at: datetime,
+    why: str = "",
+    facts: Mapping[str, object] | None = None,
+) -> None:
+    """A step in the rule's life."""
     RuleChange.objects.create(
         rule=row,
         seq=seq,

@@ -474,14 +474,15 @@ def _take_over(scan: Scan, batch: Sequence[Judged], at: datetime) -> int:
     return len(done.new) if done else 0
 
 
-def _rule_counts(done: manifest.Done) -> Mapping[str, tuple[int, int, int]]:
-    """The engine's counts of rules, as `keep.rule_counts` has them of the feed."""
+def _rule_counts(done: manifest.Done) -> Mapping[tuple[str, str], tuple[int, int, int]]:
+    """The engine's counts of versions of rules, as `keep.rule_counts` has them of the feed."""
     counts = done.counts
-    rules = [name.removeprefix("asked:") for name in counts if name.startswith("asked:")]
-    return {
-        rule: (counts[f"asked:{rule}"], counts.get(f"fired:{rule}", 0), counts.get(f"alone:{rule}", 0))
-        for rule in rules
+    asked = [name.removeprefix("asked:") for name in counts if name.startswith("asked:")]
+    told = {
+        each: (counts[f"asked:{each}"], counts.get(f"fired:{each}", 0), counts.get(f"alone:{each}", 0))
+        for each in asked
     }
+    return {(rule, version): three for each, three in told.items() for rule, _, version in [each.partition(":")]}
 
 
 def _make_peers(scan: Scan) -> None:

@@ -200,8 +200,8 @@ def _result_of(row: dict[str, Any]) -> Result:
                 keys=tuple(decided["keys"]),
                 reasons=tuple((code, facts) for code, facts in decided["reasons"]),
                 fired=tuple((rule, version) for rule, version in decided["fired"]),
-                asked=tuple((rule, said) for rule, said in decided["asked"]),
-                shadow=tuple((rule, said) for rule, said in decided["shadow"]),
+                asked=tuple((rule, version, said) for rule, version, said in decided["asked"]),
+                shadow=tuple((rule, version, said) for rule, version, said in decided["shadow"]),
             ),
         ),
     )

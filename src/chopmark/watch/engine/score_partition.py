@@ -102,8 +102,8 @@ class Scored:
 
     Attributes:
         refused: rows without identity. sifted: rows that the judge saw.
-        counts: of outcomes (`hold`), and of rules, live or in shadow: `asked:id`, `fired:id`, and `alone:id` where a
-            shadow fired and no live rule did.
+        counts: of outcomes (`hold`), and of versions of rules, live or in shadow: `asked:id:version`,
+            `fired:id:version`, and `alone:id:version` where a shadow fired and no live rule did.
     """
 
     results: tuple[Result, ...]
@@ -164,18 +164,18 @@ def _with_hits(table: pa.Table, rows: Mapping[int, list[TextHit]]) -> Iterator[t
 def is_of_interest(verdict: Verdict) -> bool:
     """Whether a rule fired, live or in shadow, or something is proposed."""
     decided = verdict.decided
-    return decided.measure != "none" or bool(decided.fired) or any(fired for _, fired in decided.shadow)
+    return decided.measure != "none" or bool(decided.fired) or any(fired for _, _, fired in decided.shadow)
 
 
 def _count(counts: Counter[str], verdict: Verdict) -> None:
     decided = verdict.decided
     counts[decided.measure] += 1
-    live = any(fired for _, fired in decided.asked)
-    for rule, fired in (*decided.asked, *decided.shadow):
-        counts[f"asked:{rule}"] += 1
-        counts[f"fired:{rule}"] += fired
-    for rule, fired in decided.shadow:
-        counts[f"alone:{rule}"] += fired and not live
+    live = any(fired for _, _, fired in decided.asked)
+    for rule, version, fired in (*decided.asked, *decided.shadow):
+        counts[f"asked:{rule}:{version}"] += 1
+        counts[f"fired:{rule}:{version}"] += fired
+    for rule, version, fired in decided.shadow:
+        counts[f"alone:{rule}:{version}"] += fired and not live
 
 
 def _is_as_it_was(listing: Listing, raw: Mapping[str, Any]) -> bool:

@@ -180,11 +180,12 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=40)),
                 ('state', models.CharField(max_length=8)),
                 ('version', models.IntegerField()),
+                ('trial', models.IntegerField(null=True)),
                 ('why', models.CharField(blank=True, max_length=64)),
                 ('changed_at', models.DateTimeField()),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('organisation', 'name'), name='watch_rule_once')],
+                'constraints': [models.UniqueConstraint(fields=('organisation', 'name'), name='watch_rule_once'), models.CheckConstraint(condition=models.Q(('trial', None), models.Q(('state', 'live'), models.Q(('trial', models.F('version')), _negated=True)), _connector='OR'), name='watch_rule_trial')],
             },
         ),
         migrations.CreateModel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F, Q
 
 
 class RuleRow(models.Model):
@@ -13,13 +14,19 @@ class RuleRow(models.Model):
     name = models.CharField(max_length=40)  # `Rule.id`
     state = models.CharField(max_length=8)  # draft, shadow, live, stopped
     version = models.IntegerField()  # the one in force: counts from 1
+    trial = models.IntegerField(null=True)  # the one that counts in the shadow while `version` is live
     why = models.CharField(max_length=64, blank=True)  # why it was stopped: a code
     changed_at = models.DateTimeField()
 
     class Meta:
-        """Each once an organisation."""
+        """Each once an organisation; a second version runs only beside one in force."""
 
-        constraints = (models.UniqueConstraint(fields=("organisation", "name"), name="watch_rule_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("organisation", "name"), name="watch_rule_once"),
+            models.CheckConstraint(
+                condition=Q(trial=None) | (Q(state="live") & ~Q(trial=F("version"))), name="watch_rule_trial"
+            ),
+        )
 
     def __str__(self) -> str:
         """Its name."""
@@ -54,7 +61,7 @@ class RuleChange(models.Model):
     id = models.BigAutoField(primary_key=True)
     rule = models.ForeignKey(RuleRow, on_delete=models.CASCADE, related_name="changes")
     seq = models.IntegerField()
-    state = models.CharField(max_length=8)
+    state = models.CharField(max_length=8)  # as of a rule, or ended: of a trial
     why = models.CharField(max_length=64, blank=True)
     facts = models.JSONField(default=dict)
     user = models.BigIntegerField(null=True)

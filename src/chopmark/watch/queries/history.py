@@ -39,7 +39,8 @@ class Tried:
         scans: numbers of the scans whose results were asked, each marketplace's newest.
         left_out: numbers of those that would have been, had their files not been let go.
         rows: candidates in them; flagged, licensed, alone, added, removed: see `rules.backtest.Counted`.
-        against: the version in force that it was compared with, None where it is itself that one or none is.
+        against: the version in force that it was compared with, a trial too; None where it is itself that one or none
+            is.
         sample: some of those that it adds, drawn at random.
     """
 

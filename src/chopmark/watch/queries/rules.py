@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
 
 from chopmark.people.actor import Actor
 from chopmark.watch.models import RuleChange, RuleCount, RuleRow, RuleVersion
 from chopmark.watch.queries import access
+from chopmark.watch.rules.alarm import Alarm, Day, alarm
 from chopmark.watch.rules.rule import Rule, RuleSet, parse_rule, rule_set
+
+HISTORY: Final = 28  # days that an alarm compares with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,14 @@ class CountSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSummary:
+    """The version that counts in the shadow while another one is in force."""
+
+    seq: int
+    rule: Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleSummary:
     """A rule as it stands."""
 
@@ -63,6 +76,16 @@ class RuleSummary:
     why: str
     changed_at: datetime
     rule: Rule
+    trial: TrialSummary | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOfBoth:
+    """A day on which a trial was asked, with what the version in force made of the same day; None where not asked."""
+
+    day: date
+    live: CountSummary | None
+    trial: CountSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +96,34 @@ class RuleStory:
     versions: tuple[VersionSummary, ...]
     changes: tuple[ChangeSummary, ...]
     counts: tuple[CountSummary, ...]
+
+    def counts_of(self, seq: int) -> tuple[CountSummary, ...]:
+        """Of one version, newest first."""
+        return tuple(each for each in self.counts if each.seq == seq)
+
+    def beside(self) -> tuple[DayOfBoth, ...]:
+        """The trial's days beside those of the version in force, newest first; none where none runs."""
+        if self.summary.trial is None:
+            return ()
+        live = {each.day: each for each in self.counts_of(self.summary.version)}
+        trial = self.counts_of(self.summary.trial.seq)
+        return tuple(DayOfBoth(day=each.day, live=live.get(each.day), trial=each) for each in trial)
+
+    def ringing(self, on: date) -> Alarm | None:
+        """What the day's counts of the version in force say: it has stopped the rule, or only tells."""
+        rings = self.summary.state == "live"
+        return self._rings(self.summary.rule, self.summary.version, on) if rings else None
+
+    def trial_ringing(self, on: date) -> Alarm | None:
+        """What the day's counts of the trial would have done to a rule in force; a trial goes on."""
+        trial = self.summary.trial
+        return self._rings(trial.rule, trial.seq, on) if trial is not None else None
+
+    def _rings(self, rule: Rule, seq: int, on: date) -> Alarm | None:
+        """As `actions.rules.count_rules` asks: of this version, since what another flagged says nothing of it."""
+        days = {each.day: Day(seen=each.seen, flagged=each.fired) for each in self.counts_of(seq)[: HISTORY + 1]}
+        today = days.pop(on, None)
+        return alarm(rule, today, tuple(days.values())) if today is not None else None
 
 
 def rules_of(actor: Actor) -> tuple[RuleSummary, ...]:
@@ -112,14 +163,25 @@ def rule_of(actor: Actor, name: str, *, days: int = 90) -> RuleStory:
         ),
         counts=tuple(
             CountSummary(seq=each.seq, day=each.day, seen=each.seen, fired=each.fired, alone=each.alone)
-            for each in RuleCount.objects.filter(rule=row).order_by("-day", "-seq")[:days]
+            for each in _counts(row, days)
         ),
     )
 
 
+def _counts(row: RuleRow, days: int) -> QuerySet[RuleCount]:
+    """Of the newest days on which it was asked, all of its versions."""
+    counts = RuleCount.objects.filter(rule=row)
+    newest = list(counts.order_by("-day").values_list("day", flat=True).distinct()[:days])
+    return counts.filter(day__gte=min(newest, default=date.max)).order_by("-day", "-seq")
+
+
 def rules_in(organisation: UUID) -> RuleSet:
-    """An organisation's rules as they run: each in its version and state. For actions and jobs."""
-    return rule_set(rule_at(row) for row in RuleRow.objects.filter(organisation=organisation).order_by("name"))
+    """An organisation's rules as they run: each in its version and state, with its trial. For actions and jobs."""
+    running = RuleVersion.objects.filter(rule__organisation=organisation).filter(
+        Q(seq=F("rule__version")) | Q(seq=F("rule__trial"))
+    )
+    texts = running.values_list("text", "rule__state", "rule__trial", "seq")  # one statement sees one state of all
+    return rule_set(_parsed(text, "shadow" if seq == trial else state) for text, state, trial, seq in texts)
 
 
 def summary_of(row: RuleRow) -> RuleSummary:
@@ -131,10 +193,16 @@ def summary_of(row: RuleRow) -> RuleSummary:
         why=row.why,
         changed_at=row.changed_at,
         rule=rule_at(row),
+        trial=None if row.trial is None else TrialSummary(seq=row.trial, rule=rule_at(row, row.trial)),
     )
 
 
 def rule_at(row: RuleRow, seq: int | None = None) -> Rule:
-    """The rule of a row in one of its versions."""
-    text = RuleVersion.objects.values_list("text", flat=True).get(rule=row, seq=seq or row.version)
-    return parse_rule(text.encode(), state=row.state)  # type: ignore[arg-type]  # one of four, by the action
+    """The rule of a row in one of its versions, by default the one in force."""
+    wanted = seq or row.version
+    text = RuleVersion.objects.values_list("text", flat=True).get(rule=row, seq=wanted)
+    return _parsed(text, "shadow" if wanted == row.trial else row.state)
+
+
+def _parsed(text: str, state: str) -> Rule:
+    return parse_rule(text.encode(), state=state)  # type: ignore[arg-type]  # one of four, by the action

@@ -2,6 +2,7 @@
 
     backtest(files, rules)                      Counted for each rule: rows, flagged, of which of licensed sellers
     backtest(files, rules, before=other)        also how many rows each version adds to and takes from another's
+    backtest_trials(files, rules)               each trial of a set against the version in force beside it
     sample(files, rule, before=other, ...)      some of the rows that were added, to look at
 
 Reads Parquet files by DuckDB; keeps nothing. A row is a listing with a right, so a listing that shows two marks counts
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from chopmark.base.errors import Invalid
 from chopmark.watch.rules.language import to_duckdb
-from chopmark.watch.rules.rule import Rule
+from chopmark.watch.rules.rule import Rule, RuleSet
 from chopmark.watch.rules.run import connection
 
 if TYPE_CHECKING:
@@ -89,6 +90,20 @@ def backtest(
                 removed=removed,
             )
         )
+    return tuple(made)
+
+
+def backtest_trials(files: str | Sequence[str], rules: RuleSet, *, threads: int | None = None) -> tuple[Counted, ...]:
+    """Each trial of a set against the version that is live beside it, alone of what is live of other rules.
+
+    Raises:
+        Invalid: as `backtest`.
+    """
+    made = []
+    for trial in rules.trials:
+        live = {each.id: each for each in rules.rules if each.state == "live"}
+        before = {trial.id: live.pop(trial.id)}
+        made.append(backtest(files, [trial, *live.values()], before=before, threads=threads)[0])
     return tuple(made)
 
 

@@ -133,7 +133,7 @@ def _quoted(listed: Iterable[str]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleSet:
-    """Rules in the order of their ids, each id once."""
+    """Rules in the order of their ids, each id once; a live one may have another version in its shadow behind it."""
 
     rules: tuple[Rule, ...]
 
@@ -149,11 +149,21 @@ class RuleSet:
         return self._asked[state, on]
 
     @cached_property
+    def standing(self) -> tuple[Rule, ...]:
+        """Each once: without the trials."""
+        return tuple(each for each in self.rules if each not in self.trials)
+
+    @cached_property
+    def trials(self) -> tuple[Rule, ...]:
+        """Versions that count in the shadow of a live one."""
+        return tuple(two for one, two in pairwise(self.rules) if one.id == two.id)
+
+    @cached_property
     def _asked(self) -> dict[tuple[State, date], tuple[Rule, ...]]:
         return {}
 
     def get(self, name: str) -> Rule | None:
-        """By id."""
+        """By id; of two versions the live one."""
         return next((each for each in self.rules if each.id == name), None)
 
 
@@ -163,13 +173,18 @@ def rule_set(rules: Iterable[Rule]) -> RuleSet:
     Raises:
         Invalid: `watch.rules_twice`, `watch.rules_too_many`.
     """
-    ordered = tuple(sorted(rules, key=lambda each: each.id))
+    ordered = tuple(sorted(rules, key=lambda each: (each.id, each.state != "live")))
     for one, other in pairwise(ordered):
-        if one.id == other.id:
+        if one.id == other.id and not _runs_beside(other, one):
             raise Invalid("watch.rules_twice", rule=one.id)
-    if len(ordered) > MAX_RULES:
+    if len({each.id for each in ordered}) > MAX_RULES:
         raise Invalid("watch.rules_too_many", limit=MAX_RULES)
     return RuleSet(rules=ordered)
+
+
+def _runs_beside(trial: Rule, live: Rule) -> bool:
+    """Whether one counts in its shadow while another version of it is in force."""
+    return (live.state, trial.state) == ("live", "shadow") and live.version != trial.version
 
 
 # ---------------------------------------------------------------- examples
@@ -248,7 +263,7 @@ def parse_rules(data: bytes) -> RuleSet:
         Invalid: `watch.rules_malformed`, `watch.rules_twice`, `watch.rules_too_many`, and those of `parse_rule`.
     """
     lines = data.split(b"\n")
-    if len(lines) - 1 > MAX_RULES:
+    if len(lines) - 1 > 2 * MAX_RULES:  # each live, with a trial
         raise Invalid("watch.rules_too_many", limit=MAX_RULES)
     found = []
     for number, line in enumerate(lines[:-1], 1):

@@ -27,6 +27,8 @@ STATUSES: Mapping[str, HTTPStatus] = {
     "evidence.not_published": HTTPStatus.CONFLICT,
     "watch.inbox_full": HTTPStatus.TOO_MANY_REQUESTS,
     "watch.listing_changed": HTTPStatus.CONFLICT,
+    "watch.rule_is_live": HTTPStatus.CONFLICT,
+    "watch.rule_no_trial": HTTPStatus.CONFLICT,
     "watch.push_type": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     "watch.scan_unfinished": HTTPStatus.CONFLICT,
     "watch.sheet_unstated": HTTPStatus.CONFLICT,

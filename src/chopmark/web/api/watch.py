@@ -346,9 +346,11 @@ def propose(request: HttpRequest, body: RuleIn) -> HttpResponse:
 def one_rule(request: HttpRequest, name: str) -> HttpResponse:
     """With its versions, what was done with it, and how often it fired."""
     told = rules_kept.rule_of(caller(request), name)
+    ringing = told.trial_ringing(clock.now().date())
     return answer(
         {
             **_rule(told.summary),
+            "trial_alarm": {"code": ringing.code, "facts": dict(ringing.facts)} if ringing is not None else None,
             "versions": [
                 {
                     "version": each.seq,
@@ -385,12 +387,23 @@ def one_rule(request: HttpRequest, name: str) -> HttpResponse:
 
 @router.post("/rules/{name}/state", operation_id="move_rule", summary="Shadow, publish or stop a rule", response=Shown)
 def move(request: HttpRequest, name: str, body: RuleStateIn) -> HttpResponse:
-    """`shadow` only counts; `live` proposes measures; `stopped` does neither. Hits that it found stay."""
+    """`shadow` only counts; `live` proposes measures; `stopped` does neither. Hits that it found stay.
+
+    A version that is let into its shadow while another one is in force counts beside it, as `trial`.
+    """
     by, at = caller(request), clock.now()
     if body.state == "stopped":
         return answer(_rule(rules.stop_rule(name, by=by, at=at, why=body.why)))
     step = rules.shadow_rule if body.state == "shadow" else rules.publish_rule
     return answer(_rule(step(name, by=by, at=at, seq=body.version)))
+
+
+@router.delete("/rules/{name}/trial", operation_id="end_trial", summary="End a rule's trial", response=Shown)
+def end_trial(
+    request: HttpRequest, name: str, version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None
+) -> HttpResponse:
+    """What counts beside the version in force counts no more; that one goes on. `version` is the one that is meant."""
+    return answer(_rule(rules.end_trial(name, by=caller(request), at=clock.now(), seq=version)))
 
 
 # ---- figures ---------------------------------------------------------------------------------------------------------
@@ -566,6 +579,13 @@ def _rule(each: RuleSummary) -> dict[str, Any]:
         "why": each.why or None,
         "changed_at": clock.to_text(each.changed_at),
         "rule": jcs.decode(encode_rule(each.rule)),
+        "trial": None
+        if each.trial is None
+        else {
+            "version": each.trial.seq,
+            "sha-256": each.trial.rule.version,
+            "rule": jcs.decode(encode_rule(each.trial.rule)),
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""Pages of rules: propose one, try it on history, let it into its shadow, publish it, stop it, see how often it fires.
+"""Pages of rules: propose one, try it on history, in its shadow, publish it, stop it, see how often versions fire.
 
 No rule of its own stands here: what may be published is decided by `watch.actions.rules`.
 """
@@ -25,8 +25,14 @@ from chopmark.watch.features import FEATURES, Value
 from chopmark.watch.queries import history, rules
 from chopmark.watch.queries.history import Tried
 from chopmark.watch.queries.proven import proven_of
-from chopmark.watch.queries.rules import ChangeSummary, CountSummary, RuleStory, RuleSummary, VersionSummary
-from chopmark.watch.rules.alarm import Day, alarm
+from chopmark.watch.queries.rules import (
+    ChangeSummary,
+    CountSummary,
+    DayOfBoth,
+    RuleStory,
+    RuleSummary,
+    VersionSummary,
+)
 from chopmark.watch.rules.rule import Example, Rule, parse_rule, read_toml
 from chopmark.web.context import actor_of, language
 from chopmark.web.forms.watch import RuleForm, as_toml, typed_rule
@@ -76,6 +82,7 @@ def row_facts(one: RuleSummary) -> dict[str, Any]:
         "state_text": in_words(words.RULE_STATE_WORDS, one.state),
         "state_mark": words.RULE_MARKS.get(one.state, ""),
         "version": one.version,
+        "trial": one.trial.seq if one.trial is not None else None,
         "action": in_words(words.OUTCOME_WORDS, rule.action),
         "reason": in_words(words.WHY_WORDS, rule.reason),
         "changed_at": one.changed_at,
@@ -101,8 +108,10 @@ def page(request: HttpRequest, actor: Actor, name: str, *, tried: Tried | None =
     one = rules.rule_of(actor, name)
     names = words.names_of(actor)
     rule, manages = one.summary.rule, actor.may("manage_rules")
-    newest = one.versions[0].seq
-    waits = newest != one.summary.version
+    newest, runs = one.versions[0].seq, one.summary.version
+    waits = newest not in running(one.summary)
+    chosen = newest if waits else runs  # what the buttons at the head are about; a trial has its own
+    live = one.summary.state == "live"
     context = {
         "watch_nav": watch_nav(request),
         "rule": row_facts(one.summary),
@@ -111,18 +120,20 @@ def page(request: HttpRequest, actor: Actor, name: str, *, tried: Tried | None =
         "facts": rule_facts(rule),
         "positive": [example_facts(each) for each in rule.positive],
         "negative": [example_facts(each) for each in rule.negative],
-        "versions": [version_facts(each, names, one.summary.version) for each in one.versions],
+        "versions": [version_facts(each, names, running(one.summary)) for each in one.versions],
         "changes": [change_facts(each, names) for each in one.changes],
         "counts": [count_facts(each) for each in one.counts],
         "alarm": alarm_text(one, clock.now().date()),
+        "trial": trial_facts(one, clock.now().date()),
         "proven": proven_facts(actor, rule),
         "tried": tried,
         "may_manage": manages,
         "newest": newest,
+        "chosen": chosen,
         "waits": waits,
         "next": next_facts(rule, _newest(one)) if waits else None,
-        "may_shadow": manages and (one.summary.state, one.summary.version) != ("shadow", newest),
-        "may_publish": manages and (one.summary.state, one.summary.version) != ("live", newest),
+        "may_shadow": manages and (waits or one.summary.state in ("draft", "stopped")),
+        "may_publish": manages and (waits or not live),
         "may_stop": manages and one.summary.state in ("shadow", "live"),
     }
     return private(render(request, "watch/rule.html", context))
@@ -136,6 +147,30 @@ def next_facts(rule: Rule, newer: Rule) -> dict[str, Any]:
         "condition": newer.condition.text,
         "facts": [(label, value) for label, value in rule_facts(newer) if here[label] != value],
     }
+
+
+def running(one: RuleSummary) -> tuple[int, ...]:
+    """The version that the rule stands at, and the one that counts beside it."""
+    return (one.version,) if one.trial is None else (one.version, one.trial.seq)
+
+
+def trial_facts(one: RuleStory, today: date) -> dict[str, Any] | None:
+    """What counts beside the version in force: what it says, its days beside the other's, what would stop it."""
+    trial = one.summary.trial
+    if trial is None:
+        return None
+    ringing = one.trial_ringing(today)
+    return {
+        "seq": trial.seq,
+        **next_facts(one.summary.rule, trial.rule),
+        "days": [day_facts(each) for each in one.beside()],
+        "alarm": worded(ringing.code, ringing.facts) if ringing is not None and ringing.stops else "",
+    }
+
+
+def day_facts(one: DayOfBoth) -> dict[str, Any]:
+    """A day of the version in force and of its trial."""
+    return {"day": one.day, "live": count_facts(one.live) if one.live else None, "trial": count_facts(one.trial)}
 
 
 def proven_facts(actor: Actor, rule: Rule) -> dict[str, Any] | None:
@@ -187,7 +222,7 @@ def _as_written(value: Value) -> str:
     return str(value).upper() if isinstance(value, bool) else str(value)
 
 
-def version_facts(one: VersionSummary, names: dict[int, str], current: int) -> dict[str, Any]:
+def version_facts(one: VersionSummary, names: dict[int, str], runs: tuple[int, ...]) -> dict[str, Any]:
     """One text of a rule."""
     return {
         "seq": one.seq,
@@ -195,14 +230,15 @@ def version_facts(one: VersionSummary, names: dict[int, str], current: int) -> d
         "who": words.who(names, one.made_by, mine=True),
         "at": one.made_at,
         "deposit_url": reverse("deposit", args=[one.deposit]) if one.deposit is not None else "",
-        "current": one.seq == current,
+        "current": one.seq == runs[0],
+        "trial": one.seq in runs[1:],
     }
 
 
 def change_facts(one: ChangeSummary, names: dict[int, str]) -> dict[str, Any]:
     """A step in a rule's life."""
     return {
-        "text": in_words(words.RULE_STATE_WORDS, one.state),
+        "text": in_words(words.RULE_STEP_WORDS, one.state),
         "seq": one.seq,
         "who": words.who(names, one.user, mine=True),
         "why": worded(one.why, one.facts) if one.why.startswith("watch.") else one.why,
@@ -214,6 +250,7 @@ def count_facts(one: CountSummary) -> dict[str, Any]:
     """A day of a rule."""
     return {
         "day": one.day,
+        "seq": one.seq,
         "seen": one.seen,
         "fired": one.fired,
         "share": f"{100 * one.fired / one.seen:.1f} %" if one.seen else "–",
@@ -225,12 +262,7 @@ def alarm_text(one: RuleStory, today: date) -> str:
     """Why it was stopped, or what today's counts ring while it is in force; empty for nothing."""
     if one.summary.state == "stopped" and one.changes and one.changes[0].why.startswith("watch."):
         return worded(one.changes[0].why, one.changes[0].facts)
-    if one.summary.state != "live":
-        return ""
-    mine = [each for each in one.counts if each.seq == one.summary.version]  # as `count_rules` does
-    days = {each.day: Day(seen=each.seen, flagged=each.fired) for each in mine[: ruling.HISTORY + 1]}
-    now = days.pop(today, None)
-    ringing = alarm(one.summary.rule, now, tuple(days.values())) if now is not None else None
+    ringing = one.ringing(today)
     return worded(ringing.code, ringing.facts) if ringing is not None else ""
 
 
@@ -330,7 +362,7 @@ def _seq(request: HttpRequest) -> int:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def move(request: HttpRequest, name: str) -> HttpResponse:
-    """Shadow, publish or stop."""
+    """Shadow, publish, stop, or end a trial."""
     actor = actor_of(request)
     if request.method == "POST":
         try:
@@ -350,6 +382,9 @@ def _moved(request: HttpRequest, actor: Actor, name: str) -> str:
         case "live":
             ruling.publish_rule(name, by=actor, at=clock.now(), seq=_seq(request))
             return _("It is in force.")
+        case "ended":
+            ruling.end_trial(name, by=actor, at=clock.now(), seq=_seq(request))
+            return _("The trial is over. The version in force goes on.")
         case "stopped":
             ruling.stop_rule(name, by=actor, at=clock.now(), why=request.POST.get("why", "")[:100])
             return _("It is stopped. Hits that it found stay.")

@@ -147,6 +147,7 @@ RULE_STATE_WORDS = {
     "live": pgettext_lazy("watch", "In force"),
     "stopped": gettext_lazy("Stopped"),
 }
+RULE_STEP_WORDS = {**RULE_STATE_WORDS, "ended": gettext_lazy("Trial ended")}
 RULE_MARKS = {"live": "mark-good", "shadow": "mark-wait", "stopped": "mark-bad"}
 FLAG_WORDS = {
     "title_cut": gettext_lazy("title cut"),
