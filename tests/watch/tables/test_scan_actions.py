@@ -218,7 +218,9 @@ def test_a_cluster_that_never_answers_is_given_up_and_its_silence_is_no_death(ma
     assert (told.state, told.trouble) == ("failed", "watch.cluster_unreachable")
 
 
-def test_a_cluster_that_answers_again_ends_the_waiting_and_the_next_silence_is_counted_anew(market, nobody, monkeypatch):
+def test_a_cluster_that_answers_again_ends_the_waiting_and_the_next_silence_is_counted_anew(
+    market, nobody, monkeypatch
+):
     laid(market, raw("1"))
     made = on(market, nobody)
     silent = [True, True, False, True]
