@@ -8,9 +8,9 @@ Every picture gets a sketch, made for up to `BATCH` pictures, or `HEAVY` bytes, 
 that kills its decoder spoils the batch, which is then halved until the bad one is alone. A picture that took its
 decoder over without killing it could falsify what is said of the others of its batch; `batch=1` rules that out at the
 price of a process a picture.
-Closely, by local features and logos, is looked at what has a near code (what agrees, and where), and at the others
-while `patience` lasts: that costs fifty times as much, so a full feed gets codes alone, and the rest a second look
-later (`actions.second_look`).
+Closely, by local features and logos and up to `CLOSE` in one process, is looked at what has a near code (what agrees,
+and where), and at the others while `patience` lasts: that costs fifty times as much, so a full feed gets codes alone,
+and the rest a second look later (`actions.second_look`).
 Of a listing only pictures that show something protected are given back.
 """
 
