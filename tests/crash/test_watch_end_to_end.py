@@ -40,7 +40,7 @@ from chopmark.watch.actions.review import Opinion, decide_hit
 from dataclasses import replace
 actor, *_ = operator.actors()
 member = Membership.objects.get(organisation_id=actor.organisation_id, role="owner")
-said = Opinion(answer="confirm", why="counterfeit", measure="takedown")
+said = Opinion(answer="confirm", why="counterfeit", measure=sys.argv[2])
 print(decide_hit(sys.argv[1], said, by=replace(actor, user_id=member.user_id), at=clock.now()).state)
 """
 
@@ -174,13 +174,34 @@ def test_a_takedown_reaches_the_shop_once(platform, call, hits):
     hit = hits()[item]
     site = Settings.read(platform.home / FOLDER).site
     assert httpx.get(f"{site}/item/{item}").status_code == 200
-    assert run_python(platform, CONFIRM, hit["number"]) == "confirmed"
+    assert run_python(platform, CONFIRM, hit["number"], "takedown") == "confirmed"
     until(lambda: httpx.get(f"{site}/item/{item}").status_code == 410, platform)
     story = until(lambda: (told := call("GET", f"/watch/hits/{hit['number']}"))["removed_at"] and told, platform)
     assert [each["state"] for each in story["measures"]] == ["done"]
     assert story["measures"][0]["deposit"]
     taken = (platform.home / FOLDER / "taken.jsonl").read_text().splitlines()
     assert [json.loads(each)["item"] for each in taken] == [item]
+
+
+def test_a_decision_is_on_the_ledger_and_is_proven_elsewhere(platform, call, hits, tmp_path):
+    *_, last = (item for item, good in BY_ITEM.items() if good.truth == "fake")  # the first one is taken down
+    assert run_python(platform, CONFIRM, hits()[last]["number"], "") == "confirmed"
+
+    def decided():
+        numbers = [each["number"] for each in hits().values() if each["decided_at"]]
+        told = {number: call("GET", f"/watch/hits/{number}/decisions")["items"] for number in numbers}
+        return [(number, each) for number, some in told.items() for each in some if each["deposit"]]
+
+    number, one = until(decided, platform)[0]  # the first sheet is made at once, the next one ten minutes later
+
+    def published():
+        platform.chopmark("watch", "decisions", number, "--save", str(tmp_path))
+        return (tmp_path / f"{one['sheet']}.json.tlog-proof").exists()
+
+    until(published, platform)
+    files = (str(tmp_path / f"{name}.json") for name in (f"{number}-{one['place']}", one["sheet"]))
+    shown = platform.chopmark("watch", "prove", *files, "--json", CHOPMARK_HOME=str(tmp_path / "nowhere"))
+    assert json.loads(shown.stdout)["record"] == one["record"]
 
 
 def test_a_mark_that_is_filed_now_finds_its_old_fakes(platform, hits):
