@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
+import pytest
+from world.data import REPOSITORY
 from world.patience import HANG
 
 HEAVY = (
@@ -80,8 +82,23 @@ def test_what_keeps_the_others_alive_loads_no_page(tmp_path):
 
 
 def test_no_function_of_run_hides_a_program_that_it_looks_for():
-    script = (Path(__file__).parents[2] / "run").read_text()
+    script = (REPOSITORY / "run").read_text()
     functions = set(re.findall(r"^(\w+)\(\)", script, re.MULTILINE))
     programs = set(re.findall(r"\b(?:have|works) ([a-z][\w.-]*)", script))
     assert {"chromium", "go", "npm"} <= programs
     assert functions & programs == set()
+
+
+@pytest.mark.parametrize("asked", ["--help", "-h", "help"])
+def test_who_asks_what_run_does_starts_nothing(asked, tmp_path):
+    told = subprocess.run(
+        [REPOSITORY / "run", asked],
+        env={**os.environ, "CHOPMARK_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=HANG,
+    )
+    assert (told.stdout.splitlines()[0].split()[0], told.stderr) == ("./run", "")
+    assert {"setup", "test", "check", "bench"} <= set(told.stdout.split())
+    assert not (tmp_path / "home").exists()
