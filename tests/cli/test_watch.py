@@ -14,6 +14,7 @@ from world.pages import PageWorld
 from chopmark.base import clock
 from chopmark.cli.app import build, run
 from chopmark.cli.watch import Far
+from chopmark.site.sequencer import sweep_command
 from chopmark.watch.actions.feed import work_feed
 from chopmark.watch.actions.letting_go import let_go_of_scans
 from chopmark.watch.actions.measure import send_measures
@@ -128,6 +129,18 @@ def test_a_scan_whose_files_were_let_go_is_left_out_of_a_back_test_which_says_so
     assert {each["rows"] for each in json.loads(printed.out)} == {1}
     assert numbers[0] in printed.err
     assert numbers[1] not in printed.err
+
+
+@pytest.mark.parametrize(("days", "kept"), [("30", False), ("0", True), ("", True)])
+def test_the_sweep_lets_go_of_what_the_setting_says(watch, tmp_path, monkeypatch, days, kept):
+    parquet.write_table(table_of([clean(raw("1"), marketplace="demo")]), tmp_path / "stock.parquet")
+    number = watch("scan", "demo", str(tmp_path / "*.parquet"))[1]["number"]
+    Scan.objects.update(ended_at=clock.now() - timedelta(days=31))
+    if days:
+        monkeypatch.setenv("CHOPMARK_WATCH_SCAN_DAYS", days)
+    assert sweep_command() == 0
+    assert (tmp_path / "home" / "watch" / "scans" / number / "results").is_dir() is kept
+    assert (Scan.objects.get().let_go_at is None) is kept
 
 
 def test_rules_are_proposed_and_moved_on(watch, tmp_path):
