@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -63,9 +62,9 @@ def test_none_outlives_who_started_it_however_that_ended() -> None:
         parent.kill()
     try:
         until(lambda: not _lives(child))
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+    except AssertionError:
+        os.kill(child, signal.SIGKILL)
+        raise
 
 
 def _lives(number: int) -> bool:
