@@ -359,7 +359,7 @@ class Config:
         ),
     )
     watch_scan_days: int = field(
-        default=400,
+        default=1200,
         metadata=_about(
             "chopmark.E028",
             "CHOPMARK_WATCH_SCAN_DAYS",
