@@ -12,22 +12,20 @@ from world.patience import HANG
 
 TESTS = Path(__file__).parents[2]
 AT_ONCE = """
-import threading, time
 from chopmark.cli.home import use_platform
 use_platform()
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
 from django.core.management import call_command
 from django.db import connection, transaction
 from chopmark.base import clock
-from chopmark.base.errors import PlatformError
 from chopmark.people.actor import Actor
 from chopmark.watch.actions.rules import count_rules, end_trial, publish_rule, shadow_rule
 from chopmark.watch.models import RuleChange, RuleCount, RuleRow, RuleVersion
 from chopmark.watch.rules.language import parse
 from chopmark.watch.rules.rule import encode_rule
 from world.market import NAMED, key
+from world.races import race
 
 for app in ("people", "evidence", "watch"):
     call_command("migrate", app, verbosity=0)
@@ -41,28 +39,8 @@ for seq, each in enumerate(texts, 1):
     )
 connection.close()
 
-def race(first, second):
-    "The second begins while the transaction of the first is open."
-    inside = threading.Event()
-    def one():
-        with transaction.atomic():
-            first()
-            inside.set()
-            time.sleep(1)
-        connection.close()
-        return "done"
-    def other():
-        assert inside.wait(300)
-        try:
-            second()
-            return "done"
-        except PlatformError as refused:
-            return refused.code
-        finally:
-            connection.close()
-    with ThreadPoolExecutor(2) as threads:
-        running = [threads.submit(each) for each in (one, other)]
-        print(*(each.result(300) for each in running))
+def at_once(first, second):
+    print(race(lambda pause: (first(), pause()), second))
     print(*RuleRow.objects.values_list("state", "version", "trial").get())
     connection.close()
 
@@ -73,11 +51,11 @@ def counts():
     with transaction.atomic():
         count_rules(shop, {key(texts[0]): (9, 1, 0), key(texts[1]): (9, 2, 0)}, at=now)
 
-race(does(publish_rule, 2), does(end_trial, 2))
-race(does(publish_rule, 1), does(shadow_rule, 1))
-race(does(shadow_rule, 2), does(shadow_rule, 3))
-race(does(publish_rule, 3), does(publish_rule, 2))
-race(does(publish_rule, 1), counts)
+at_once(does(publish_rule, 2), does(end_trial, 2))
+at_once(does(publish_rule, 1), does(shadow_rule, 1))
+at_once(does(shadow_rule, 2), does(shadow_rule, 3))
+at_once(does(publish_rule, 3), does(publish_rule, 2))
+at_once(does(publish_rule, 1), counts)
 print(*RuleChange.objects.order_by("pk").values_list("seq", "state"))
 print(*RuleCount.objects.order_by("seq").values_list("seq", "fired"))
 """

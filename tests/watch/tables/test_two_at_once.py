@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from world.patience import HANG
 
 from chopmark.base import clock
 
+TESTS = Path(__file__).parents[2]
 AT_ONCE = """
-import threading, time
 from chopmark.cli.home import use_platform
 use_platform()
-from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import transaction
 from chopmark.base import clock
-from chopmark.base.errors import PlatformError
 from chopmark.watch import listing
 from chopmark.watch.actions import common, measure
 from chopmark.watch.actions.keep import Judged, keep
@@ -27,6 +26,7 @@ from chopmark.watch.features import row as features
 from chopmark.watch.gateway import Answer
 from chopmark.watch.judge import Decided, Verdict
 from chopmark.watch.models import Hit, Marketplace, Measure, Seller
+from world.races import race
 
 for app in ("evidence", "watch"):
     call_command("migrate", app, verbosity=0)
@@ -38,33 +38,11 @@ def judged(item):
     verdict = Verdict(right="r", number="R", organisation="", row=features({}), decided=Decided(measure="review"))
     return Judged(listing=listing.clean(said, marketplace="demo"), verdicts=(verdict,))
 
-def race(first, second):
-    "The second begins while the transaction of the first is open."
-    inside = threading.Event()
-    def one():
-        with transaction.atomic():
-            first(lambda: (inside.set(), time.sleep(1)))
-        connection.close()
-        return "done"
-    def other():
-        assert inside.wait(300)
-        try:
-            second()
-            return "done"
-        except Exception as error:  # whatever it is, a deadlock above all, is what the test compares
-            return type(error).__name__
-        finally:
-            connection.close()
-    with ThreadPoolExecutor(2) as threads:
-        running = [threads.submit(each) for each in (one, other)]
-        ended = [each.exception(300) for each in running]
-        print(*(each.result() if error is None else type(error).__name__ for each, error in zip(running, ended)))
-
 def kept():
     with transaction.atomic():
         return keep(market, [judged("1")], marks="", at=now, source="reverse")
 
-race(lambda pause: (kept(), pause()), kept)
+print(race(lambda pause: (kept(), pause()), kept))
 print(Hit.objects.count(), *Hit.objects.values_list("number", flat=True))
 
 hit = Hit.objects.select_related("marketplace").get()
@@ -77,7 +55,10 @@ def decided(pause):
     measure.take_back(mine, by=common.THE_RULES, at=clock.now())
     mine.save()
 
-race(decided, lambda: measure._over(asked, Answer(key=asked.key, state="done"), None, by=common.THE_RULES, at=now))
+def answered():
+    measure._over(asked, Answer(key=asked.key, state="done"), None, by=common.THE_RULES, at=now)
+
+print(race(decided, answered))
 print(*Measure.objects.order_by("pk").values_list("kind", "state"))
 
 Seller.objects.create(marketplace=market, number="s", seen_at=now)
@@ -94,14 +75,14 @@ def second():
     with transaction.atomic():
         confirmed("2")
 
-race(lambda pause: (confirmed("1"), pause()), second)
+print(race(lambda pause: (confirmed("1"), pause()), second))
 print(Seller.objects.get().confirmed)
 """
 
 
 def test_two_workers_make_one_hit_lock_in_one_order_and_count_each_other(postgres_dsn, tmp_path):
     (tmp_path / "keys").mkdir()
-    environment = {**os.environ, "CHOPMARK_HOME": str(tmp_path), "NO_COLOR": "1"}
+    environment = {**os.environ, "CHOPMARK_HOME": str(tmp_path), "NO_COLOR": "1", "PYTHONPATH": str(TESTS)}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
     environment["CHOPMARK_DATABASE_URL"] = postgres_dsn
     command = [sys.executable, "-c", AT_ONCE]

@@ -14,7 +14,7 @@ from chopmark.people.actor import Actor
 from chopmark.watch.models import RuleChange, RuleCount, RuleRow, RuleVersion
 from chopmark.watch.queries import access
 from chopmark.watch.rules.alarm import Alarm, Day, alarm
-from chopmark.watch.rules.rule import Rule, RuleSet, parse_rule, rule_set
+from chopmark.watch.rules.rule import STATES, Rule, RuleSet, parse_rule, rule_set
 
 HISTORY: Final = 28  # days that an alarm compares with
 
@@ -205,4 +205,4 @@ def rule_at(row: RuleRow, seq: int | None = None) -> Rule:
 
 
 def _parsed(text: str, state: str) -> Rule:
-    return parse_rule(text.encode(), state=state)  # type: ignore[arg-type]  # one of four, by the action
+    return parse_rule(text.encode(), state=STATES[STATES.index(state)])
