@@ -5,16 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from pyarrow import parquet
-from world.market import Market, raw
+from world.market import Market
 from world.pages import PageWorld
 
 from chopmark.base import clock
 from chopmark.watch.actions.letting_go import let_go_of_scans
 from chopmark.watch.actions.marketplace import NewMarketplace, register_marketplace
-from chopmark.watch.actions.scan import NewScan, start_scan, stock_of, work_scan
-from chopmark.watch.engine.schema import table_of
-from chopmark.watch.listing import clean
 from chopmark.watch.models import Hit, Marketplace, Scan
 from chopmark.web.api import limits
 
@@ -30,17 +26,8 @@ def market(db, settings, tmp_path, monkeypatch):
     return Market.made(world, world.person("Mei Lan"), world.person("Jo Smith"))
 
 
-def scanned(market):
-    folder = stock_of("demo")
-    folder.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table_of([clean(raw("1"), marketplace="demo")]), folder / "one.parquet")
-    made = start_scan(NewScan(marketplace="demo"), by=market.jo.actor, at=market.world.now())
-    assert work_scan(clock=market.world.now, processes=1) == made.number
-    return made.number
-
-
 def test_its_page_its_hit_s_proof_and_the_api_say_since_when(market):
-    number, client = scanned(market), market.jo.client
+    number, client = market.scanned(), market.jo.client
     hit = Hit.objects.get().number
     proof = f"/api/v1/watch/scans/{number}/proofs/0/0"
     assert client.get(proof).status_code == 200
@@ -59,7 +46,7 @@ def test_its_page_its_hit_s_proof_and_the_api_say_since_when(market):
 
 
 def test_a_rule_that_is_tried_names_what_was_left_out(market):
-    first = scanned(market)
+    first = market.scanned()
     at = market.world.now()
     Scan.objects.update(ended_at=at - timedelta(days=31))
     let_go_of_scans(at, days=30)
@@ -67,7 +54,7 @@ def test_a_rule_that_is_tried_names_what_was_left_out(market):
     assert f"{first} were let go" in page
     register_marketplace(NewMarketplace(name="second", title="Second"), by=market.jo.actor, at=at)
     Scan.objects.update(marketplace=Marketplace.objects.get(name="second"))
-    second = scanned(market)
+    second = market.scanned()
     page = market.jo.client.post("/watch/rules/named/try", {"seq": "1"}, follow=True).text
     assert f"Left out, since their files were let go: {first}" in page
     assert second in page

@@ -130,5 +130,19 @@ class Market:
         self.work()
         return Hit.objects.order_by("number").last()
 
+    def scanned(self) -> str:
+        """The number of a scan with one hit that came to its end now."""
+        from pyarrow import parquet  # noqa: PLC0415 (heavy; only who scans)
+
+        from chopmark.watch.actions.scan import NewScan, start_scan, stock_of, work_scan  # noqa: PLC0415 (the same)
+        from chopmark.watch.engine.schema import table_of  # noqa: PLC0415 (the same)
+        from chopmark.watch.listing import clean  # noqa: PLC0415 (the same)
+
+        stock_of("demo").mkdir(parents=True, exist_ok=True)
+        parquet.write_table(table_of([clean(raw("1"), marketplace="demo")]), stock_of("demo") / "one.parquet")
+        made = start_scan(NewScan(marketplace="demo"), by=self.jo.actor, at=self.world.now())
+        assert work_scan(clock=self.world.now, processes=1) == made.number
+        return made.number
+
 
 BEFORE = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)

@@ -6,17 +6,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from pyarrow import parquet
-from world.market import raw
 
 from chopmark.base.errors import Refused
 from chopmark.watch.actions import letting_go
 from chopmark.watch.actions.letting_go import let_go_of_scans
 from chopmark.watch.actions.marketplace import NewMarketplace, register_marketplace
-from chopmark.watch.actions.scan import NewScan, folder_of, start_scan, stock_of, work_scan
+from chopmark.watch.actions.scan import folder_of
 from chopmark.watch.actions.stock import _places
-from chopmark.watch.engine.schema import table_of
-from chopmark.watch.listing import clean
 from chopmark.watch.models import Hit, Marketplace, Partition, Scan
 from chopmark.watch.queries.history import try_rule
 from chopmark.watch.queries.proofs import proof_of_hit
@@ -25,23 +21,13 @@ from chopmark.watch.queries.scans import proof_of, scan_of
 YEAR = timedelta(days=365)
 
 
-def scanned(market):
-    """A scan with one hit that came to its end now; its number."""
-    folder = stock_of("demo")
-    folder.mkdir(parents=True, exist_ok=True)
-    parquet.write_table(table_of([clean(raw("1"), marketplace="demo")]), folder / "one.parquet")
-    made = start_scan(NewScan(marketplace="demo"), by=market.jo.actor, at=market.world.now())
-    assert work_scan(clock=market.world.now, processes=1) == made.number
-    return made.number
-
-
 def kept(number):
     """Names in a scan's folder."""
     return {each.name for each in folder_of(number).iterdir()}
 
 
 def test_files_of_results_go_and_row_hits_statement_and_what_proofs_rest_on_stay(market):
-    number = scanned(market)
+    number = market.scanned()
     jo, now = market.jo.actor, market.world.now
     before, hit = scan_of(jo, number), Hit.objects.get()
     proof_of_hit(jo, hit.number)
@@ -60,7 +46,7 @@ def test_files_of_results_go_and_row_hits_statement_and_what_proofs_rest_on_stay
 
 
 def test_who_asks_for_a_proof_or_for_history_is_told_that_the_files_went(market):
-    number = scanned(market)
+    number = market.scanned()
     jo, hit = market.jo.actor, Hit.objects.get()
     at = market.world.now() + YEAR
     assert list(_places())
@@ -78,17 +64,17 @@ def test_who_asks_for_a_proof_or_for_history_is_told_that_the_files_went(market)
 
 
 def test_a_back_test_leaves_it_out_and_says_so(market):
-    first = scanned(market)
+    first = market.scanned()
     let_go_of_scans(market.world.now() + YEAR, days=30)
     register_marketplace(NewMarketplace(name="second", title="Second"), by=market.jo.actor, at=market.world.now())
     Scan.objects.filter(number=first).update(marketplace=Marketplace.objects.get(name="second"))
-    second = scanned(market)
+    second = market.scanned()
     tried = try_rule(market.jo.actor, "named", 1, at=market.world.now())
     assert (tried.scans, tried.left_out, tried.rows) == ((second,), (first,), 1)
 
 
 def test_nought_keeps_them_and_a_scan_that_is_not_over_is_left_alone(market):
-    number = scanned(market)
+    number = market.scanned()
     assert let_go_of_scans(market.world.now() + 99 * YEAR, days=0) == 0
     Scan.objects.filter(number=number).update(state="running")
     assert let_go_of_scans(market.world.now() + 99 * YEAR, days=1) == 0
@@ -96,7 +82,7 @@ def test_nought_keeps_them_and_a_scan_that_is_not_over_is_left_alone(market):
 
 
 def test_killed_in_the_middle_it_says_so_already_and_the_next_sweep_removes_the_rest(market, monkeypatch):
-    number = scanned(market)
+    number = market.scanned()
     at, jo = market.world.now() + YEAR, market.jo.actor
     real, removed = letting_go._remove, []
 
